@@ -1,0 +1,3 @@
+//! Sortie: security automation for Microsoft Defender XDR in one binary.
+
+fn main() {}

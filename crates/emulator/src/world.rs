@@ -1,0 +1,1 @@
+//! The simulated company, its devices, users, incidents and alerts.

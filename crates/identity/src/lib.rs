@@ -1,0 +1,1 @@
+//! App-only access tokens of Microsoft Entra ID: acquired, cached, explained, verified.

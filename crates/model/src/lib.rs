@@ -1,0 +1,11 @@
+//! Ids, nouns, secrets and the clock that every crate of Sortie shares. No logic beyond parsing.
+
+mod clock;
+mod ids;
+mod secret;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use ids::{
+    AlertId, ClientId, ClientIdError, ConnectionName, ConnectionNameError, IncidentId, TenantId, TenantIdError,
+};
+pub use secret::Secret;

@@ -1,0 +1,1 @@
+//! What the tests of several crates share: a running emulator, the binary, captured output.
