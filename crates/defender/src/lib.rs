@@ -1,1 +1,12 @@
 //! Incidents and alerts of Microsoft Defender as typed views over the XDR and Graph APIs.
+//!
+//! Answers are read leniently, so that an unknown word or a broken object costs nothing else, and requests are
+//! written in each API's own spelling.
+
+mod document;
+mod enums;
+mod view;
+
+pub use document::{Defect, Document};
+pub use enums::{Api, Classification, Determination, Severity, Status};
+pub use view::{Alert, Comment, Evidence, Incident};
