@@ -196,8 +196,7 @@ impl Shared {
             // No TLS will be spoken, so no roots are loaded. `tls_certs_only` of nothing trusts nobody.
             return built(&self.plain, || self.base().no_proxy().tls_certs_only([]));
         }
-        let direct = address::is_loopback(url) || self.proxy.is_none();
-        if direct && self.settings.proxy != ProxySetting::Environment || address::is_loopback(url) {
+        if address::is_loopback(url) || self.settings.proxy == ProxySetting::Direct {
             return built(&self.direct, || self.base().no_proxy().tls_certs_merge(self.authorities.iter().cloned()));
         }
         built(&self.proxied, || {

@@ -254,7 +254,9 @@ impl ProxyCause {
                 "Put the proxy's user name and password into its address (http://user:password@proxy:port).".to_owned()
             }
             Self::Refused => format!("Ask the network's administrators to allow `{host}` port 443 on the proxy."),
-            Self::Unreachable => "Check the proxy's address (HTTPS_PROXY or the proxy setting) and that it runs.".to_owned(),
+            Self::Unreachable => {
+                "Check the proxy's address (HTTPS_PROXY or the proxy setting) and that it runs.".to_owned()
+            }
             Self::Broken => "Check that the proxy's address names an HTTP proxy and that it runs.".to_owned(),
         }
     }
@@ -313,7 +315,9 @@ pub(crate) fn before_answer(error: &reqwest::Error, connect_timeout: Duration) -
     }
     if let Some(resolve) = causes.find::<ResolveError>() {
         return match resolve {
-            ResolveError::Failed { source, .. } => SendErrorKind::Dns(io::Error::new(source.kind(), source.to_string())),
+            ResolveError::Failed { source, .. } => {
+                SendErrorKind::Dns(io::Error::new(source.kind(), source.to_string()))
+            }
             ResolveError::Forbidden { .. } => SendErrorKind::ForbiddenAddress,
         };
     }

@@ -156,10 +156,7 @@ impl Request {
         use base64::Engine as _;
         let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let pair = format!("{}:{}", encode(user), encode(password.expose()));
-        self.header(
-            header::AUTHORIZATION,
-            &format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)),
-        )
+        self.header(header::AUTHORIZATION, &format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
     }
 
     /// A URL-encoded form as body.

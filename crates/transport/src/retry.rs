@@ -22,8 +22,10 @@ pub struct RetryPolicy {
     pub wait_total_max: Duration,
     /// The first pause where the service names none; doubles each time.
     pub backoff_first: Duration,
-    /// A single pause is never longer, also where the service asks for more: then the call ends instead.
+    /// The longest pause of our own; what a service asks for is bounded by `wait_total_max` alone.
     pub backoff_max: Duration,
+    /// Whether a failing answer that names no time to wait is repeated, too.
+    pub repeat_unasked: bool,
 }
 
 impl Default for RetryPolicy {
@@ -33,6 +35,7 @@ impl Default for RetryPolicy {
             wait_total_max: Duration::from_secs(300),
             backoff_first: Duration::from_millis(500),
             backoff_max: Duration::from_secs(30),
+            repeat_unasked: true,
         }
     }
 }
@@ -156,6 +159,9 @@ impl Transport {
             && let Some(key) = &request.quota
         {
             self.gate.block(key, wait);
+        }
+        if asked.is_none() && !policy.repeat_unasked {
+            return None;
         }
         let reason = match asked {
             Some(_) => WaitReason::ServiceAsked { status },
