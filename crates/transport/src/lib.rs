@@ -1,1 +1,26 @@
 //! The one way out: HTTP with verified TLS, bounds, delivery verdicts and a shared quota gate.
+//!
+//! [`Transport::send`] is one attempt; [`Transport::call`] waits for its quota and repeats what may be repeated. There is no
+//! switch that turns certificate checks off, plain http is for loopback alone, and nothing here logs a header value, a body
+//! or a query string.
+
+mod address;
+mod client;
+mod error;
+mod gate;
+mod request;
+mod response;
+mod retry;
+mod retry_after;
+mod settings;
+
+pub use bytes::Bytes;
+pub use client::Transport;
+pub use error::{Delivery, ProxyCause, RedirectCause, SendError, SendErrorKind, TimeoutPhase, TlsCause};
+pub use gate::{QuotaGate, QuotaKey, QuotaWindow};
+pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+pub use request::{Effect, FormValue, Priority, Request};
+pub use response::Response;
+pub use retry::{RetryPolicy, Wait, WaitReason};
+pub use retry_after::retry_after;
+pub use settings::{ProxySetting, TransportSettings, TransportSettingsError};
