@@ -14,7 +14,7 @@ pub struct Document {
 }
 
 /// Why a document is not the service's text byte for byte, or cannot be read at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Defect {
     /// A `\ud800`-like escape without its partner became U+FFFD.
     #[error("a broken character was replaced")]
@@ -64,6 +64,14 @@ impl Document {
     /// All members as a tree; `null` when the document is unreadable.
     pub fn to_value(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or(Value::Null)
+    }
+
+    /// The object with one more member, a list of objects; it must not have that member already.
+    pub(crate) fn with_list(&self, name: &str, items: &[Self]) -> Self {
+        let Some(open) = self.text.strip_suffix('}') else { return self.clone() };
+        let comma = if open.trim_end().ends_with('{') { "" } else { "," };
+        let items: Vec<&str> = items.iter().map(Self::as_str).collect();
+        Self { text: format!("{open}{comma}\"{name}\":[{}]}}", items.join(",")).into(), defect: self.defect }
     }
 
     /// The member `name` as text, without building the tree. Numbers and strings both count: APIs disagree on ids.
@@ -332,6 +340,16 @@ mod tests {
             Document::new("{\n \"a\": \"x\\n \\\" y\",\r\n \"b\": [ 1, 2 ]\n}").as_str(),
             r#"{"a":"x\n \" y","b":[1,2]}"#
         );
+    }
+
+    #[test]
+    fn a_list_is_added_as_the_last_member() {
+        let items = [Document::new(r#"{"id":"a"}"#), Document::new(r#"{"id":"b"}"#)];
+        assert_eq!(
+            Document::new(r#"{"id":"1"}"#).with_list("alerts", &items).as_str(),
+            r#"{"id":"1","alerts":[{"id":"a"},{"id":"b"}]}"#
+        );
+        assert_eq!(Document::new("{}").with_list("alerts", &[]).as_str(), r#"{"alerts":[]}"#);
     }
 
     #[test]

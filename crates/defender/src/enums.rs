@@ -34,6 +34,11 @@ macro_rules! words { ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* 
             }
         }
 
+        /// Whether this version knows the word.
+        pub fn is_known(&self) -> bool {
+            !matches!(self, Self::Other(_))
+        }
+
         /// Reads a member in any letter case; `null`, blanks and other types count as absent.
         pub(crate) fn read(value: &Value) -> Option<Self> {
             let word = value.as_str()?.trim();

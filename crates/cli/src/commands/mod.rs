@@ -1,0 +1,40 @@
+//! One file for each command: its arguments and what it does.
+
+mod alerts;
+mod change;
+mod completions;
+mod connection;
+mod emulator;
+mod incidents;
+
+use clap::Subcommand;
+
+use crate::{context::Context, exit::Exit};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Keep connections to tenants: who signs in, where, and where its credential is found
+    #[command(subcommand, visible_alias = "connections")]
+    Connection(connection::Command),
+    /// List, show and change incidents
+    #[command(subcommand, visible_alias = "incident")]
+    Incidents(incidents::Command),
+    /// List, show and change alerts
+    #[command(subcommand, visible_alias = "alert")]
+    Alerts(alerts::Command),
+    /// Run a simulated Microsoft cloud on this machine
+    Emulator(emulator::Arguments),
+    /// Print the completion script for a shell
+    Completions(completions::Arguments),
+}
+
+/// Runs one command to its end.
+pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
+    match command {
+        Command::Connection(command) => connection::run(command, context).await,
+        Command::Incidents(command) => incidents::run(command, context).await,
+        Command::Alerts(command) => alerts::run(command, context).await,
+        Command::Emulator(arguments) => emulator::run(arguments, context).await,
+        Command::Completions(arguments) => completions::run(&arguments),
+    }
+}
