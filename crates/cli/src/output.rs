@@ -129,7 +129,7 @@ impl Listing {
     pub(crate) fn finish(mut self, empty: &str) -> io::Result<u64> {
         match self.format {
             Format::Table if self.rows == 0 => writeln!(self.out, "{empty}")?,
-            Format::Table => writeln!(self.out, "{}", trimmed(&self.table))?,
+            Format::Table => writeln!(self.out, "{}", trimmed(&mut self.table))?,
             Format::Json if self.rows == 0 => self.out.write_all(b"[]\n")?,
             Format::Json => self.out.write_all(b"\n]\n")?,
             Format::Jsonl | Format::Csv => {}
@@ -151,7 +151,7 @@ pub(crate) fn properties(rows: &[(&str, Field)]) -> String {
     for (name, field) in rows.iter().filter(|(_, field)| !field.text.is_empty()) {
         table.add_row([Cell::new(name).add_attribute(Attribute::Bold), cell(field)]);
     }
-    trimmed(&table)
+    trimmed(&mut table)
 }
 
 /// A list as a table within a longer answer.
@@ -161,7 +161,7 @@ pub(crate) fn rows(columns: &[&str], rows: &[Vec<Field>]) -> String {
     for row in rows {
         table.add_row(row.iter().map(cell));
     }
-    trimmed(&table)
+    trimmed(&mut table)
 }
 
 /// Text for a terminal: control and direction characters become visible, so that an alert's title cannot move the
@@ -198,7 +198,10 @@ fn table() -> Table {
     table
 }
 
-fn trimmed(table: &Table) -> String {
+fn trimmed(table: &mut Table) -> String {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 

@@ -5,7 +5,9 @@ mod change;
 mod completions;
 mod connection;
 mod emulator;
+mod explain;
 mod incidents;
+mod which_access;
 
 use clap::Subcommand;
 
@@ -22,6 +24,10 @@ pub(crate) enum Command {
     /// List, show and change alerts
     #[command(subcommand, visible_alias = "alert")]
     Alerts(alerts::Command),
+    /// Explain an error code of Entra: who must act and what to do
+    Explain(explain::Arguments),
+    /// Find out which way of access fits: daemon, on behalf of a user, or partner
+    WhichAccess(which_access::Arguments),
     /// Run a simulated Microsoft cloud on this machine
     Emulator(emulator::Arguments),
     /// Print the completion script for a shell
@@ -34,6 +40,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Connection(command) => connection::run(command, context).await,
         Command::Incidents(command) => incidents::run(command, context).await,
         Command::Alerts(command) => alerts::run(command, context).await,
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::WhichAccess(arguments) => which_access::run(&arguments),
         Command::Emulator(arguments) => emulator::run(arguments, context).await,
         Command::Completions(arguments) => completions::run(&arguments),
     }
