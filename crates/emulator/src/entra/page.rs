@@ -1,0 +1,3 @@
+//! Pages.
+#[derive(Clone, Debug)]
+pub(crate) struct Interaction;
