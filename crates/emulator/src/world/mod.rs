@@ -16,14 +16,12 @@ mod truth;
 mod update;
 mod worlds;
 
-pub(crate) use catalog::{AlertKind, Tool};
-pub(crate) use company::{Company, Device, Person};
-pub(crate) use evidence::{Account, Clue, Evidence, FileFacts};
+pub(crate) use company::Device;
+pub(crate) use evidence::{Account, Clue, Evidence, FileFacts, MessageFacts, ProcessFacts};
 pub(crate) use incident::{Alert, Comment, Incident, World};
 pub(crate) use story::LateIncident;
 pub(crate) use terms::{
-    AlertStatus, Classification, DetectionSource, Determination, IncidentStatus, InvestigationState, Remediation, Role,
-    ServiceSource, Severity, Verdict,
+    AlertStatus, Classification, DetectionSource, Determination, IncidentStatus, ServiceSource, Severity,
 };
 pub(crate) use ticks::Ticks;
 pub(crate) use update::{AlertChange, IncidentChange};
