@@ -19,8 +19,6 @@ pub struct TokenAnswer {
     pub expires_on: Option<i64>,
     /// Seconds after which the service would like to be asked again.
     pub refresh_in: Option<u64>,
-    /// For sign-in of a person: lets a new token be fetched without the person.
-    pub refresh_token: Option<Secret>,
     /// What was granted, for sign-in of a person.
     pub scope: Option<String>,
 }
@@ -39,7 +37,7 @@ impl TokenAnswer {
 /// [`TokenError`] for every answer that holds no token: refusals keep their code and ids.
 pub fn parse_token_answer(status: u16, content_type: Option<&str>, body: &[u8]) -> Result<TokenAnswer, TokenError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
-    let failed = |cause| Err(Details { status: Some(status), ..TokenError::new(cause) }.into_error());
+    let failed = |cause| Err(Details { status: Some(status), ..Details::of(cause) }.into_error());
     if body.len() > ANSWER_BYTES_MAX {
         return failed(TokenErrorCause::OversizedAnswer);
     }
@@ -48,8 +46,7 @@ pub fn parse_token_answer(status: u16, content_type: Option<&str>, body: &[u8]) 
         Err(error) => return failed(not_json(status, content_type, body, &error)),
     };
     if (200..300).contains(&status) {
-        return success(&value)
-            .map_err(|cause| Details { status: Some(status), ..TokenError::new(cause) }.into_error());
+        return success(&value).map_err(|cause| Details { status: Some(status), ..Details::of(cause) }.into_error());
     }
     Err(refusal(status, &value).into_error())
 }
@@ -82,7 +79,7 @@ pub(crate) fn refusal(status: u16, value: &Value) -> Details {
         correlation_id: text(&body.correlation_id).or_else(|| described("Correlation ID:")),
         timestamp: text(&body.timestamp).or_else(|| described("Timestamp:")),
         error,
-        ..TokenError::new(cause)
+        ..Details::of(cause)
     }
 }
 
@@ -115,7 +112,6 @@ fn success(value: &Value) -> Result<TokenAnswer, TokenErrorCause> {
         expires_in: number("expires_in").and_then(|seconds| u64::try_from(seconds).ok()),
         expires_on: number("expires_on"),
         refresh_in: number("refresh_in").and_then(|seconds| u64::try_from(seconds).ok()),
-        refresh_token: secret("refresh_token"),
         scope: object.get("scope").and_then(Value::as_str).map(bounded),
     })
 }

@@ -166,24 +166,6 @@ pub enum Who {
 }
 
 impl TokenError {
-    pub(crate) fn new(cause: TokenErrorCause) -> Details {
-        Details {
-            cause,
-            audience: None,
-            status: None,
-            error: None,
-            code: None,
-            message: None,
-            trace_id: None,
-            correlation_id: None,
-            timestamp: None,
-            clock_ahead: None,
-            retry_after: None,
-            send: None,
-            credential: None,
-        }
-    }
-
     pub(crate) fn with(&self, change: impl FnOnce(&mut Details)) -> Self {
         let mut details = Details::clone(&self.0);
         change(&mut details);
@@ -225,6 +207,25 @@ impl TokenError {
 }
 
 impl Details {
+    /// Nothing known but the cause.
+    pub(crate) fn of(cause: TokenErrorCause) -> Self {
+        Self {
+            cause,
+            audience: None,
+            status: None,
+            error: None,
+            code: None,
+            message: None,
+            trace_id: None,
+            correlation_id: None,
+            timestamp: None,
+            clock_ahead: None,
+            retry_after: None,
+            send: None,
+            credential: None,
+        }
+    }
+
     pub(crate) fn into_error(self) -> TokenError {
         TokenError(Arc::new(self))
     }

@@ -4,6 +4,7 @@
 //! [`inspect`] reads and verifies a token, [`administrator`] signs a person in for the set-up, [`consent`] builds and awaits
 //! the administrator's consent. Every address comes from [`Hosts`], so that an emulator plugs in.
 
+pub mod administrator;
 mod answer;
 mod application;
 mod audience;
@@ -11,10 +12,13 @@ mod cache;
 mod certificate;
 mod client;
 mod cloud;
+pub mod consent;
 mod credential;
 mod error;
 mod explanation;
+pub mod inspect;
 mod managed_identity;
+mod redirect;
 mod source;
 mod token;
 

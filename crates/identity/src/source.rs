@@ -175,7 +175,7 @@ impl Inner {
         let application = &self.application;
         let resource = audience
             .resource(application.cloud)
-            .ok_or_else(|| named(TokenError::new(TokenErrorCause::NotInThisCloud).into_error()))?;
+            .ok_or_else(|| named(Details::of(TokenErrorCause::NotInThisCloud).into_error()))?;
         let started = self.clock.now();
         let answer = if let Credential::ManagedIdentity(id) = &application.credential {
             managed_identity::fetch(&self.transport, &application.hosts.imds, id, &resource).await.map_err(named)?
@@ -236,7 +236,7 @@ impl Inner {
             Credential::FederatedUrl { url, bearer } => {
                 federated(&self.transport, url, bearer, &*self.clock).await.map(Proof::Assertion)
             }
-            Credential::ManagedIdentity(_) => Err(TokenError::new(TokenErrorCause::CredentialMissing).into_error()),
+            Credential::ManagedIdentity(_) => Err(Details::of(TokenErrorCause::CredentialMissing).into_error()),
         }
     }
 }
@@ -272,7 +272,7 @@ pub(crate) fn no_answer(error: SendError) -> TokenError {
         SendErrorKind::CutBody => TokenErrorCause::CutAnswer,
         _ => TokenErrorCause::NoAnswer,
     };
-    Details { send: Some(Arc::new(error)), ..TokenError::new(cause) }.into_error()
+    Details { send: Some(Arc::new(error)), ..Details::of(cause) }.into_error()
 }
 
 /// Adds what only the response knows: its wish to wait, its clock, its id.
@@ -304,7 +304,7 @@ async fn federated(transport: &Transport, url: &Url, bearer: &Secret, clock: &dy
 }
 
 fn unusable(error: CredentialError) -> TokenError {
-    Details { credential: Some(Arc::new(error)), ..TokenError::new(TokenErrorCause::CredentialUnusable) }.into_error()
+    Details { credential: Some(Arc::new(error)), ..Details::of(TokenErrorCause::CredentialUnusable) }.into_error()
 }
 
 fn policy() -> RetryPolicy {
