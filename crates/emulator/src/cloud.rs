@@ -4,7 +4,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 
-use crate::{EmulatorConfig, clock::CloudClock, directory::Directory, signing::SigningKeys};
+use crate::{
+    EmulatorConfig,
+    clock::CloudClock,
+    counters::Counters,
+    directory::Directory,
+    signing::SigningKeys,
+    throttle::Throttle,
+    world::{Ticks, Worlds},
+};
 
 /// One simulated cloud. Handlers hold it as `App`.
 #[derive(Debug)]
@@ -13,6 +21,9 @@ pub(crate) struct Cloud {
     pub clock: CloudClock,
     pub signing: SigningKeys,
     pub directory: Mutex<Directory>,
+    pub worlds: Worlds,
+    pub throttle: Throttle,
+    pub counters: Counters,
 }
 
 pub(crate) type App = Arc<Cloud>;
@@ -20,10 +31,14 @@ pub(crate) type App = Arc<Cloud>;
 impl Cloud {
     pub(crate) fn new(config: EmulatorConfig) -> Self {
         let start = config.start.unwrap_or_else(Timestamp::now);
+        let directory = Directory::new(config.seed, start);
         Self {
+            worlds: Worlds::new(config.seed, Ticks::from(start), &directory.tenants[0].id),
+            throttle: Throttle::default(),
+            counters: Counters::default(),
             clock: CloudClock::new(config.clock, start),
             signing: SigningKeys::new(),
-            directory: Mutex::new(Directory::new(config.seed, start)),
+            directory: Mutex::new(directory),
             config,
         }
     }

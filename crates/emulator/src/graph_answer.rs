@@ -35,10 +35,25 @@ impl Exchange {
     }
 
     pub(crate) fn error(&self, status: StatusCode, code: &str, message: &str) -> Response {
-        let inner = json!({
+        let inner = self.inner(&[]);
+        self.json(status, json!({ "error": { "code": code, "message": message, "innerError": inner } }))
+    }
+
+    /// The 400 of a query option: an empty code and empty details, as seen live (reference `details.md` 3).
+    pub(crate) fn query_error(&self, message: &str) -> Response {
+        let error = json!({ "code": "", "message": message, "details": [], "innerError": self.inner(&[]) });
+        self.json(StatusCode::BAD_REQUEST, json!({ "error": error }))
+    }
+
+    /// `innerError` with further texts.
+    pub(crate) fn inner(&self, further: &[(&str, &str)]) -> Value {
+        let mut inner = json!({
             "date": self.date, "request-id": self.request_id, "client-request-id": self.client_request_id,
         });
-        self.json(status, json!({ "error": { "code": code, "message": message, "innerError": inner } }))
+        for (name, text) in further {
+            inner[*name] = json!(text);
+        }
+        inner
     }
 
     /// The refusal that Graph's gateway gives for the token; a missing role is the service's own matter.

@@ -8,20 +8,27 @@ mod clock;
 mod cloud;
 mod config;
 mod connect_proxy;
+mod counters;
 mod directory;
 mod directory_admin;
 mod dispatch;
 mod entra;
 mod graph_answer;
+mod graph_security;
 mod imds;
 mod jwt;
+mod odata;
 mod server;
 mod setup;
 mod signing;
+mod throttle;
 mod tls;
 mod world;
+mod xdr;
 
 pub use clock::ClockMode;
 pub use config::EmulatorConfig;
+#[doc(hidden)]
+pub use odata::{FilterError, ParsedFilter, parse_odata_filter};
 pub use server::{Emulator, StartError};
 pub use tls::TlsError;

@@ -30,7 +30,7 @@ use tower::ServiceExt;
 use crate::{
     EmulatorConfig, TlsError,
     cloud::{App, Cloud},
-    connect_proxy, directory_admin, dispatch, entra, imds, setup, tls,
+    connect_proxy, directory_admin, dispatch, entra, graph_security, imds, setup, tls, xdr,
 };
 
 /// A running cloud. It stops when it is dropped; [`Emulator::stop`] also waits until its ports are free.
@@ -169,6 +169,7 @@ impl Emulator {
 /// All services of the cloud behind one router.
 fn services(cloud: &App) -> Router {
     let router = Router::new().merge(entra::router()).merge(setup::router()).merge(imds::router());
+    let router = router.merge(graph_security::router()).merge(xdr::router());
     router.fallback(|| async { StatusCode::NOT_FOUND }).with_state(Arc::clone(cloud))
 }
 
