@@ -1,6 +1,6 @@
 //! From the command line and the settings to a signed-in client.
 
-use std::{io::IsTerminal as _, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -167,11 +167,6 @@ impl Context {
         if !self.global.quiet {
             eprintln!("note:  {}", crate::output::visible(text));
         }
-    }
-
-    /// Whether a person sees standard error.
-    pub(crate) fn is_watched(&self) -> bool {
-        !self.global.quiet && std::io::stderr().is_terminal()
     }
 }
 

@@ -9,7 +9,10 @@ mod context;
 mod exit;
 mod input;
 mod output;
+mod registration;
+mod roles;
 mod settings;
+mod sign_in;
 
 use std::{io::IsTerminal as _, process::ExitCode};
 

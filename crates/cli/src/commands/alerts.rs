@@ -11,7 +11,7 @@ use super::{
 use crate::{
     context::Context,
     exit::{Exit, Problem},
-    output::{Field, Format, Listing, OutputArguments, Tone, moment, properties, rows, say},
+    output::{Field, Format, Listing, OutputArguments, Tone, moment, properties, rows, say, visible},
 };
 
 #[derive(Subcommand)]
@@ -190,6 +190,11 @@ pub(crate) fn alert_text(alert: &Alert) -> String {
         text += &comment_text(comment);
     }
     text
+}
+
+/// An alert in one line.
+pub(crate) fn alert_line(alert: &Alert) -> String {
+    visible(&format!("{} {}", alert.id, alert.title.as_deref().unwrap_or_default()))
 }
 
 fn alert_fields(document: &Document) -> Vec<Field> {

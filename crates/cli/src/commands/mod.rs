@@ -1,9 +1,11 @@
 //! One file for each command: its arguments and what it does.
 
 mod alerts;
+mod app;
 mod change;
 mod completions;
 mod connection;
+mod demo;
 mod emulator;
 mod explain;
 mod incidents;
@@ -18,6 +20,11 @@ pub(crate) enum Command {
     /// Keep connections to tenants: who signs in, where, and where its credential is found
     #[command(subcommand, visible_alias = "connections")]
     Connection(connection::Command),
+    /// Show the main job against a simulated Microsoft cloud on this machine
+    Demo(demo::Arguments),
+    /// Set the application up: register it, rotate its secret, get consent
+    #[command(subcommand)]
+    App(app::Command),
     /// List, show and change incidents
     #[command(subcommand, visible_alias = "incident")]
     Incidents(incidents::Command),
@@ -38,6 +45,8 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
     match command {
         Command::Connection(command) => connection::run(command, context).await,
+        Command::Demo(arguments) => demo::run(arguments, context).await,
+        Command::App(command) => app::run(command, context).await,
         Command::Incidents(command) => incidents::run(command, context).await,
         Command::Alerts(command) => alerts::run(command, context).await,
         Command::Explain(arguments) => explain::run(&arguments),
