@@ -162,13 +162,21 @@ async fn changed(app: &App, chosen: &Chosen, response: Response) -> Response {
         app.faults.hit(chosen.id);
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         let half = body.slice(..body.len() / 2);
-        let cut = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the body was cut on purpose");
-        return Response::from_parts(parts, Body::from_stream(stream::iter([Ok(half), Err(cut)])));
+        return Response::from_parts(parts, Body::from_stream(stream::unfold(Some(half), cut_after)));
     }
     let Some(altered) = alter(&app.faults, chosen, &body) else { return Response::from_parts(parts, Body::from(body)) };
     app.faults.hit(chosen.id);
     parts.headers.remove(CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(altered))
+}
+
+/// Gives the first part, waits until it is on its way, and fails.
+async fn cut_after(part: Option<Bytes>) -> Option<(std::io::Result<Bytes>, Option<Bytes>)> {
+    if let Some(part) = part {
+        return Some((Ok(part), None));
+    }
+    tokio::task::yield_now().await;
+    Some((Err(std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the body was cut on purpose")), None))
 }
 
 /// A failure in the words of the service that was asked.
