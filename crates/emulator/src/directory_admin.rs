@@ -42,6 +42,7 @@ pub(crate) fn router() -> Router<App> {
             "/directory/managed-identities",
             get(behaviour::managed_identities).post(behaviour::add_managed_identity),
         )
+        .route("/directory/managed-identities/{object}", axum::routing::delete(behaviour::remove_managed_identity))
         .route("/directory/managed-identities/{object}/grants", post(behaviour::grant_managed_identity))
         .route("/directory/imds-faults", put(behaviour::set_imds_faults))
 }

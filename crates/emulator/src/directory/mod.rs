@@ -3,6 +3,7 @@
 pub(crate) mod catalogue;
 mod lookup;
 mod model;
+mod rights;
 mod seed;
 mod write;
 
@@ -12,4 +13,4 @@ pub(crate) use model::{
     ManagedIdentity, Password, SecretText, ServicePrincipal, Switches, Tenant, User,
 };
 pub(crate) use seed::DEFAULT_CLIENT;
-pub(crate) use write::WriteError;
+pub(crate) use write::{WriteError, merge};

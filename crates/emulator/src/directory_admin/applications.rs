@@ -81,7 +81,11 @@ pub(super) async fn create(
     if let Some(secret) = new.secret {
         let lifetime_s = match secret {
             NewSecret::Lifetime(seconds) => seconds,
-            NewSecret::Word(_) => TWO_YEARS_S,
+            NewSecret::Word(word) if word == "generated" => TWO_YEARS_S,
+            NewSecret::Word(word) => {
+                let why = format!("expected \"generated\" or a number of seconds, got `{word}`");
+                return Err(AdminError::Unusable { what: "the secret", why });
+            }
         };
         let password = directory.add_password(&id, Some("set-up".to_owned()), now, after(now, lifetime_s))?;
         answer["secretText"] = json!(password.secret.0);

@@ -172,6 +172,21 @@ pub(super) async fn grant_managed_identity(
     Ok(StatusCode::CREATED)
 }
 
+pub(super) async fn remove_managed_identity(
+    State(cloud): State<App>,
+    Path(object): Path<String>,
+) -> Result<StatusCode, AdminError> {
+    let mut directory = cloud.directory();
+    let before = directory.managed_identities.len();
+    directory.managed_identities.retain(|identity| identity.object_id != object);
+    if directory.managed_identities.len() == before {
+        return Err(AdminError::NotFound("managed identity"));
+    }
+    let tenant = tenant_id(&directory, None)?;
+    directory.remove_principal(&tenant, &object);
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// The next answers of the metadata endpoint fail with this status.
 pub(super) async fn set_imds_faults(State(cloud): State<App>, Json(faults): Json<IdentityFaults>) -> StatusCode {
     cloud.directory().identity_faults = faults;

@@ -97,8 +97,11 @@ fn default_client(cloud: &Cloud, tenant: &str) -> Result<Client, EntraError> {
     let directory = cloud.directory();
     if directory.switches.block_default_client {
         return Err(EntraError::new(
-            7_000_112,
-            format!("Application '{DEFAULT_CLIENT}'(Microsoft Graph Command Line Tools) is disabled."),
+            65_001,
+            format!(
+                "The user or administrator has not consented to use the application with ID '{DEFAULT_CLIENT}' named \
+                 'Microsoft Graph Command Line Tools'. Send an interactive authorization request for this user and resource."
+            ),
         ));
     }
     let principal = directory

@@ -126,7 +126,7 @@ fn row(code: u32) -> &'static Row {
 
 /// Only codes of the published table have a page; the pages of the device flow and of redirects are not linked (M).
 fn has_help_page(code: u32) -> bool {
-    !matches!(code, 70_016 | 70_018 | 70_019 | 65_004 | 90_038 | 700_009)
+    !matches!(code, 70_016 | 70_017 | 70_020 | 70_018 | 70_019 | 65_004 | 90_038 | 700_009)
 }
 
 const fn of(code: u32, status: u16, error: &'static str, text: &'static str) -> Row {
@@ -152,6 +152,7 @@ const ROWS: &[Row] = &[
         "invalid_client",
         "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
     ),
+    // The device flow's numbers 70017 and 70020 are guesses (G): the document names the errors only.
     // MSAL calls this one `invalid_client`, the code table `invalid_request`; live answers show the former.
     of(
         7_000_218,
@@ -269,6 +270,7 @@ const ROWS: &[Row] = &[
         "invalid_resource",
         "Invalid resource. The client has requested access to a resource which is not listed in the requested permissions in the client's application registration.",
     ),
+    of(650_053, 400, "invalid_client", "The application asked for scope that doesn't exist on the resource."),
     of(
         650_052,
         400,
@@ -389,5 +391,13 @@ const ROWS: &[Row] = &[
         429,
         "temporarily_unavailable",
         "The request was throttled because the tenant has sent too many requests.",
+    ),
+    of(700_051, 400, "unsupported_response_type", "The response_type is not enabled for the application."),
+    of(501_491, 400, "invalid_request", "The code_challenge_method is not supported."),
+    of(
+        9_002_325,
+        400,
+        "invalid_request",
+        "Proof Key for Code Exchange is required for cross-origin authorization code redemption.",
     ),
 ];

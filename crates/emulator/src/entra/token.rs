@@ -8,7 +8,7 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, header::CONTENT_TYPE};
 
-use super::{EntraError, app_only, form::Form};
+use super::{EntraError, app_only, delegated, form::Form};
 use crate::{
     cloud::{App, Cloud},
     directory::TenantLookup,
@@ -110,6 +110,10 @@ fn decide(cloud: &Cloud, request: &TokenRequest<'_>) -> Result<Response, EntraEr
     }
     match request.form.text("grant_type").ok_or_else(|| EntraError::missing_parameter("grant_type"))? {
         "client_credentials" => app_only::answer(cloud, request, &found),
+        "authorization_code" => delegated::code(cloud, request, &found),
+        "refresh_token" => delegated::refresh(cloud, request, &found),
+        // v1 and early v2 clients send the short name.
+        "urn:ietf:params:oauth:grant-type:device_code" | "device_code" => delegated::device(cloud, request, &found),
         other => Err(EntraError::new(70_003, format!("The app requested an unsupported grant type '{other}'."))),
     }
 }
