@@ -9,6 +9,7 @@ use crate::{
     clock::CloudClock,
     counters::Counters,
     directory::Directory,
+    faults::Faults,
     signing::SigningKeys,
     throttle::Throttle,
     world::{Ticks, Worlds},
@@ -24,6 +25,7 @@ pub(crate) struct Cloud {
     pub worlds: Worlds,
     pub throttle: Throttle,
     pub counters: Counters,
+    pub faults: Faults,
 }
 
 pub(crate) type App = Arc<Cloud>;
@@ -36,6 +38,7 @@ impl Cloud {
             worlds: Worlds::new(config.seed, Ticks::from(start), &directory.tenants[0].id),
             throttle: Throttle::default(),
             counters: Counters::default(),
+            faults: Faults::new(config.seed),
             clock: CloudClock::new(config.clock, start),
             signing: SigningKeys::new(),
             directory: Mutex::new(directory),

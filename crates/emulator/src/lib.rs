@@ -3,6 +3,7 @@
 //! It is an independent reading of what Microsoft documents and shares no code with Sortie's clients: what both
 //! agree on was written twice. It listens on loopback, signs with keys of its own, and never leaves the machine.
 
+mod admin;
 mod caller;
 mod clock;
 mod cloud;
@@ -13,11 +14,13 @@ mod directory;
 mod directory_admin;
 mod dispatch;
 mod entra;
+mod faults;
 mod graph_answer;
 mod graph_security;
 mod imds;
 mod jwt;
 mod odata;
+mod pipeline;
 mod server;
 mod setup;
 mod signing;

@@ -11,6 +11,7 @@ use std::{
 use axum::{
     Router,
     body::Body,
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
 };
 use http::{Request, StatusCode};
@@ -28,9 +29,11 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::{
-    EmulatorConfig, TlsError,
+    EmulatorConfig, TlsError, admin,
     cloud::{App, Cloud},
-    connect_proxy, directory_admin, dispatch, entra, graph_security, imds, setup, tls, xdr,
+    connect_proxy, directory_admin, dispatch, entra, graph_security, imds,
+    pipeline::pipeline,
+    setup, tls, xdr,
 };
 
 /// A running cloud. It stops when it is dropped; [`Emulator::stop`] also waits until its ports are free.
@@ -160,6 +163,12 @@ impl Emulator {
         self.cloud.directory().tenants[0].initial_domain().to_owned()
     }
 
+    /// Moves the simulated time, forwards or back, whatever the mode of the clock.
+    pub fn advance_clock(&self, by: jiff::SignedDuration) {
+        let now = self.cloud.clock.now();
+        self.cloud.clock.set(now.saturating_add(by).expect("a signed duration is no calendar span"));
+    }
+
     /// Closes every listener and connection and waits until they are gone.
     pub async fn stop(mut self) {
         self.listeners.shutdown().await;
@@ -170,11 +179,12 @@ impl Emulator {
 fn services(cloud: &App) -> Router {
     let router = Router::new().merge(entra::router()).merge(setup::router()).merge(imds::router());
     let router = router.merge(graph_security::router()).merge(xdr::router());
-    router.fallback(|| async { StatusCode::NOT_FOUND }).with_state(Arc::clone(cloud))
+    let router = router.fallback(|| async { StatusCode::NOT_FOUND });
+    router.layer(from_fn_with_state(Arc::clone(cloud), pipeline)).with_state(Arc::clone(cloud))
 }
 
 fn admin_router(cloud: &App) -> Router {
-    Router::new().merge(directory_admin::router()).with_state(Arc::clone(cloud))
+    admin::guarded(directory_admin::router().merge(admin::router())).with_state(Arc::clone(cloud))
 }
 
 async fn accept<F, Fut>(listener: TcpListener, serve_one: F, services: Router)

@@ -5,7 +5,7 @@ use std::{
     sync::Mutex,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::world::Ticks;
 
@@ -31,12 +31,13 @@ pub(crate) struct Exceeded {
 pub(crate) struct Throttle(Mutex<State>);
 
 /// How strict the limits are.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", tag = "mode")]
 pub(crate) enum Strictness {
     Off,
     /// The documented numbers times `factor`.
     On {
+        #[serde(default = "one")]
         factor: f64,
     },
 }
@@ -107,6 +108,10 @@ impl Exceeded {
         let (hours, minutes, seconds) = (self.window_s / 3_600, self.window_s / 60 % 60, self.window_s % 60);
         format!("API calls quota exceeded! maximum allowed {} per {hours:02}:{minutes:02}:{seconds:02}", self.limit)
     }
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 fn scaled(count: u32, factor: f64) -> u32 {

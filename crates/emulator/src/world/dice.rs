@@ -51,6 +51,12 @@ impl Dice {
     }
 }
 
+/// A number from 0 up to 1 that the parts decide.
+pub(crate) fn chance(parts: &[u64]) -> f64 {
+    let draw = u32::try_from(mix(parts) >> 32).unwrap_or(0);
+    f64::from(draw) / (f64::from(u32::MAX) + 1.0)
+}
+
 /// Spreads the parts over 64 bits (the finalizer of SplitMix64).
 pub(crate) fn mix(parts: &[u64]) -> u64 {
     parts.iter().fold(0x9E37_79B9_7F4A_7C15, |state, part| {

@@ -17,6 +17,7 @@ mod update;
 mod worlds;
 
 pub(crate) use company::Device;
+pub(crate) use dice::chance;
 pub(crate) use evidence::{Account, Clue, Evidence, FileFacts, MessageFacts, ProcessFacts};
 pub(crate) use incident::{Alert, Comment, Incident, World};
 pub(crate) use story::LateIncident;
@@ -24,5 +25,5 @@ pub(crate) use terms::{
     AlertStatus, Classification, DetectionSource, Determination, IncidentStatus, ServiceSource, Severity,
 };
 pub(crate) use ticks::Ticks;
-pub(crate) use update::{AlertChange, IncidentChange};
+pub(crate) use update::{AlertChange, IncidentChange, MergeError};
 pub(crate) use worlds::Worlds;
