@@ -180,3 +180,6 @@ pub(crate) const ANSWER_BYTES_MAX: usize = 1 << 20;
 const TEXT_CHARS_MAX: usize = 2000;
 /// RFC 6749 section 5.1 leaves `expires_in` out where it is documented otherwise; Entra's usual life is 60 to 90 minutes.
 const LIFETIME_DEFAULT_S: u64 = 3600;
+
+#[cfg(test)]
+mod tests;

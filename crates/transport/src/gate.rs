@@ -263,7 +263,8 @@ mod tests {
     async fn one_who_gives_up_leaves_the_queue() {
         let gate = gate(1, 10);
         gate.enter(&key("incidents"), Priority::Response, LONG, |_| {}).await.unwrap();
-        let impatient = gate.enter(&key("incidents"), Priority::Response, LONG, |_| {});
+        let incidents = key("incidents");
+        let impatient = gate.enter(&incidents, Priority::Response, LONG, |_| {});
         assert!(tokio::time::timeout(Duration::from_secs(1), impatient).await.is_err());
         let start = Instant::now();
         gate.enter(&key("incidents"), Priority::BackFill, LONG, |_| {}).await.unwrap();

@@ -202,3 +202,160 @@ fn jitter(most: Duration) -> Duration {
 
 /// A service that asks for more than this is not waited for in any case; the cap only keeps the arithmetic sane.
 const ASKED_WAIT_MAX: Duration = Duration::from_secs(24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use bytes::Bytes;
+    use http::{HeaderMap, HeaderValue, StatusCode, header};
+    use sortie_model::SystemClock;
+
+    use super::*;
+    use crate::{Priority, QuotaKey, SendErrorKind, TimeoutPhase, TransportSettings};
+
+    #[derive(Clone, Copy)]
+    enum Step {
+        Status(u16, Option<&'static str>),
+        Refused,
+        Reset,
+    }
+
+    impl Step {
+        fn outcome(self) -> Result<Response, SendError> {
+            let failed = |kind| Err(SendError { host: "api.example".into(), kind: Box::new(kind) });
+            match self {
+                Self::Refused => failed(SendErrorKind::ConnectRefused),
+                Self::Reset => failed(SendErrorKind::Reset),
+                Self::Status(status, retry_after) => {
+                    let mut headers = HeaderMap::new();
+                    if let Some(text) = retry_after {
+                        headers.insert(header::RETRY_AFTER, HeaderValue::from_static(text));
+                    }
+                    let (status, url) =
+                        (StatusCode::from_u16(status).unwrap(), "https://api.example/".parse().unwrap());
+                    Ok(Response { status, headers, body: Bytes::new(), url, elapsed: Duration::ZERO })
+                }
+            }
+        }
+    }
+
+    fn transport() -> Transport {
+        Transport::new(TransportSettings::default()).unwrap()
+    }
+
+    /// Attempts made, seconds waited, last status.
+    async fn run(effect: Effect, steps: &[Step], policy: &RetryPolicy) -> (u32, u64, Option<u16>) {
+        let request = Request::post("https://api.example/".parse().unwrap()).effect(effect);
+        let start = Instant::now();
+        let made = Mutex::new(0);
+        let outcome = transport()
+            .repeat(&request, policy, &SystemClock, |attempt| {
+                *made.lock().unwrap() = attempt;
+                std::future::ready(steps[(attempt as usize - 1).min(steps.len() - 1)].outcome())
+            })
+            .await;
+        let made = *made.lock().unwrap();
+        (made, start.elapsed().as_secs(), outcome.ok().map(|answer| answer.status.as_u16()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_429_repeats_for_every_effect_and_as_late_as_asked() {
+        for effect in [Effect::Safe, Effect::Overwrite, Effect::Keyed, Effect::Probed, Effect::Unsafe] {
+            let steps = [Step::Status(429, Some("12")), Step::Status(200, None)];
+            assert_eq!(run(effect, &steps, &RetryPolicy::default()).await, (2, 12, Some(200)), "{effect:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unknown_fate_repeats_only_where_a_repeat_does_no_harm() {
+        for step in [Step::Status(503, Some("1")), Step::Reset] {
+            for (effect, made) in [
+                (Effect::Safe, 2),
+                (Effect::Overwrite, 2),
+                (Effect::Keyed, 2),
+                (Effect::Probed, 1),
+                (Effect::Unsafe, 1),
+            ] {
+                let steps = [step, Step::Status(200, None)];
+                assert_eq!(run(effect, &steps, &RetryPolicy::default()).await.0, made, "{effect:?}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_never_sent_repeats_for_all() {
+        let steps = [Step::Refused, Step::Status(200, None)];
+        assert_eq!(run(Effect::Unsafe, &steps, &RetryPolicy::default()).await.0, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_and_patience_are_bounded() {
+        let (made, waited, status) = run(Effect::Safe, &[Step::Status(503, None)], &RetryPolicy::default()).await;
+        assert_eq!((made, status), (5, Some(503)));
+        assert!(waited <= 8, "{waited}");
+        let asked_too_much = [Step::Status(429, Some("301"))];
+        assert_eq!(run(Effect::Safe, &asked_too_much, &RetryPolicy::default()).await, (1, 0, Some(429)));
+        assert_eq!(run(Effect::Safe, &[Step::Refused], &RetryPolicy::once()).await, (1, 0, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_only_asked_repeats_are_wanted_a_bare_failure_stands() {
+        let policy = RetryPolicy { repeat_unasked: false, ..RetryPolicy::default() };
+        assert_eq!(run(Effect::Safe, &[Step::Status(503, None)], &policy).await.0, 1);
+        assert_eq!(run(Effect::Safe, &[Step::Status(503, Some("0")), Step::Status(200, None)], &policy).await.0, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_and_hopeless_failures_stand() {
+        for status in [400, 401, 403, 404, 409, 501] {
+            assert_eq!(
+                run(Effect::Safe, &[Step::Status(status, None)], &RetryPolicy::default()).await.0,
+                1,
+                "{status}"
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_429_holds_the_family_for_others_and_the_observer_hears_of_each_wait() {
+        let waits = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&waits);
+        let transport =
+            transport().on_wait(move |wait| seen.lock().unwrap().push((wait.reason, wait.duration.as_secs())));
+        let key = QuotaKey { tenant: "t".into(), application: "a".into(), family: "incidents".into() };
+        let request =
+            Request::get("https://api.example/".parse().unwrap()).quota(key.clone()).priority(Priority::BackFill);
+        let policy = RetryPolicy { attempts_max: 1, ..RetryPolicy::default() };
+        let throttled = |_| std::future::ready(Step::Status(429, Some("7")).outcome());
+        transport.repeat(&request, &policy, &SystemClock, throttled).await.unwrap();
+        let start = Instant::now();
+        let fine = |_| std::future::ready(Step::Status(200, None).outcome());
+        transport.repeat(&request, &policy, &SystemClock, fine).await.unwrap();
+        assert_eq!(start.elapsed().as_secs(), 7);
+        assert_eq!(*waits.lock().unwrap(), [(WaitReason::Quota, 7)]);
+
+        transport.gate().block(&key, Duration::from_secs(900));
+        let error = transport.repeat(&request, &policy, &SystemClock, fine).await.unwrap_err();
+        assert!(matches!(*error.kind, SendErrorKind::QuotaExhausted { .. }), "{error:?}");
+        assert_eq!(error.delivery(), Delivery::NotSent);
+    }
+
+    #[test]
+    fn only_a_timeout_while_connecting_is_surely_not_sent() {
+        for (phase, delivery) in [
+            (TimeoutPhase::Connect, Delivery::NotSent),
+            (TimeoutPhase::FirstByte, Delivery::Unknown),
+            (TimeoutPhase::Total, Delivery::Unknown),
+        ] {
+            let kind = SendErrorKind::Timeout { phase, after: Duration::ZERO };
+            assert_eq!(SendError { host: String::new(), kind: Box::new(kind) }.delivery(), delivery);
+        }
+        let of = |status| Delivery::of_status(StatusCode::from_u16(status).unwrap());
+        assert_eq!(of(204), None);
+        assert_eq!(
+            [of(429), of(408), of(503)],
+            [Some(Delivery::Refused), Some(Delivery::Unknown), Some(Delivery::Unknown)]
+        );
+    }
+}
