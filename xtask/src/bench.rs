@@ -51,7 +51,7 @@ fn cached_token_ns() -> anyhow::Result<u64> {
 /// The same list by Sortie and by the baseline, from one emulator.
 fn incidents() -> anyhow::Result<(Value, Value)> {
     let emulator = RunningEmulator::start()?;
-    emulator.admin("PUT", "/throttle", &json!({ "off": true }))?;
+    emulator.admin("PUT", "/throttle", &json!({ "mode": "off" }))?;
     emulator.admin("POST", "/world/incidents", &json!({ "count": INCIDENT_COUNT }))?;
     let roles = json!([{ "resource": "graph", "value": "SecurityIncident.Read.All" }]);
     let application = emulator.admin(
@@ -67,7 +67,14 @@ fn incidents() -> anyhow::Result<(Value, Value)> {
     std::fs::create_dir_all(&folder)?;
     let config = folder.join("config.toml");
     let mut add = Command::new(binary());
-    add.arg("--config").arg(&config).args(["connection", "add", "bench", "--replace", "--credential", "env:BENCH_SECRET"]);
+    add.arg("--config").arg(&config).args([
+        "connection",
+        "add",
+        "bench",
+        "--replace",
+        "--credential",
+        "env:BENCH_SECRET",
+    ]);
     add.args(["--tenant", &tenant, "--client-id", &client_id, "--emulator", &emulator.services]);
     run("connection", &mut add)?;
     let mut sortie = Command::new(binary());

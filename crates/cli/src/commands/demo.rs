@@ -62,6 +62,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         let evidence = serde_json::json!({
             "counters": stage.admin("/counters").await?,
             "truth": stage.admin("/truth").await?,
+            "directory": stage.admin("/directory").await?,
             "clientId": session.application.client_id,
             "incident": worst.id,
         });
