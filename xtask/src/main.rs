@@ -1,3 +1,41 @@
-//! The project's own commands: test, tidy, bench, soak.
+//! The project's own commands: `cargo xtask test | tidy | bench | soak`.
+#![expect(clippy::print_stdout, reason = "this program talks to the person who runs it")]
 
-fn main() {}
+mod bench;
+mod interop;
+mod licences;
+mod run;
+mod soak;
+mod suite;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Sets up what is missing and passes the whole suite: format, tidy, clippy, tests, interop, docs.
+    Test(suite::Options),
+    /// Checks dependency arrows, licences, sizes and stray files.
+    Tidy,
+    /// Measures Sortie beside a baseline in one run and prints the ratios.
+    Bench,
+    /// Fuzzes for a long time; the suite runs only a seeded slice of the same targets.
+    Soak(soak::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Test(options) => suite::test(&options),
+        Command::Tidy => tidy::tidy(),
+        Command::Bench => bench::bench(),
+        Command::Soak(options) => soak::soak(&options),
+    }
+}

@@ -1,3 +1,121 @@
 //! Sortie: security automation for Microsoft Defender XDR in one binary.
+//!
+//! This crate puts the others together: it reads the command line and the settings, and prints. `anyhow` lives here
+//! alone.
+#![expect(clippy::print_stderr, reason = "a command line talks to the person who runs it")]
 
-fn main() {}
+mod commands;
+mod context;
+mod exit;
+mod input;
+mod output;
+mod registration;
+mod roles;
+mod settings;
+mod sign_in;
+
+use std::{io::IsTerminal as _, process::ExitCode};
+
+use clap::{Parser, builder::styling};
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+
+use crate::{
+    commands::Command,
+    context::{Context, Global},
+    exit::{Exit, exit_of, is_broken_pipe, next_step, sentence},
+};
+
+/// Security automation for Microsoft Defender XDR.
+///
+/// Signs in to a tenant as an application, without a user, and reads and changes incidents and alerts. `sortie demo`
+/// shows all of it against a simulated Microsoft cloud on this machine.
+#[derive(Parser)]
+#[command(name = "sortie", version, after_help = exit::EXIT_CODES, styles = STYLES, max_term_width = 110)]
+#[command(propagate_version = true, arg_required_else_help = true, infer_long_args = false)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_log(arguments.global.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start: {error}");
+            return Exit::Failure.into();
+        }
+    };
+    let exit = runtime.block_on(async {
+        let context = Context::new(arguments.global);
+        tokio::select! {
+            biased;
+            () = interrupted() => {
+                eprintln!("interrupted");
+                Exit::Interrupted
+            }
+            ended = commands::run(arguments.command, &context) => ended.unwrap_or_else(|error| report(&error)),
+        }
+    });
+    // Background renewals may still wait for the network; nothing that matters is left in them.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+/// Prints what failed and what to do, and gives the exit code.
+fn report(error: &anyhow::Error) -> Exit {
+    if is_broken_pipe(error) {
+        return Exit::Success;
+    }
+    eprintln!("error: {}", output::visible(&sentence(error)));
+    if let Some(next) = next_step(error) {
+        eprintln!("next:  {}", output::visible(&next));
+    }
+    exit_of(error)
+}
+
+/// Ctrl-C, or the request of a service manager to stop.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Logs go to standard error, of our own crates alone: libraries below may log what we would not.
+fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => LevelFilter::WARN,
+        1 => LevelFilter::INFO,
+        2 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    let ours = ["sortie", "sortie_transport", "sortie_identity", "sortie_defender", "sortie_emulator"];
+    let directives = ours.map(|target| format!("{target}={level}")).join(",");
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(directives))
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .without_time()
+        .init();
+}
+
+const STYLES: styling::Styles = styling::Styles::styled()
+    .header(styling::AnsiColor::Green.on_default().bold())
+    .usage(styling::AnsiColor::Green.on_default().bold())
+    .literal(styling::AnsiColor::Cyan.on_default().bold())
+    .placeholder(styling::AnsiColor::Cyan.on_default());

@@ -1,1 +1,20 @@
 //! Incidents and alerts of Microsoft Defender as typed views over the XDR and Graph APIs.
+//!
+//! Answers are read leniently, so that an unknown word or a broken object costs nothing else, and requests are
+//! written in each API's own spelling.
+
+mod change;
+mod client;
+mod document;
+mod enums;
+mod error;
+mod pages;
+mod view;
+
+pub use change::Change;
+pub use client::{Defender, Followed};
+pub use document::{Defect, Document};
+pub use enums::{Api, Classification, Determination, Severity, Status};
+pub use error::{DefenderError, DefenderErrorKind, ServiceError};
+pub use pages::{AlertFilter, IncidentFilter, Note, Pages};
+pub use view::{Alert, Comment, Evidence, Incident};

@@ -1,1 +1,11 @@
-//! What the tests of several crates share: a running emulator, the binary, captured output.
+//! What tests from outside share: a running cloud, its admin API, the binary, and a watch for leaked secrets.
+//!
+//! Everything panics with a readable message: this crate runs in tests alone.
+
+mod cloud;
+mod leaks;
+mod program;
+
+pub use cloud::{Registered, TestCloud};
+pub use leaks::Leaks;
+pub use program::{Ended, Sortie};

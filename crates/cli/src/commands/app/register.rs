@@ -1,0 +1,279 @@
+//! `sortie app register`.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+use jiff::SignedDuration;
+use sortie_identity::{Audience, CredentialSource, EndpointVersion, administrator::DelegatedToken, inspect};
+use sortie_model::{ConnectionName, TenantId};
+
+use super::{CloudArguments, lifetime, refused, secret_place::SecretPlace};
+use crate::{
+    context::{Context, Session},
+    exit::{Exit, Problem},
+    input::{Terminal, confirm},
+    output::{say, visible},
+    registration::{Plan, Registrar, Registration, Step, calls},
+    roles::{Purpose, Reading, Role, covers, read_role},
+    settings::{Connection, Settings},
+    sign_in::{Browser, SignIn, SignInArguments},
+};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Display name of the application
+    #[arg(long, default_value = "Sortie")]
+    name: String,
+    /// Tenant to register in; the administrator's own when absent
+    #[arg(long)]
+    tenant: Option<TenantId>,
+    /// What it is for; decides the roles
+    #[arg(long = "for", value_enum, default_value = "read", value_name = "PURPOSE")]
+    purpose: Purpose,
+    /// Exactly these roles instead, such as xdr/Incident.Read.All or "Read all incidents"; repeat it for several
+    #[arg(long, value_name = "ROLE")]
+    role: Vec<String>,
+    /// Let administrators of other tenants consent, too: for providers
+    #[arg(long)]
+    multi_tenant: bool,
+    /// How long the client secret is good: 90d, 12w, 6m, 1y
+    #[arg(long, default_value = "180d", value_parser = lifetime)]
+    lifetime: SignedDuration,
+    /// File for the secret, mode 0600; beside the settings file when absent
+    #[arg(long, value_name = "FILE", conflicts_with = "vault_command")]
+    secret_file: Option<PathBuf>,
+    /// Command that takes the secret on standard input and keeps it in a vault
+    #[arg(long, value_name = "COMMAND")]
+    vault_command: Option<String>,
+    /// Name of the connection that is added
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    connection_name: ConnectionName,
+    #[command(flatten)]
+    cloud: CloudArguments,
+    #[command(flatten)]
+    sign_in: SignInArguments,
+    /// Print every call and make none
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
+    let plan = plan(&arguments, context)?;
+    if arguments.dry_run {
+        return dry_run(&plan, &arguments, context);
+    }
+    let mut settings = context.settings()?;
+    let place = place(&arguments, context)?;
+    place.prepare()?;
+    let roles: Vec<_> =
+        plan.roles.iter().map(|role| format!("{} of \"{}\"", role.value, role.api.audience().label())).collect();
+    let question = format!("Register \"{}\" with {}?", plan.display_name, roles.join(", "));
+    if !confirm(&question, arguments.yes)? {
+        return Ok(Exit::Failure);
+    }
+    let transport = context.transport(&settings)?;
+    let hosts = arguments.cloud.hosts();
+    let sign_in = SignIn {
+        transport: &transport,
+        cloud: arguments.cloud.cloud,
+        hosts: &hosts,
+        tenant: arguments.tenant.as_ref(),
+        arguments: &arguments.sign_in,
+        browser: Browser::Own,
+    };
+    let token = sign_in.run(context).await?;
+    let tenant = tenant_of(&token)?;
+    let registrar = Registrar::new(&transport, &hosts.graph, &token.secret, &*context.clock);
+    let registration = registrar.register(&plan, tell).await?;
+    let connection = Connection {
+        tenant,
+        client_id: registration.client_id.parse()?,
+        cloud: arguments.cloud.cloud,
+        endpoint: EndpointVersion::V2,
+        region: None,
+        credential: place.reference(),
+        hosts: arguments.cloud.overrides(),
+    };
+    if has_working_secret(&settings, &arguments.connection_name, &connection, context) {
+        tell(Step { changed: false, text: format!("connection {} has its secret", arguments.connection_name) });
+    } else {
+        make_secret(&registrar, &registration, &place, arguments.lifetime).await?;
+        keep_connection(&mut settings, &arguments.connection_name, &connection, context)?;
+    }
+    prove(&settings, &arguments.connection_name, &connection, &plan, context).await
+}
+
+/// Waits until tokens carry the roles: a new grant takes from seconds to minutes to show.
+async fn wait_for_roles(session: &Session, audience: &Audience, wanted: &[&str]) -> anyhow::Result<Vec<String>> {
+    let mut pauses = ROLE_PAUSES.iter();
+    loop {
+        let token = session.client.tokens().token(audience).await?;
+        let held = inspect::decode(token.secret().expose()).map(|decoded| decoded.claims.roles).unwrap_or_default();
+        if wanted.iter().all(|wanted| held.iter().any(|held| covers(held, wanted))) {
+            return Ok(held);
+        }
+        let Some(pause) = pauses.next() else { return Ok(held) };
+        session.client.tokens().forget(audience, &token);
+        tokio::time::sleep(*pause).await;
+    }
+}
+
+fn plan(arguments: &Arguments, context: &Context) -> anyhow::Result<Plan> {
+    let mut roles = Vec::new();
+    for text in &arguments.role {
+        roles.push(chosen_role(text, context)?);
+    }
+    if roles.is_empty() {
+        roles = arguments.purpose.roles();
+        // China has no Defender XDR; its roles would only fail there.
+        roles.retain(|role| arguments.cloud.hosts().base(&role.api.audience()).is_ok());
+    }
+    Ok(Plan { display_name: arguments.name.clone(), roles, multi_tenant: arguments.multi_tenant })
+}
+
+fn chosen_role(text: &str, context: &Context) -> anyhow::Result<Role> {
+    match read_role(text) {
+        Reading::Exact(role) => Ok(role),
+        Reading::Corrected(role) => {
+            context.note(&format!("`{text}` is read as {} of \"{}\"", role.value, role.api.audience().label()));
+            Ok(role)
+        }
+        Reading::Ambiguous(roles) => {
+            let names: Vec<_> =
+                roles.iter().map(|role| format!("{}/{}", role.api.audience().name(), role.value)).collect();
+            Err(Problem::usage(
+                format!("several APIs have a role `{text}`"),
+                format!("Write one of {}.", names.join(", ")),
+            )
+            .into())
+        }
+        Reading::Unknown => {
+            let next = "Write the role's value, such as Incident.Read.All or xdr/Incident.Read.All; `sortie check` lists what each purpose needs.";
+            Err(Problem::usage(format!("`{text}` is no role that Sortie knows"), next).into())
+        }
+    }
+}
+
+fn dry_run(plan: &Plan, arguments: &Arguments, context: &Context) -> anyhow::Result<Exit> {
+    say(&format!(
+        "# Calls to {} as the signed-in administrator; nothing is called now.",
+        arguments.cloud.hosts().graph
+    ))?;
+    for (method, path, body) in calls(plan, Some(arguments.lifetime), context.clock.now()) {
+        let body = body.map(|body| format!("\n    {body}")).unwrap_or_default();
+        say(&format!("{method} {path}{body}"))?;
+    }
+    Ok(Exit::Success)
+}
+
+fn place(arguments: &Arguments, context: &Context) -> anyhow::Result<SecretPlace> {
+    if let Some(command) = &arguments.vault_command {
+        return Ok(SecretPlace::Vault(command.clone()));
+    }
+    if let Some(path) = &arguments.secret_file {
+        return Ok(SecretPlace::File(std::path::absolute(path)?));
+    }
+    let settings = std::path::absolute(context.settings_path()?)?;
+    Ok(SecretPlace::File(settings.with_file_name(format!("{}.secret", arguments.connection_name))))
+}
+
+fn tell(step: Step) {
+    let mark = if step.changed { "done" } else { "ok  " };
+    eprintln!("{mark}  {}", visible(&step.text));
+}
+
+/// The tenant in which the administrator signed in, from the token that Graph will accept.
+fn tenant_of(token: &DelegatedToken) -> anyhow::Result<TenantId> {
+    let decoded = inspect::decode(token.secret.expose()).ok();
+    let tenant = decoded.and_then(|decoded| decoded.claims.tenant).and_then(|tenant| tenant.parse().ok());
+    tenant.ok_or_else(|| refused("the sign-in does not tell its tenant", "Name the tenant with `--tenant`."))
+}
+
+fn has_working_secret(settings: &Settings, name: &ConnectionName, wanted: &Connection, context: &Context) -> bool {
+    settings.connections.get(name).is_some_and(|known| {
+        known.client_id == wanted.client_id
+            && known.tenant == wanted.tenant
+            && known.credential.load(&Terminal, context.clock.now()).is_ok()
+            && !matches!(known.credential, CredentialSource::Stdin | CredentialSource::Prompt)
+    })
+}
+
+/// Makes the secret and keeps it; one that cannot be kept is taken away again, for nobody could use it.
+async fn make_secret(
+    registrar: &Registrar<'_>,
+    registration: &Registration,
+    place: &SecretPlace,
+    lifetime: SignedDuration,
+) -> anyhow::Result<()> {
+    let secret = registrar.new_secret(&registration.object_id, lifetime, &mut tell).await?;
+    if let Err(error) = place.keep(&secret.value).await {
+        registrar.remove_secret(&registration.object_id, &secret.key_id).await?;
+        return Err(error);
+    }
+    tell(Step { changed: true, text: format!("the secret is in {}", place.describe()) });
+    Ok(())
+}
+
+fn keep_connection(
+    settings: &mut Settings,
+    name: &ConnectionName,
+    connection: &Connection,
+    context: &Context,
+) -> anyhow::Result<()> {
+    settings.connections.insert(name.clone(), connection.clone());
+    if settings.current.is_none() {
+        settings.current = Some(name.clone());
+    }
+    settings.save(&context.settings_path()?)?;
+    tell(Step { changed: true, text: format!("connection {name} added") });
+    Ok(())
+}
+
+/// Signs in as the application and looks for every role; a vault's secret is not here to sign in with.
+async fn prove(
+    settings: &Settings,
+    name: &ConnectionName,
+    connection: &Connection,
+    plan: &Plan,
+    context: &Context,
+) -> anyhow::Result<Exit> {
+    if connection.credential.load(&Terminal, context.clock.now()).is_err() {
+        context.note("the secret is in the vault; set AZURE_CLIENT_SECRET from it and run `sortie check`");
+        return Ok(Exit::Success);
+    }
+    let session = context.session_of(settings, name.to_string(), connection)?;
+    let mut audiences: Vec<Audience> = Vec::new();
+    for role in &plan.roles {
+        let audience = role.api.audience();
+        if !audiences.contains(&audience) {
+            audiences.push(audience);
+        }
+    }
+    for audience in audiences {
+        let wanted: Vec<&str> =
+            plan.roles.iter().filter(|role| role.api.audience() == audience).map(|role| role.value).collect();
+        let held = wait_for_roles(&session, &audience, &wanted).await?;
+        if let Some(missing) = wanted.iter().find(|wanted| !held.iter().any(|held| covers(held, wanted))) {
+            let what = format!("tokens for \"{}\" do not carry {missing} yet", audience.label());
+            return Err(refused(what, "New grants take minutes to show; run `sortie check` in a while."));
+        }
+        tell(Step { changed: false, text: format!("signed in to \"{}\" with {}", audience.label(), held.join(", ")) });
+    }
+    say(&format!("connection {name} works; next: sortie incidents list"))?;
+    Ok(Exit::Success)
+}
+
+/// Together five minutes, after which a grant that does not show needs a person.
+const ROLE_PAUSES: [Duration; 8] = [
+    Duration::from_secs(1),
+    Duration::from_secs(4),
+    Duration::from_secs(10),
+    Duration::from_secs(15),
+    Duration::from_secs(30),
+    Duration::from_secs(60),
+    Duration::from_secs(60),
+    Duration::from_secs(120),
+];

@@ -1,0 +1,89 @@
+//! Where a new client secret goes: a file of mode 0600, or the standard input of a vault's command.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use anyhow::Context as _;
+use sortie_identity::CredentialSource;
+use sortie_model::Secret;
+use tokio::io::AsyncWriteExt as _;
+
+use super::refused;
+use crate::settings::write_private;
+
+/// The place that was chosen. It is tried before the secret is made, for Entra shows a secret only once.
+#[derive(Debug)]
+pub(crate) enum SecretPlace {
+    File(PathBuf),
+    /// Run by the shell, with the secret on standard input.
+    Vault(String),
+}
+
+impl SecretPlace {
+    /// Fails now rather than with a secret in hand: the file can be written, the disk is not full.
+    pub(crate) fn prepare(&self) -> anyhow::Result<()> {
+        let Self::File(path) = self else { return Ok(()) };
+        let probe = beside(path);
+        write_private(&probe, &[b'x'; 256])
+            .and_then(|()| fs::remove_file(&probe))
+            .with_context(|| format!("the secret cannot be written to {}", path.display()))
+    }
+
+    /// Keeps the secret.
+    pub(crate) async fn keep(&self, secret: &Secret) -> anyhow::Result<()> {
+        match self {
+            Self::File(path) => write_private(path, secret.expose().as_bytes())
+                .with_context(|| format!("the secret cannot be written to {}", path.display())),
+            Self::Vault(command) => pipe(command, secret).await,
+        }
+    }
+
+    /// How a connection refers to it; a vault's secret comes back by whatever variable the operator fills from it.
+    pub(crate) fn reference(&self) -> CredentialSource {
+        match self {
+            Self::File(path) => CredentialSource::File { path: path.clone() },
+            Self::Vault(_) => CredentialSource::Environment { variable: "AZURE_CLIENT_SECRET".to_owned() },
+        }
+    }
+
+    /// For a sentence.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::File(path) => format!("the file {} (mode 0600)", path.display()),
+            Self::Vault(_) => "the vault's command".to_owned(),
+        }
+    }
+}
+
+async fn pipe(command: &str, secret: &Secret) -> anyhow::Result<()> {
+    let mut child = tokio::process::Command::new("sh")
+        .args(["-c", command])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .context("the vault's command cannot be started")?;
+    let mut stdin = child.stdin.take().ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))?;
+    stdin
+        .write_all(secret.expose().as_bytes())
+        .await
+        .context("the vault's command does not read its standard input")?;
+    drop(stdin);
+    let status = child.wait().await.context("the vault's command did not end")?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(refused(
+        format!("the vault's command ended with {status}"),
+        "Try the command by hand with any text on its standard input.",
+    ))
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".probe");
+    path.with_file_name(name)
+}

@@ -1,0 +1,57 @@
+//! One file for each command: its arguments and what it does.
+
+mod alerts;
+mod app;
+mod change;
+mod completions;
+mod connection;
+mod demo;
+mod emulator;
+mod explain;
+mod incidents;
+mod which_access;
+
+use clap::Subcommand;
+
+use crate::{context::Context, exit::Exit};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Keep connections to tenants: who signs in, where, and where its credential is found
+    #[command(subcommand, visible_alias = "connections")]
+    Connection(connection::Command),
+    /// Show the main job against a simulated Microsoft cloud on this machine
+    Demo(demo::Arguments),
+    /// Set the application up: register it, rotate its secret, get consent
+    #[command(subcommand)]
+    App(app::Command),
+    /// List, show and change incidents
+    #[command(subcommand, visible_alias = "incident")]
+    Incidents(incidents::Command),
+    /// List, show and change alerts
+    #[command(subcommand, visible_alias = "alert")]
+    Alerts(alerts::Command),
+    /// Explain an error code of Entra: who must act and what to do
+    Explain(explain::Arguments),
+    /// Find out which way of access fits: daemon, on behalf of a user, or partner
+    WhichAccess(which_access::Arguments),
+    /// Run a simulated Microsoft cloud on this machine
+    Emulator(emulator::Arguments),
+    /// Print the completion script for a shell
+    Completions(completions::Arguments),
+}
+
+/// Runs one command to its end.
+pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
+    match command {
+        Command::Connection(command) => connection::run(command, context).await,
+        Command::Demo(arguments) => demo::run(arguments, context).await,
+        Command::App(command) => app::run(command, context).await,
+        Command::Incidents(command) => incidents::run(command, context).await,
+        Command::Alerts(command) => alerts::run(command, context).await,
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::WhichAccess(arguments) => which_access::run(&arguments),
+        Command::Emulator(arguments) => emulator::run(arguments, context).await,
+        Command::Completions(arguments) => completions::run(&arguments),
+    }
+}

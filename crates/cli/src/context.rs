@@ -1,0 +1,227 @@
+//! From the command line and the settings to a signed-in client.
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::Context as _;
+use clap::Args;
+use sortie_defender::Defender;
+use sortie_identity::{Application, AuthorizedClient, CredentialSource, TokenSource};
+use sortie_model::{Clock, ConnectionName, SystemClock};
+use sortie_transport::{ProxySetting, Transport, TransportSettings, Wait, WaitReason};
+use url::Url;
+
+use crate::{
+    exit::Problem,
+    input::Terminal,
+    settings::{self, Connection, Settings},
+};
+
+/// Options of every command.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Global {
+    /// Connection to use, instead of the current one
+    #[arg(
+        long,
+        short = 'c',
+        global = true,
+        env = "SORTIE_CONNECTION",
+        value_name = "NAME",
+        help_heading = "Global options"
+    )]
+    pub connection: Option<ConnectionName>,
+    /// Settings file, instead of the usual one
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub config: Option<PathBuf>,
+    /// PEM file with further certificate authorities to trust
+    #[arg(long, global = true, env = "SORTIE_CA_BUNDLE", value_name = "FILE", help_heading = "Global options")]
+    pub ca_bundle: Option<PathBuf>,
+    /// Proxy for https, instead of the usual variables; `none` for no proxy at all
+    #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
+    pub proxy: Option<String>,
+    /// Say more on standard error; twice and thrice for more still
+    #[arg(long, short = 'v', global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    pub verbose: u8,
+    /// Say nothing on standard error but errors
+    #[arg(long, short = 'q', global = true, help_heading = "Global options")]
+    pub quiet: bool,
+}
+
+/// What every command is given.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub global: Global,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A connection that is ready to be used; the token is fetched by the first call.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    /// The connection's name, or `environment`.
+    pub name: String,
+    pub application: Application,
+    pub transport: Transport,
+    pub client: AuthorizedClient,
+    pub defender: Defender,
+}
+
+impl Context {
+    pub(crate) fn new(global: Global) -> Self {
+        Self { global, clock: Arc::new(SystemClock) }
+    }
+
+    /// Where the settings file is.
+    pub(crate) fn settings_path(&self) -> anyhow::Result<PathBuf> {
+        match &self.global.config {
+            Some(path) => Ok(path.clone()),
+            None => settings::default_path(),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
+        Settings::load(&self.settings_path()?)
+    }
+
+    /// The way out, with the command line before the settings.
+    pub(crate) fn transport(&self, settings: &Settings) -> anyhow::Result<Transport> {
+        let proxy = match self.global.proxy.as_deref() {
+            Some("none") => ProxySetting::Direct,
+            Some(text) => ProxySetting::Url(parse_proxy(text)?),
+            None => settings.network.proxy.clone().map_or(ProxySetting::Environment, ProxySetting::Url),
+        };
+        let ca_bundle = self.global.ca_bundle.clone().or_else(|| settings.network.ca_bundle.clone());
+        let transport = Transport::new(TransportSettings { ca_bundle, proxy, ..TransportSettings::default() })?;
+        Ok(if self.global.quiet { transport } else { transport.on_wait(tell_wait) })
+    }
+
+    /// The chosen connection, with its credential loaded.
+    pub(crate) fn session(&self) -> anyhow::Result<Session> {
+        let settings = self.settings()?;
+        let (name, connection) = self.choose(&settings)?;
+        self.session_of(&settings, name, &connection)
+    }
+
+    /// A session of this connection.
+    pub(crate) fn session_of(
+        &self,
+        settings: &Settings,
+        name: String,
+        connection: &Connection,
+    ) -> anyhow::Result<Session> {
+        let credential = connection
+            .credential
+            .load(&Terminal, self.clock.now())
+            .with_context(|| format!("the credential of connection `{name}` cannot be used"))?;
+        if let Some(warning) = credential.warning() {
+            self.note(&warning.to_string());
+        }
+        let mut hosts = connection.cloud.hosts();
+        if let Some(region) = connection.region {
+            hosts = hosts.in_region(region);
+        }
+        let application = Application {
+            cloud: connection.cloud,
+            hosts: hosts.with(&connection.hosts),
+            tenant: connection.tenant.clone(),
+            client_id: connection.client_id.clone(),
+            credential,
+            endpoint: connection.endpoint,
+        };
+        let transport = self.transport(settings)?;
+        Ok(Session::new(name, application, transport, Arc::clone(&self.clock)))
+    }
+
+    /// `--connection`, else the current one, else the only one, else the usual `AZURE_*` variables.
+    pub(crate) fn choose(&self, settings: &Settings) -> anyhow::Result<(String, Connection)> {
+        if let Some(name) = self.global.connection.as_ref().or(settings.current.as_ref()) {
+            let known = || settings.connections.keys().map(ConnectionName::as_str).collect::<Vec<_>>().join("`, `");
+            let connection = settings.connections.get(name).ok_or_else(|| {
+                let next = match settings.connections.is_empty() {
+                    true => "There is none yet; add it with `sortie connection add`.".to_owned(),
+                    false => format!("The settings know `{}`.", known()),
+                };
+                Problem::usage(format!("there is no connection `{name}`"), next)
+            })?;
+            return Ok((name.to_string(), connection.clone()));
+        }
+        if let [(name, connection)] = settings.connections.iter().collect::<Vec<_>>()[..] {
+            return Ok((name.to_string(), connection.clone()));
+        }
+        if let Some(connection) = from_environment()? {
+            return Ok(("environment".to_owned(), connection));
+        }
+        let (what, next) = match settings.connections.is_empty() {
+            true => (
+                "there is no connection to a tenant yet",
+                "Add one with `sortie connection add`, let `sortie app register` make one, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.",
+            ),
+            false => (
+                "several connections exist and none is chosen",
+                "Name one with `--connection`, or choose with `sortie connection use NAME`.",
+            ),
+        };
+        Err(Problem::usage(what, next).into())
+    }
+
+    /// A line on standard error about something that went on, unless quiet.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.global.quiet {
+            eprintln!("note:  {}", crate::output::visible(text));
+        }
+    }
+}
+
+impl Session {
+    /// A session of an application, with a cache of its own.
+    pub(crate) fn new(name: String, application: Application, transport: Transport, clock: Arc<dyn Clock>) -> Self {
+        let tokens = TokenSource::new(transport.clone(), clock, application.clone());
+        let client = AuthorizedClient::new(transport.clone(), tokens);
+        let defender = Defender::new(client.clone(), &application, transport.gate());
+        Self { name, application, transport, client, defender }
+    }
+}
+
+/// A connection from `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and a credential of the usual names, if all are there.
+fn from_environment() -> anyhow::Result<Option<Connection>> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    let (Some(tenant), Some(client_id)) = (variable("AZURE_TENANT_ID"), variable("AZURE_CLIENT_ID")) else {
+        return Ok(None);
+    };
+    let Some(credential) = CredentialSource::from_azure_environment(&Terminal) else { return Ok(None) };
+    let mut hosts = sortie_identity::HostOverrides::default();
+    if let Some(login) = variable("AZURE_AUTHORITY_HOST") {
+        hosts.login = Some(parse_url("AZURE_AUTHORITY_HOST", &login)?);
+    }
+    Ok(Some(Connection {
+        tenant: tenant.parse().context("AZURE_TENANT_ID is not usable")?,
+        client_id: client_id.parse().context("AZURE_CLIENT_ID is not usable")?,
+        cloud: Default::default(),
+        endpoint: Default::default(),
+        region: None,
+        credential,
+        hosts,
+    }))
+}
+
+fn parse_proxy(text: &str) -> anyhow::Result<Url> {
+    parse_url("--proxy", text)
+}
+
+fn parse_url(name: &str, text: &str) -> anyhow::Result<Url> {
+    Url::parse(text).map_err(|_| {
+        Problem::usage(format!("{name} is not a URL"), "Write it whole, such as `https://host:port`.").into()
+    })
+}
+
+fn tell_wait(wait: &Wait) {
+    let seconds = wait.duration.as_secs_f64();
+    if seconds < 1.0 {
+        return;
+    }
+    let reason = match wait.reason {
+        WaitReason::Quota => "this API's quota is used up".to_owned(),
+        WaitReason::ServiceAsked { status } => format!("{} asked for it (status {status})", wait.host),
+        WaitReason::ServiceFailed { status } => format!("{} failed (status {status})", wait.host),
+        WaitReason::NoAnswer => format!("{} did not answer", wait.host),
+    };
+    eprintln!("note:  waiting {seconds:.0} s: {reason}");
+}

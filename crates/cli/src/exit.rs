@@ -1,0 +1,177 @@
+//! How a command ends: a documented exit code, one plain sentence, and what to do next.
+
+use std::{fmt, io, process::ExitCode};
+
+use sortie_defender::{DefenderError, DefenderErrorKind};
+use sortie_identity::{CredentialError, TokenError};
+use sortie_transport::SendError;
+
+/// Exit codes, as `sortie --help` lists them. They never change their meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    Success = 0,
+    /// Anything without a code of its own.
+    Failure = 1,
+    /// The command line or the settings are wrong; nothing was called.
+    Usage = 2,
+    /// Entra refused the application, or a credential cannot be read.
+    SignIn = 3,
+    /// Signed in, but a role is missing.
+    Forbidden = 4,
+    NotFound = 5,
+    /// No answer: name, network, TLS, proxy, time.
+    Network = 6,
+    /// The service failed or limited the calls to the end of all attempts.
+    Service = 7,
+    /// The fate of a change is unknown: look before repeating.
+    InDoubt = 8,
+    /// Findings: the command worked, and what it looked at is not in order.
+    Findings = 9,
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// The list for `--help`.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    failed
+  2    the command line or the settings are wrong; nothing was called
+  3    sign-in refused, or the credential cannot be read
+  4    signed in, but a role is missing
+  5    no such object
+  6    no answer: name, network, TLS, proxy or time
+  7    the service failed or limits the calls
+  8    it is not known whether a change was made: look before repeating it
+  9    the command worked and found something that is not in order
+  130  interrupted";
+
+/// An error that knows its code and the next step; made where no crate's own error fits.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub exit: Exit,
+    pub what: String,
+    pub next: String,
+}
+
+impl Problem {
+    /// The person at the keyboard can mend it on the command line or in the settings.
+    pub(crate) fn usage(what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, what: what.into(), next: next.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// The exit code that the first error of the chain with an opinion asks for.
+pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
+    error.chain().find_map(exit_of_one).unwrap_or(Exit::Failure)
+}
+
+/// What to do next, from the first error of the chain that knows.
+pub(crate) fn next_step(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        if let Some(problem) = cause.downcast_ref::<Problem>() {
+            return Some(problem.next.clone());
+        }
+        let remedy = |error: &DefenderError| error.remedy();
+        cause
+            .downcast_ref::<DefenderError>()
+            .map(remedy)
+            .or_else(|| cause.downcast_ref::<TokenError>().map(TokenError::remedy))
+            .or_else(|| cause.downcast_ref::<CredentialError>().map(|error| error.remedy().to_owned()))
+            .or_else(|| cause.downcast_ref::<SendError>().map(SendError::remedy))
+    })
+}
+
+/// The chain in one sentence; a cause that the text before it already says is not said twice.
+pub(crate) fn sentence(error: &anyhow::Error) -> String {
+    let mut sentence = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        if sentence.is_empty() {
+            sentence = text;
+        } else if !sentence.contains(&text) {
+            sentence = format!("{sentence}: {text}");
+        }
+    }
+    sentence
+}
+
+/// Whether the reader of our output went away, as `head` does: no failure of ours.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+}
+
+fn exit_of_one(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
+    if let Some(problem) = cause.downcast_ref::<Problem>() {
+        return Some(problem.exit);
+    }
+    if let Some(error) = cause.downcast_ref::<DefenderError>() {
+        return Some(exit_of_defender(error));
+    }
+    if let Some(error) = cause.downcast_ref::<TokenError>() {
+        return Some(exit_of_token(error));
+    }
+    if cause.is::<CredentialError>() {
+        return Some(Exit::SignIn);
+    }
+    cause.is::<SendError>().then_some(Exit::Network)
+}
+
+fn exit_of_defender(error: &DefenderError) -> Exit {
+    match &*error.kind {
+        DefenderErrorKind::Token(error) => exit_of_token(error),
+        DefenderErrorKind::Send(_) => Exit::Network,
+        DefenderErrorKind::Unauthorized(_) => Exit::SignIn,
+        DefenderErrorKind::Forbidden { .. } => Exit::Forbidden,
+        DefenderErrorKind::NotFound(_) => Exit::NotFound,
+        DefenderErrorKind::Throttled(_) | DefenderErrorKind::Failed(_) | DefenderErrorKind::Malformed(_) => {
+            Exit::Service
+        }
+        DefenderErrorKind::Refused(_) => Exit::Failure,
+        DefenderErrorKind::Unsupported(_) => Exit::Usage,
+        DefenderErrorKind::InDoubt(_) => Exit::InDoubt,
+    }
+}
+
+fn exit_of_token(error: &TokenError) -> Exit {
+    if error.send.is_some() { Exit::Network } else { Exit::SignIn }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn a_chain_is_one_sentence_and_says_nothing_twice() {
+        let error = Err::<(), _>(Problem::usage("the file is empty", "Write one."))
+            .context("cannot read settings")
+            .unwrap_err();
+        assert_eq!(sentence(&error), "cannot read settings: the file is empty");
+        assert_eq!(exit_of(&error), Exit::Usage);
+        assert_eq!(next_step(&error).as_deref(), Some("Write one."));
+    }
+
+    #[test]
+    fn a_reader_that_goes_away_is_no_failure() {
+        assert!(is_broken_pipe(&io::Error::from(io::ErrorKind::BrokenPipe).into()));
+        assert!(!is_broken_pipe(&io::Error::from(io::ErrorKind::NotFound).into()));
+    }
+}

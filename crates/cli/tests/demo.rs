@@ -1,0 +1,81 @@
+//! The demo's story against what the simulated cloud saw and now holds.
+
+use std::time::Instant;
+
+use serde_json::Value;
+use sortie_testkit::{Leaks, Sortie};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sortie");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_story_of_three_seeds_is_what_happened() {
+    let mut worlds = Vec::new();
+    for seed in ["1", "2", "77"] {
+        let evidence = told_and_done(seed).await;
+        worlds.push(evidence["truth"]["tenants"][0]["people"].clone());
+    }
+    worlds.dedup();
+    assert_eq!(worlds.len(), 3, "another seed is another company");
+}
+
+async fn told_and_done(seed: &str) -> Value {
+    let sortie = Sortie::new(PROGRAM, &Leaks::default());
+    let start = Instant::now();
+    let story = sortie.run(&["demo", "--yes", "--seed", seed, "--evidence", "evidence.json"]).await.succeeded();
+    assert!(start.elapsed().as_secs() < 60, "a demo that takes this long shows nothing");
+    let evidence = std::fs::read_to_string(sortie.folder().join("evidence.json")).unwrap();
+    let evidence: Value = serde_json::from_str(&evidence).unwrap();
+    let client_id = evidence["clientId"].as_str().unwrap();
+
+    // A token was issued to the application that the story names, and carries the roles that were granted.
+    assert!(calls(&evidence, client_id, "POST", "/{tenant}/oauth2/v2.0/token", 200) >= 1);
+    assert!(story.stdout.contains(client_id));
+    let grants = evidence["directory"]["tenants"][0]["grants"].as_array().unwrap();
+    let granted: Vec<&str> = grants
+        .iter()
+        .filter(|grant| grant["clientAppId"] == client_id)
+        .filter_map(|grant| grant["role"].as_str())
+        .collect();
+    assert_eq!(granted, ["SecurityIncident.ReadWrite.All", "SecurityAlert.ReadWrite.All"]);
+    assert!(story.stdout.contains(&granted.join(", ")), "the token's roles are told");
+
+    // Incidents were read, the worst one was changed once, and its comment is there.
+    let tenant = &evidence["truth"]["tenants"][0];
+    let incidents = tenant["incidents"].as_array().unwrap();
+    assert!(story.stdout.contains(&format!("{} incidents", incidents.len())), "{}", story.stdout);
+    let worst = evidence["incident"].as_str().unwrap();
+    let incident = incidents.iter().find(|incident| incident["id"].to_string() == worst).unwrap();
+    assert_eq!(incident["status"], "inProgress");
+    assert_eq!(incident["assignedTo"], "soc@sortie.example");
+    let comments: Vec<&str> =
+        incident["comments"].as_array().unwrap().iter().filter_map(|c| c["comment"].as_str()).collect();
+    assert_eq!(
+        comments.iter().filter(|text| **text == "Triage started by the Sortie demo.").count(),
+        1,
+        "{comments:?}"
+    );
+    let alerts = incident["alerts"].as_array().unwrap();
+    let remark = format!("Part of incident {worst}.");
+    let remarks = alerts
+        .iter()
+        .flat_map(|alert| alert["comments"].as_array().unwrap())
+        .filter(|c| c["comment"] == remark.as_str());
+    assert_eq!(remarks.count(), 1);
+    let effects = evidence["counters"]["effects"].as_array().unwrap();
+    let patches: u64 = effects.iter().map(|effect| effect["patches"].as_u64().unwrap()).sum();
+    let comments: u64 = effects.iter().map(|effect| effect["comments"].as_u64().unwrap()).sum();
+    assert_eq!((patches, comments), (1, 2));
+
+    // The missing role was really missing.
+    assert_eq!(calls(&evidence, client_id, "GET", "/api/incidents", 403), 1);
+    assert!(story.stdout.contains("Incident.Read.All"));
+    evidence
+}
+
+fn calls(evidence: &Value, client_id: &str, method: &str, route: &str, status: u64) -> u64 {
+    let calls = evidence["counters"]["calls"].as_array().unwrap();
+    let same = |call: &&Value| {
+        call["appId"] == client_id && call["method"] == method && call["route"] == route && call["status"] == status
+    };
+    calls.iter().filter(same).map(|call| call["count"].as_u64().unwrap()).sum()
+}

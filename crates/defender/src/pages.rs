@@ -1,0 +1,362 @@
+//! Lists, page by page: every object once, whatever happens between two pages.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use sortie_transport::{Request, RetryPolicy};
+use url::Url;
+
+use crate::{
+    Api, Classification, Defender, Determination, Document, Incident, Severity, Status,
+    client::{Operation, is_service_failure, malformed},
+    document::{Page, read_page},
+    error::DefenderError,
+};
+
+/// Which incidents are wanted; everything that is set must hold.
+#[derive(Clone, Debug, Default)]
+pub struct IncidentFilter {
+    /// Where they stand.
+    pub status: Option<Status>,
+    /// How bad; XDR cannot filter by it, so it is compared here.
+    pub severity: Option<Severity>,
+    /// Exactly this person.
+    pub assigned_to: Option<String>,
+    /// Made at or after.
+    pub created_since: Option<Timestamp>,
+    /// Changed at or after.
+    pub updated_since: Option<Timestamp>,
+    /// Bring the alerts along.
+    pub with_alerts: bool,
+}
+
+/// Which alerts are wanted; everything that is set must hold.
+#[derive(Clone, Debug, Default)]
+pub struct AlertFilter {
+    /// Where they stand.
+    pub status: Option<Status>,
+    /// How bad.
+    pub severity: Option<Severity>,
+    /// Exactly this person.
+    pub assigned_to: Option<String>,
+    /// What it turned out to be.
+    pub classification: Option<Classification>,
+    /// Why.
+    pub determination: Option<Determination>,
+    /// The product that raised it, in Graph's spelling: `microsoftDefenderForEndpoint`.
+    pub service_source: Option<String>,
+    /// Made at or after.
+    pub created_since: Option<Timestamp>,
+    /// Changed at or after.
+    pub updated_since: Option<Timestamp>,
+}
+
+/// A list that is being read. Each object comes once, also when pages overlap or shift while they are read.
+#[derive(Debug)]
+pub struct Pages<'a> {
+    defender: &'a Defender,
+    operation: Operation,
+    doing: &'static str,
+    id_name: &'static str,
+    next: Next,
+    severity: Option<Severity>,
+    /// Alerts by incident, once `$expand` has failed for good.
+    separate: Option<HashMap<String, Vec<Document>>>,
+    seen: HashSet<String>,
+    links: HashSet<String>,
+    notes: Vec<Note>,
+}
+
+/// What a reader of the list should know, though nothing was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Note {
+    /// `nextLink` named another host; the page was asked from the configured one, and no token left for the other.
+    ForeignNextLink {
+        /// The host that the link named.
+        host: String,
+    },
+    /// An object had to be mended to be read.
+    Mended {
+        /// Its id, where it has one.
+        id: Option<String>,
+        /// What was wrong with it.
+        defect: crate::Defect,
+    },
+    /// `$expand=alerts` kept failing, so incidents and alerts were asked for separately.
+    ExpandFailed,
+}
+
+#[derive(Debug)]
+enum Next {
+    Graph(Url),
+    Xdr { address: Url, skip: usize },
+    Done,
+}
+
+impl Defender {
+    /// The incidents that match, newest first, as the services list them.
+    ///
+    /// # Errors
+    /// [`DefenderError`] when the cloud has no such API.
+    pub fn incidents(&self, api: Api, filter: &IncidentFilter) -> Result<Pages<'_>, DefenderError> {
+        let doing = "list incidents";
+        let (operation, id_name, next) = match api {
+            Api::Graph => {
+                let mut url = self.address(Operation::IncidentRead, &["v1.0", "security", "incidents"], doing)?;
+                url.query_pairs_mut().append_pair("$top", GRAPH_INCIDENTS_TOP);
+                if filter.with_alerts {
+                    url.query_pairs_mut().append_pair("$expand", "alerts");
+                }
+                add_filter(&mut url, &filter.graph_terms());
+                (Operation::IncidentRead, "id", Next::Graph(url))
+            }
+            Api::Xdr => {
+                let mut address = self.address(Operation::XdrIncidentList, &["api", "incidents"], doing)?;
+                add_filter(&mut address, &filter.xdr_terms());
+                (Operation::XdrIncidentList, "incidentId", Next::Xdr { address, skip: 0 })
+            }
+        };
+        let severity = filter.severity.clone().filter(|_| api == Api::Xdr);
+        Ok(Pages::new(self, operation, doing, id_name, next, severity))
+    }
+
+    /// The alerts that match, newest first, through Graph.
+    pub fn alerts(&self, filter: &AlertFilter) -> Pages<'_> {
+        let mut url = self.graph(&["v1.0", "security", "alerts_v2"]);
+        url.query_pairs_mut().append_pair("$top", GRAPH_ALERTS_TOP);
+        add_filter(&mut url, &filter.terms());
+        Pages::new(self, Operation::AlertRead, "list alerts", "id", Next::Graph(url), None)
+    }
+}
+
+impl<'a> Pages<'a> {
+    fn new(
+        defender: &'a Defender,
+        operation: Operation,
+        doing: &'static str,
+        id_name: &'static str,
+        next: Next,
+        severity: Option<Severity>,
+    ) -> Self {
+        let (seen, links, notes) = (HashSet::new(), HashSet::new(), Vec::new());
+        Self { defender, operation, doing, id_name, next, severity, separate: None, seen, links, notes }
+    }
+
+    /// The next objects that have not come before; `None` at the end. A page may be empty and still not be the last.
+    ///
+    /// # Errors
+    /// [`DefenderError`]; what was delivered before stays valid, and the same page can be asked for again.
+    pub async fn next(&mut self) -> Result<Option<Vec<Document>>, DefenderError> {
+        let url = match &self.next {
+            Next::Done => return Ok(None),
+            Next::Graph(url) => url.clone(),
+            Next::Xdr { address, skip } => {
+                let mut url = address.clone();
+                url.query_pairs_mut().append_pair("$top", &XDR_TOP.to_string()).append_pair("$skip", &skip.to_string());
+                url
+            }
+        };
+        let page = match self.read(&url).await {
+            Err(error) if is_service_failure(&error) && without_expand(&url) != url => {
+                return Box::pin(self.without_expand(&url)).await;
+            }
+            page => page?,
+        };
+        self.next = self.after(&page, &url)?;
+        Ok(Some(self.fresh(page.items)))
+    }
+
+    /// What the reader should know so far; each note once.
+    pub fn notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Reads one page; an answer with status 200 that is not the API's is asked for again, for a gateway gave it.
+    async fn read(&self, url: &Url) -> Result<Page, DefenderError> {
+        let policy = match url.query().is_some_and(|query| query.contains("expand")) {
+            true => RetryPolicy { attempts_max: 3, ..self.defender.policy.clone() },
+            false => self.defender.policy.clone(),
+        };
+        let mut attempt = 0;
+        loop {
+            let response =
+                self.defender.call_with(self.operation, Request::get(url.clone()), self.doing, &policy).await?;
+            attempt += 1;
+            let reason = match read_page(&response.body) {
+                Ok(page) => return Ok(page),
+                Err(_) if response.is_html() => "a web page instead of JSON, from a proxy or gateway".to_owned(),
+                Err(error) => format!("not a list in JSON ({error})"),
+            };
+            if attempt >= MALFORMED_ATTEMPTS_MAX {
+                return Err(malformed(self.doing, &reason));
+            }
+            tokio::time::sleep(MALFORMED_PAUSE * attempt).await;
+        }
+    }
+
+    /// Goes on without `$expand` and brings the alerts by a list of their own.
+    async fn without_expand(&mut self, url: &Url) -> Result<Option<Vec<Document>>, DefenderError> {
+        self.note(Note::ExpandFailed);
+        if self.separate.is_none() {
+            self.separate = Some(self.alerts_by_incident().await?);
+        }
+        let plain = without_expand(url);
+        let page = self.read(&plain).await?;
+        self.next = self.after(&page, &plain)?;
+        Ok(Some(self.fresh(page.items)))
+    }
+
+    /// All alerts: the incident's id is no documented filter.
+    async fn alerts_by_incident(&mut self) -> Result<HashMap<String, Vec<Document>>, DefenderError> {
+        let mut pages = self.defender.alerts(&AlertFilter::default());
+        let mut by_incident: HashMap<String, Vec<Document>> = HashMap::new();
+        while let Some(page) = Box::pin(pages.next()).await? {
+            for alert in page {
+                if let Some(incident) = alert.id("incidentId") {
+                    by_incident.entry(incident).or_default().push(alert);
+                }
+            }
+        }
+        for note in pages.notes() {
+            self.note(note);
+        }
+        Ok(by_incident)
+    }
+
+    fn after(&mut self, page: &Page, asked: &Url) -> Result<Next, DefenderError> {
+        if let Some(link) = &page.next_link {
+            let url = self.own(link, asked)?;
+            if !self.links.insert(url.as_str().to_owned()) {
+                return Err(malformed(self.doing, "a list whose pages run in a circle"));
+            }
+            return Ok(Next::Graph(url));
+        }
+        match &self.next {
+            // No link is documented for XDR: a full page means that there may be more.
+            Next::Xdr { address, skip } if page.items.len() >= XDR_TOP => {
+                Ok(Next::Xdr { address: address.clone(), skip: skip + page.items.len() })
+            }
+            _ => Ok(Next::Done),
+        }
+    }
+
+    /// The link on our own host. A link to another host would carry the token there; its query is asked of ours instead.
+    fn own(&mut self, link: &str, asked: &Url) -> Result<Url, DefenderError> {
+        let link = asked.join(link).map_err(|_| malformed(self.doing, "a next link that is no address"))?;
+        if link.origin() == asked.origin() {
+            return Ok(link);
+        }
+        if !link.path().eq_ignore_ascii_case(asked.path()) {
+            return Err(malformed(self.doing, "a next link to another host and another path"));
+        }
+        self.note(Note::ForeignNextLink { host: link.host_str().unwrap_or_default().to_owned() });
+        let mut own = asked.clone();
+        own.set_query(link.query());
+        Ok(own)
+    }
+
+    fn fresh(&mut self, items: Vec<Document>) -> Vec<Document> {
+        let mut fresh = Vec::with_capacity(items.len());
+        for item in items {
+            let id = item.id(self.id_name);
+            if let Some(defect) = item.defect() {
+                self.note(Note::Mended { id: id.clone(), defect });
+            }
+            let wanted = match &self.severity {
+                Some(severity) => {
+                    Incident::read(&item).is_some_and(|incident| incident.severity.as_ref() == Some(severity))
+                }
+                None => true,
+            };
+            // What has no id cannot be told apart and is handed on: better twice than never.
+            let first_time = id.as_ref().is_none_or(|id| self.seen.insert(id.clone()));
+            if first_time && wanted {
+                fresh.push(self.with_separate_alerts(item, id));
+            }
+        }
+        fresh
+    }
+
+    fn with_separate_alerts(&self, incident: Document, id: Option<String>) -> Document {
+        let Some(by_incident) = &self.separate else { return incident };
+        let alerts = id.and_then(|id| by_incident.get(&id)).map_or(&[][..], Vec::as_slice);
+        incident.with_list("alerts", alerts)
+    }
+
+    fn note(&mut self, note: Note) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
+impl IncidentFilter {
+    fn graph_terms(&self) -> Vec<String> {
+        let terms = [
+            self.status.as_ref().map(|status| equals("status", status.spelled(Api::Graph))),
+            self.severity.as_ref().map(|severity| equals("severity", severity.spelled(Api::Graph))),
+            self.assigned_to.as_ref().map(|person| equals("assignedTo", person)),
+            self.created_since.map(|at| format!("createdDateTime ge {at}")),
+            self.updated_since.map(|at| format!("lastUpdateDateTime ge {at}")),
+        ];
+        terms.into_iter().flatten().collect()
+    }
+
+    fn xdr_terms(&self) -> Vec<String> {
+        let terms = [
+            self.status.as_ref().map(|status| equals("status", status.spelled(Api::Xdr))),
+            self.assigned_to.as_ref().map(|person| equals("assignedTo", person)),
+            self.created_since.map(|at| format!("createdTime ge {at}")),
+            self.updated_since.map(|at| format!("lastUpdateTime ge {at}")),
+        ];
+        terms.into_iter().flatten().collect()
+    }
+}
+
+impl AlertFilter {
+    fn terms(&self) -> Vec<String> {
+        let terms = [
+            self.status.as_ref().map(|status| equals("status", status.spelled(Api::Graph))),
+            self.severity.as_ref().map(|severity| equals("severity", severity.spelled(Api::Graph))),
+            self.assigned_to.as_ref().map(|person| equals("assignedTo", person)),
+            self.classification.as_ref().map(|word| equals("classification", word.spelled(Api::Graph))),
+            self.determination.as_ref().map(|word| equals("determination", word.spelled(Api::Graph))),
+            self.service_source.as_ref().map(|source| equals("serviceSource", source)),
+            self.created_since.map(|at| format!("createdDateTime ge {at}")),
+            self.updated_since.map(|at| format!("lastUpdateDateTime ge {at}")),
+        ];
+        terms.into_iter().flatten().collect()
+    }
+}
+
+/// `name eq 'value'` with quotes doubled, so that a value stays a value (OData 4.01, URL conventions, 5.1.1.6.1).
+fn equals(name: &str, value: &str) -> String {
+    format!("{name} eq '{}'", value.replace('\'', "''"))
+}
+
+fn add_filter(url: &mut Url, terms: &[String]) {
+    if !terms.is_empty() {
+        url.query_pairs_mut().append_pair("$filter", &terms.join(" and "));
+    }
+}
+
+fn without_expand(url: &Url) -> Url {
+    let kept: Vec<(String, String)> = url.query_pairs().into_owned().filter(|(name, _)| name != "$expand").collect();
+    if kept.len() == url.query_pairs().count() {
+        return url.clone();
+    }
+    let mut plain = url.clone();
+    plain.query_pairs_mut().clear().extend_pairs(kept);
+    plain
+}
+
+/// Graph answers 400 to more.
+const GRAPH_INCIDENTS_TOP: &str = "50";
+const GRAPH_ALERTS_TOP: &str = "100";
+/// The documented page size of the XDR list.
+const XDR_TOP: usize = 100;
+const MALFORMED_ATTEMPTS_MAX: u32 = 4;
+const MALFORMED_PAUSE: Duration = Duration::from_millis(400);

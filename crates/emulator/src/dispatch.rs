@@ -1,0 +1,215 @@
+//! Which service answers a request: by path on loopback, by host name under Microsoft's names.
+//!
+//! Microsoft's paths match in any letter case, and OData allows a key in parentheses. Both are brought into one
+//! spelling before routing: known words get theirs, `applications(appId='x')` becomes `applications/appId=x`.
+
+use axum::{body::Body, extract::Request};
+use http::{Uri, header::HOST, uri::PathAndQuery};
+
+use crate::tls::REAL_NAMES;
+
+/// The address that the client used, without a path: `https://localhost:8443`. Links in answers start with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin(String);
+
+impl Origin {
+    /// Scheme, host and port as the client used them.
+    pub(crate) fn base(&self) -> &str {
+        &self.0
+    }
+
+    /// The host without a port, in lower case.
+    pub(crate) fn host(&self) -> &str {
+        let rest = self.0.split_once("://").map_or(self.0.as_str(), |(_, rest)| rest);
+        host_name(rest)
+    }
+
+    /// Whether the client asked under one of Microsoft's names.
+    pub(crate) fn is_real_name(&self) -> bool {
+        REAL_NAMES.contains(&self.host())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Service {
+    Login,
+    Graph,
+    Defender,
+    Metadata,
+}
+
+/// Prepares a request for the router; `Err` gives it back when the host does not serve the path.
+pub(crate) fn prepare(scheme: &str, mut request: Request<Body>) -> Result<Request<Body>, Request<Body>> {
+    let host_header = request.headers().get(HOST).and_then(|value| value.to_str().ok()).map(str::to_ascii_lowercase);
+    let authority = request.uri().authority().map(|authority| authority.as_str().to_ascii_lowercase());
+    let host = host_header.or(authority).unwrap_or_else(|| "localhost".to_owned());
+    let path = canonical_path(request.uri().path());
+    let serves = service_of_host(host_name(&host)).is_none_or(|service| service == service_of_path(&path));
+    let text = request.uri().query().map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
+    if let Ok(path_and_query) = PathAndQuery::try_from(text) {
+        let mut parts = request.uri().clone().into_parts();
+        parts.path_and_query = Some(path_and_query);
+        // A URI in absolute form keeps its scheme and authority; the parts stay consistent, only the path changed.
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
+    request.extensions_mut().insert(Origin(format!("{scheme}://{host}")));
+    if serves { Ok(request) } else { Err(request) }
+}
+
+fn service_of_host(host: &str) -> Option<Service> {
+    if !REAL_NAMES.contains(&host) {
+        return None;
+    }
+    Some(match host {
+        "graph.microsoft.com" => Service::Graph,
+        _ if host.starts_with("login.") || host.starts_with("sts.") => Service::Login,
+        _ => Service::Defender,
+    })
+}
+
+fn service_of_path(path: &str) -> Service {
+    match path.split('/').nth(1) {
+        Some("v1.0" | "beta") => Service::Graph,
+        Some("api") => Service::Defender,
+        Some("metadata") => Service::Metadata,
+        _ => Service::Login,
+    }
+}
+
+fn host_name(host: &str) -> &str {
+    if host.starts_with('[') {
+        return host.split_inclusive(']').next().unwrap_or(host);
+    }
+    host.split(':').next().unwrap_or(host)
+}
+
+fn canonical_path(path: &str) -> String {
+    let mut canonical = String::with_capacity(path.len());
+    for segment in path.split('/').skip(1) {
+        canonical.push('/');
+        match segment.split_once('(').and_then(|(set, rest)| Some((set, rest.strip_suffix(')')?))) {
+            Some((set, key)) if !key.is_empty() => {
+                canonical.push_str(word(set));
+                canonical.push('/');
+                canonical.push_str(&canonical_key(key));
+            }
+            _ => canonical.push_str(word(segment)),
+        }
+    }
+    if canonical.is_empty() { "/".to_owned() } else { canonical }
+}
+
+/// `appId='x'` and `'x'` lose their quotes, plain or percent-encoded.
+fn canonical_key(key: &str) -> String {
+    let (name, value) = key.split_once('=').map_or((None, key), |(name, value)| (Some(name), value));
+    let value = value.trim_start_matches("%27").trim_end_matches("%27").trim_matches('\'');
+    match name {
+        Some(name) => format!("{}={value}", word(name)),
+        None => value.to_owned(),
+    }
+}
+
+fn word(segment: &str) -> &str {
+    WORDS.iter().find(|word| word.eq_ignore_ascii_case(segment)).copied().unwrap_or(segment)
+}
+
+/// The fixed parts of all routes, in the spelling that the routers use.
+const WORDS: &[&str] = &[
+    "v1.0",
+    "beta",
+    "api",
+    "metadata",
+    "identity",
+    "oauth2",
+    "v2.0",
+    "token",
+    "authorize",
+    "devicecode",
+    "devicelogin",
+    "deviceauth",
+    "adminconsent",
+    "decision",
+    "discovery",
+    "instance",
+    "keys",
+    ".well-known",
+    "openid-configuration",
+    "common",
+    "applications",
+    "servicePrincipals",
+    "addPassword",
+    "removePassword",
+    "addKey",
+    "removeKey",
+    "appId",
+    "federatedIdentityCredentials",
+    "appRoleAssignedTo",
+    "appRoleAssignments",
+    "organization",
+    "me",
+    "memberOf",
+    "transitiveMemberOf",
+    "microsoft.graph.directoryRole",
+    "users",
+    "security",
+    "incidents",
+    "alerts",
+    "alerts_v2",
+    "comments",
+    "runHuntingQuery",
+    "microsoft.graph.security.runHuntingQuery",
+    "advancedhunting",
+    "advancedqueries",
+    "run",
+    "machines",
+    "machineactions",
+    "indicators",
+    "investigations",
+    "files",
+    "ips",
+    "domains",
+    "$count",
+    "createAlert",
+    "mergeIncidents",
+    "moveAlerts",
+    "microsoft.graph.security.mergeIncidents",
+    "microsoft.graph.security.moveAlerts",
+    "info",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_words_and_keys_get_one_spelling_and_ids_keep_theirs() {
+        for (given, expected) in [
+            ("/V1.0/serviceprincipals/aB", "/v1.0/servicePrincipals/aB"),
+            ("/v1.0/applications(APPID='a-1')/addpassword", "/v1.0/applications/appId=a-1/addPassword"),
+            ("/v1.0/applications(appId=%27a-1%27)", "/v1.0/applications/appId=a-1"),
+            ("/v1.0/servicePrincipals('a-1')", "/v1.0/servicePrincipals/a-1"),
+            ("/Contoso.com/OAuth2/v2.0/Token", "/Contoso.com/oauth2/v2.0/token"),
+            ("/API/incidents", "/api/incidents"),
+            ("/", "/"),
+            ("/a()/b", "/a()/b"),
+        ] {
+            assert_eq!(canonical_path(given), expected);
+        }
+    }
+
+    #[test]
+    fn a_host_serves_its_own_paths_only_and_loopback_serves_all() {
+        let prepared = |host: &str, path: &str| {
+            let request = Request::builder().uri(path).header(HOST, host).body(Body::empty()).unwrap();
+            prepare("https", request).is_ok()
+        };
+        assert!(prepared("graph.microsoft.com", "/v1.0/me"));
+        assert!(!prepared("graph.microsoft.com", "/api/incidents"));
+        assert!(prepared("login.windows.net:443", "/x/oauth2/token"));
+        assert!(!prepared("login.windows.net", "/v1.0/me"));
+        assert!(prepared("eu.api.security.microsoft.com", "/api/incidents"));
+        assert!(prepared("localhost:8080", "/api/incidents") && prepared("127.0.0.1:1", "/v1.0/me"));
+    }
+}

@@ -1,1 +1,0 @@
-//! The simulated company, its devices, users, incidents and alerts.

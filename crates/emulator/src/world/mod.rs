@@ -1,0 +1,29 @@
+//! The simulated companies: people, devices, intrusions that unfold, and the noise around them.
+//!
+//! One tenant has one world. It derives from the cloud's seed and the tenant's id alone, so that the same seed tells
+//! the same story, and it moves on when the cloud's clock does.
+
+mod catalog;
+mod company;
+mod dice;
+mod evidence;
+mod evidence_build;
+mod incident;
+mod story;
+mod terms;
+mod ticks;
+mod truth;
+mod update;
+mod worlds;
+
+pub(crate) use company::Device;
+pub(crate) use dice::chance;
+pub(crate) use evidence::{Account, Clue, Evidence, FileFacts, MessageFacts, ProcessFacts};
+pub(crate) use incident::{Alert, Comment, Incident, World};
+pub(crate) use story::LateIncident;
+pub(crate) use terms::{
+    AlertStatus, Classification, DetectionSource, Determination, IncidentStatus, ServiceSource, Severity,
+};
+pub(crate) use ticks::Ticks;
+pub(crate) use update::{AlertChange, IncidentChange, MergeError};
+pub(crate) use worlds::Worlds;
