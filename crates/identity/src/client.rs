@@ -22,6 +22,16 @@ pub enum CallError {
     Send(SendError),
 }
 
+impl CallError {
+    /// What to do, as full sentences.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Token(error) => error.remedy(),
+            Self::Send(error) => error.remedy(),
+        }
+    }
+}
+
 impl AuthorizedClient {
     /// Calls through `transport` with the tokens of `tokens`.
     pub fn new(transport: Transport, tokens: TokenSource) -> Self {

@@ -245,11 +245,44 @@ pub enum CredentialError {
     Signing,
 }
 
+/// What the variables that Microsoft's own libraries read say. Texts are as set; the caller parses them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AzureEnvironment {
+    /// `AZURE_TENANT_ID`.
+    pub tenant: Option<String>,
+    /// `AZURE_CLIENT_ID`.
+    pub client_id: Option<String>,
+    /// `AZURE_AUTHORITY_HOST`: the login host; a bare name there means https.
+    pub authority_host: Option<Url>,
+    /// The credential that `AZURE_CLIENT_SECRET`, `AZURE_CLIENT_CERTIFICATE_PATH` or `AZURE_FEDERATED_TOKEN_FILE` refers to.
+    pub credential: Option<CredentialSource>,
+}
+
+impl AzureEnvironment {
+    /// Reads them; what is unset or blank is `None`.
+    ///
+    /// # Errors
+    /// [`CredentialError::BadUrl`] when `AZURE_AUTHORITY_HOST` is no address.
+    pub fn read(input: &dyn SecretInput) -> Result<Self, CredentialError> {
+        let authority_host = set(input, "AZURE_AUTHORITY_HOST").map(|text| {
+            let text = if text.contains("://") { text } else { format!("https://{text}") };
+            let host = Url::parse(&text).ok().filter(Url::has_host);
+            host.ok_or_else(|| CredentialError::BadUrl("AZURE_AUTHORITY_HOST".to_owned()))
+        });
+        Ok(Self {
+            tenant: set(input, "AZURE_TENANT_ID"),
+            client_id: set(input, "AZURE_CLIENT_ID"),
+            authority_host: authority_host.transpose()?,
+            credential: CredentialSource::from_azure_environment(input),
+        })
+    }
+}
+
 impl CredentialSource {
     /// What the usual `AZURE_*` variables refer to: secret first, then certificate, then federated token file, the order of
     /// Microsoft's own libraries.
     pub fn from_azure_environment(input: &dyn SecretInput) -> Option<Self> {
-        let set = |name: &str| input.variable(name).filter(|text| !text.trim().is_empty());
+        let set = |name: &str| set(input, name);
         if set("AZURE_CLIENT_SECRET").is_some() {
             return Some(Self::Environment { variable: "AZURE_CLIENT_SECRET".to_owned() });
         }
@@ -406,7 +439,7 @@ impl CredentialError {
             Self::CertificateNotYetValid(_) => {
                 "Check this machine's clock; if it is right, wait or make a new certificate."
             }
-            Self::BadUrl(_) => "In GitHub Actions, give the job the permission `id-token: write`.",
+            Self::BadUrl(_) => "Set the variable to a full address such as https://login.microsoftonline.com.",
             Self::SeveralIds => "Keep one of client_id, object_id and resource_id.",
             Self::FederatedRefused(_) => {
                 "Check that the job may ask for an identity token (GitHub: permission `id-token: write`) and has not ended."
@@ -430,6 +463,10 @@ pub(crate) fn read_text(path: &std::path::Path) -> Result<String, CredentialErro
         io::ErrorKind::InvalidData => CredentialError::NotPem(path.to_owned()),
         _ => unreadable(source),
     })
+}
+
+fn set(input: &dyn SecretInput, name: &str) -> Option<String> {
+    input.variable(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 fn required(input: &dyn SecretInput, variable: &str) -> Result<String, CredentialError> {

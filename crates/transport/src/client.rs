@@ -166,7 +166,10 @@ impl Transport {
             .await
             .map_err(|_| SendErrorKind::Timeout { phase, after })?
             .map_err(|error| before_answer(&error, connect_timeout))?;
-        let body = read_body(&mut response, limits).await?;
+        let body = match request.method {
+            Method::HEAD => Bytes::new(), // Its Content-Length speaks of a body that is not sent.
+            _ => read_body(&mut response, limits).await?,
+        };
         Ok(Answer { status: response.status(), headers: std::mem::take(response.headers_mut()), body })
     }
 }

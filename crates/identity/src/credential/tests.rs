@@ -85,6 +85,16 @@ fn the_usual_variables_are_known_in_microsofts_order() {
         Some(CredentialSource::FederatedFile { .. })
     ));
     assert_eq!(kind(&input([])), None);
+
+    let read = |variables: &Input| AzureEnvironment::read(variables);
+    let host =
+        |text| read(&input([("AZURE_AUTHORITY_HOST", text)])).map(|found| found.authority_host.unwrap().to_string());
+    assert_eq!(host("https://login.microsoftonline.us/").unwrap(), "https://login.microsoftonline.us/");
+    assert_eq!(host(" login.microsoftonline.us ").unwrap(), "https://login.microsoftonline.us/");
+    assert!(matches!(host("https://"), Err(CredentialError::BadUrl(_))));
+    let found = read(&input([("AZURE_TENANT_ID", " t "), ("AZURE_CLIENT_ID", ""), all[0]])).unwrap();
+    assert_eq!((found.tenant.as_deref(), found.client_id), (Some("t"), None));
+    assert_eq!(found.credential, Some(CredentialSource::Environment { variable: "AZURE_CLIENT_SECRET".into() }));
 }
 
 #[test]

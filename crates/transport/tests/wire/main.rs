@@ -44,7 +44,15 @@ async fn any_status_is_an_answer() {
 }
 
 #[tokio::test]
-async fn an_environment_proxy_is_never_used_for_loopback() {
+async fn a_head_request_may_be_told_of_a_large_body() {
+    let peer =
+        peer(Script::Say(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\nConnection: close\r\n\r\n".to_vec())).await;
+    let request = Request::new(sortie_transport::Method::HEAD, peer.url("/")).body_bytes_max(10);
+    assert_eq!(transport().send(request).await.unwrap().header("content-length"), Some("5000"));
+}
+
+#[tokio::test]
+async fn a_set_proxy_is_never_used_for_loopback() {
     let peer = peer(Script::Say(answer("200 OK", "", b"direct"))).await;
     let dead = ProxySetting::Url("http://127.0.0.1:9/".parse().unwrap());
     let transport = Transport::new(TransportSettings { proxy: dead, ..settings() }).unwrap();
