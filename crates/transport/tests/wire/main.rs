@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests may panic like the tests themselves")]
 
+mod environment;
 mod peers;
 mod secrets;
 
