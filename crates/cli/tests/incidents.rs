@@ -1,4 +1,5 @@
 //! Incidents and alerts by the command line, against the simulated cloud.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
 use serde_json::{Value, json};
 use sortie_testkit::{Sortie, TestCloud};
@@ -20,6 +21,11 @@ async fn cloud_and_user() -> (TestCloud, Sortie) {
 async fn truth(cloud: &TestCloud) -> Vec<Value> {
     let truth = cloud.get("/truth").await;
     truth["tenants"][0]["incidents"].as_array().unwrap().iter().filter(|one| one["visible"] == true).cloned().collect()
+}
+
+async fn incident(cloud: &TestCloud, id: &str) -> Value {
+    let id: u64 = id.parse().unwrap();
+    truth(cloud).await.into_iter().find(|one| one["id"] == id).unwrap()
 }
 
 fn ids(values: &[Value], name: &str) -> Vec<String> {
@@ -119,7 +125,7 @@ async fn a_merged_incident_leads_on_to_the_one_that_took_it_over() {
         assert!(shown.stderr.contains("was merged"), "{}", shown.stderr);
     }
     sortie.run(&["incidents", "update", &from, "--comment", "on the survivor"]).await.succeeded();
-    let survivor = truth(&cloud).await.into_iter().find(|one| one["id"].to_string() == to).unwrap();
+    let survivor = incident(&cloud, &to).await;
     assert!(survivor["comments"].to_string().contains("on the survivor"));
 }
 
@@ -159,7 +165,7 @@ async fn a_comment_whose_answer_is_lost_is_there_once() {
         cloud.post("/faults", &fault).await;
         let text = format!("once, whatever happens ({at})");
         sortie.run(&["incidents", "update", &id, "--comment", &text]).await.succeeded();
-        let incident = truth(&cloud).await.into_iter().find(|one| one["id"].to_string() == id).unwrap();
+        let incident = incident(&cloud, &id).await;
         let found = incident["comments"]
             .as_array()
             .unwrap()
