@@ -109,7 +109,7 @@ impl Stage {
         line("administrator signed in (authorization code with PKCE)")?;
         let registrar = Registrar::new(&self.transport, &hosts.graph, &token.secret, &*context.clock);
         let roles = Purpose::Write.roles().into_iter().filter(|role| role.api == RoleApi::Graph).collect();
-        let plan = Plan { display_name: "Sortie demo".to_owned(), roles, multi_tenant: false };
+        let plan = Plan { display_name: "Sortie demo".to_owned(), roles, multi_tenant: false, application: None };
         let mut told = Vec::new();
         let registration = registrar.register(&plan, |step| told.push(step.text)).await?;
         let secret = registrar

@@ -3,6 +3,7 @@
 mod alerts;
 mod app;
 mod change;
+mod check;
 mod completions;
 mod connection;
 mod demo;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     /// Set the application up: register it, rotate its secret, get consent
     #[command(subcommand)]
     App(app::Command),
+    /// Check what the application may do: token, roles, one read, and the next step for each gap
+    Check(check::Arguments),
     /// Acquire a token and look into it, prove it, or print the request for it
     Token(token::Arguments),
     /// List, show and change incidents
@@ -50,6 +53,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Connection(command) => connection::run(command, context).await,
         Command::Demo(arguments) => demo::run(arguments, context).await,
         Command::App(command) => app::run(command, context).await,
+        Command::Check(arguments) => check::run(arguments, context).await,
         Command::Token(arguments) => token::run(arguments, context).await,
         Command::Incidents(command) => incidents::run(command, context).await,
         Command::Alerts(command) => alerts::run(command, context).await,

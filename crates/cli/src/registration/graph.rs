@@ -92,6 +92,8 @@ pub(crate) struct AppRole {
 pub(crate) struct Assignment {
     pub app_role_id: String,
     pub resource_id: String,
+    #[serde(default)]
+    pub created_date_time: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -4,7 +4,7 @@ mod graph;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use sortie_identity::Audience;
+use sortie_identity::{Audience, inspect::RoleRecord};
 use sortie_model::{Clock, Secret};
 use sortie_transport::Transport;
 use url::Url;
@@ -22,6 +22,8 @@ pub(crate) struct Plan {
     pub roles: Vec<Role>,
     /// For providers: other organisations' tenants may consent, and a redirect address is registered.
     pub multi_tenant: bool,
+    /// Client id of an application that exists; found by its name when absent.
+    pub application: Option<String>,
 }
 
 /// One thing that was found or done, for a person to follow.
@@ -99,6 +101,25 @@ impl<'a> Registrar<'a> {
         })
     }
 
+    /// Whether the application lists permissions of this API, and when the newest of them was consented to.
+    pub(crate) async fn record(&self, client_id: &str, resource_app_id: &str) -> anyhow::Result<RoleRecord> {
+        let application = self.find(client_id).await?;
+        let listed = application
+            .required_resource_access
+            .iter()
+            .filter(|one| one.resource_app_id.eq_ignore_ascii_case(resource_app_id));
+        let declared = listed.flat_map(|one| &one.resource_access).any(|role| role.kind == "Role");
+        let own = self.graph.service_principal(client_id).await?;
+        let resource = self.graph.service_principal(resource_app_id).await?;
+        let (Some(own), Some(resource)) = (own, resource) else {
+            return Ok(RoleRecord { declared: Some(declared), granted_at: Some(None) });
+        };
+        let grants = self.graph.assignments(&own.id).await?;
+        let of_this = grants.iter().filter(|grant| grant.resource_id == resource.id);
+        let newest = of_this.filter_map(|grant| grant.created_date_time.as_deref()?.parse::<Timestamp>().ok()).max();
+        Ok(RoleRecord { declared: Some(declared), granted_at: Some(newest) })
+    }
+
     /// Takes a client secret away for good.
     pub(crate) async fn remove_secret(&self, object_id: &str, key_id: &str) -> anyhow::Result<()> {
         self.graph.remove_password(object_id, key_id).await
@@ -147,7 +168,10 @@ impl<'a> Registrar<'a> {
         resources: &[Resource],
         tell: &mut impl FnMut(Step),
     ) -> anyhow::Result<AppObject> {
-        let found = self.graph.applications_named(&plan.display_name).await?;
+        let found = match &plan.application {
+            Some(client_id) => vec![self.find(client_id).await?],
+            None => self.graph.applications_named(&plan.display_name).await?,
+        };
         if let [_, _, ..] = found[..] {
             let what = format!("{} applications are named \"{}\"", found.len(), plan.display_name);
             return Err(

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 use jiff::SignedDuration;
 use sortie_identity::{Audience, CredentialSource, EndpointVersion, administrator::DelegatedToken, inspect};
-use sortie_model::{ConnectionName, TenantId};
+use sortie_model::{ClientId, ConnectionName, TenantId};
 
 use super::{CloudArguments, lifetime, refused, secret_place::SecretPlace};
 use crate::{
@@ -24,6 +24,9 @@ pub(crate) struct Arguments {
     /// Display name of the application
     #[arg(long, default_value = "Sortie")]
     name: String,
+    /// Client id of an application that exists: bring that one up to date instead of one found by its name
+    #[arg(long, value_name = "GUID", conflicts_with = "name")]
+    application: Option<ClientId>,
     /// Tenant to register in; the administrator's own when absent
     #[arg(long)]
     tenant: Option<TenantId>,
@@ -70,7 +73,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     place.prepare()?;
     let roles: Vec<_> =
         plan.roles.iter().map(|role| format!("{} of \"{}\"", role.value, role.api.audience().label())).collect();
-    let question = format!("Register \"{}\" with {}?", plan.display_name, roles.join(", "));
+    let what = plan.application.as_ref().unwrap_or(&plan.display_name);
+    let question = format!("Register \"{what}\" with {}?", roles.join(", "));
     if !confirm(&question, arguments.yes)? {
         return Ok(Exit::Failure);
     }
@@ -131,7 +135,12 @@ fn plan(arguments: &Arguments, context: &Context) -> anyhow::Result<Plan> {
         // China has no Defender XDR; its roles would only fail there.
         roles.retain(|role| arguments.cloud.hosts().base(&role.api.audience()).is_ok());
     }
-    Ok(Plan { display_name: arguments.name.clone(), roles, multi_tenant: arguments.multi_tenant })
+    Ok(Plan {
+        display_name: arguments.name.clone(),
+        roles,
+        multi_tenant: arguments.multi_tenant,
+        application: arguments.application.as_ref().map(ToString::to_string),
+    })
 }
 
 fn chosen_role(text: &str, context: &Context) -> anyhow::Result<Role> {
