@@ -45,6 +45,8 @@ pub struct Emulator {
     admin: SocketAddr,
     proxy: Option<SocketAddr>,
     ca_pem: Option<PathBuf>,
+    /// Removed with the cloud, when the caller named none.
+    _temporary_folder: Option<TemporaryFolder>,
     /// One task per listener; dropping the set ends them and every connection that they hold.
     listeners: JoinSet<()>,
 }
@@ -92,10 +94,18 @@ impl Emulator {
         let https = bind_optional(config.https).await?;
         let admin = bind(config.admin).await?;
         let proxy = bind_optional(config.proxy).await?;
+        let mut temporary_folder = None;
         let needs_tls = https.is_some() || proxy.is_some();
         let (ca_pem, tls) = if needs_tls {
-            let folder = config.ca_dir.clone().unwrap_or_else(|| default_folder(http.1));
+            let (folder, temporary) = match &config.ca_dir {
+                Some(folder) => (folder.clone(), None),
+                None => {
+                    let folder = TemporaryFolder::unguessable();
+                    (folder.0.clone(), Some(folder))
+                }
+            };
             let (path, tls) = tls::set_up(&folder)?;
+            temporary_folder = temporary;
             (Some(path), Some(TlsAcceptor::from(tls)))
         } else {
             (None, None)
@@ -109,6 +119,7 @@ impl Emulator {
             admin: admin.1,
             proxy: proxy.as_ref().map(|bound| bound.1),
             ca_pem,
+            _temporary_folder: temporary_folder,
             listeners: JoinSet::new(),
         };
         emulator.listeners.spawn(accept(
@@ -262,9 +273,22 @@ async fn bind_optional(address: Option<SocketAddr>) -> Result<Option<(TcpListene
     }
 }
 
-/// One folder per cloud: the port is taken by it alone.
-fn default_folder(http: SocketAddr) -> PathBuf {
-    std::env::temp_dir().join(format!("sortie-emulator-{}-{}", std::process::id(), http.port()))
+/// Where `ca.pem` goes when nobody said where. Its name cannot be guessed, so nobody can put a link in its place.
+#[derive(Debug)]
+struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    fn unguessable() -> Self {
+        Self(std::env::temp_dir().join(format!("sortie-emulator-{}", uuid::Uuid::new_v4())))
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::debug!(%error, "A temporary folder stayed behind");
+        }
+    }
 }
 
 const CONNECTION_COUNT_MAX: usize = 1_024;

@@ -44,6 +44,16 @@ async fn tls_speaks_http_2_and_only_the_certificate_is_written() {
 }
 
 #[tokio::test]
+async fn without_a_folder_the_certificate_goes_with_the_cloud() {
+    let config = EmulatorConfig { https: Some(any_port()), ..EmulatorConfig::default() };
+    let emulator = Emulator::start(config).await.unwrap();
+    let path = emulator.ca_pem().unwrap().to_owned();
+    assert!(path.is_file());
+    emulator.stop().await;
+    assert!(!path.parent().unwrap().exists());
+}
+
+#[tokio::test]
 async fn under_microsofts_names_the_host_decides_the_service() {
     let (stage, authority, _folder) = secure().await;
     let https = stage.emulator.https().unwrap();
