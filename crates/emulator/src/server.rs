@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    io,
+    fmt, io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -37,7 +37,6 @@ use crate::{
 };
 
 /// A running cloud. It stops when it is dropped; [`Emulator::stop`] also waits until its ports are free.
-#[derive(Debug)]
 pub struct Emulator {
     cloud: App,
     http: SocketAddr,
@@ -186,6 +185,18 @@ impl Emulator {
     }
 }
 
+/// Where it listens; what the cloud knows stays out, secrets and sessions above all.
+impl fmt::Debug for Emulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut all = f.debug_struct("Emulator");
+        all.field("http", &self.http)
+            .field("https", &self.https)
+            .field("admin", &self.admin)
+            .field("proxy", &self.proxy);
+        all.finish_non_exhaustive()
+    }
+}
+
 /// All services of the cloud behind one router.
 fn services(cloud: &App) -> Router {
     let router = Router::new().merge(entra::router()).merge(setup::router()).merge(imds::router());
@@ -243,8 +254,8 @@ where
 
 async fn answer(request: Request<Body>, scheme: &str, services: Router) -> Result<Response, ConnectionDropped> {
     let response = match dispatch::prepare(scheme, request) {
-        Ok(request) => services.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {}),
-        Err(_) => StatusCode::NOT_FOUND.into_response(),
+        Some(request) => services.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {}),
+        None => StatusCode::NOT_FOUND.into_response(),
     };
     if response.extensions().get::<DropConnection>().is_some() {
         return Err(ConnectionDropped);

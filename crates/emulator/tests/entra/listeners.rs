@@ -3,6 +3,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use reqwest::{Certificate, Client, Proxy, Version};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use sortie_emulator::{Emulator, EmulatorConfig, StartError};
 
 use crate::stage::{Stage, answer};
@@ -87,8 +89,15 @@ async fn the_proxy_terminates_microsofts_names_and_refuses_others() {
             Some(format!("https://login.microsoftonline.com/{}/oauth2/v2.0/token", stage.tenant).as_str())
         )
     );
-    let error = client.get("https://example.com/").send().await.unwrap_err();
-    assert!(error.is_connect(), "{error:?}");
+    for (target, status) in
+        [("graph.microsoft.com:443", 200), ("example.com:443", 403), ("graph.microsoft.com:22", 403)]
+    {
+        let mut stream = tokio::net::TcpStream::connect(stage.emulator.proxy().unwrap()).await.unwrap();
+        stream.write_all(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n").as_bytes()).await.unwrap();
+        let mut start = [0; 12];
+        tokio::time::timeout(Duration::from_secs(20), stream.read_exact(&mut start)).await.unwrap().unwrap();
+        assert_eq!(String::from_utf8_lossy(&start), format!("HTTP/1.1 {status}"), "{target}");
+    }
 }
 
 #[tokio::test]
