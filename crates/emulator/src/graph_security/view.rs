@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::evidence::evidence_json;
-use crate::world::{Alert, AlertStatus, Comment, Incident, World};
+use crate::world::{Alert, AlertStatus, Comment, Incident, Term, World};
 
 /// How a caller wants to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
