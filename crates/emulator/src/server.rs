@@ -163,6 +163,12 @@ impl Emulator {
         self.cloud.directory().tenants[0].initial_domain().to_owned()
     }
 
+    /// Moves the simulated time, forwards or back, whatever the mode of the clock.
+    pub fn advance_clock(&self, by: jiff::SignedDuration) {
+        let now = self.cloud.clock.now();
+        self.cloud.clock.set(now.saturating_add(by).expect("a signed duration is no calendar span"));
+    }
+
     /// Closes every listener and connection and waits until they are gone.
     pub async fn stop(mut self) {
         self.listeners.shutdown().await;

@@ -37,11 +37,11 @@ pub(super) struct NewApplication {
     secret: Option<NewSecret>,
     #[serde(alias = "certificate_pem")]
     certificate_pem: Option<String>,
-    #[serde(default)]
+    #[serde(default, alias = "multi_tenant")]
     multi_tenant: bool,
-    #[serde(default)]
+    #[serde(default, alias = "redirect_uris")]
     redirect_uris: Vec<String>,
-    #[serde(default)]
+    #[serde(default, alias = "public_client")]
     public_client: bool,
 }
 

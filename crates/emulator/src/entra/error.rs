@@ -362,7 +362,7 @@ const ROWS: &[Row] = &[
     ),
     of(70_017, 400, "slow_down", "OAuth 2.0 device flow error. The client polls too often."),
     of(
-        65_005,
+        70_020,
         400,
         "authorization_declined",
         "OAuth 2.0 device flow error. The end user denied the authorization request.",

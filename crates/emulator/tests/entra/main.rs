@@ -1,4 +1,11 @@
 //! The login service, the set-up calls of Graph, and the metadata endpoint, through HTTP against a started cloud.
 
+mod assertion;
+mod consent;
+mod discovery;
+mod imds;
+mod listeners;
+mod set_up;
+mod sign_in;
 mod stage;
 mod token;

@@ -168,3 +168,63 @@ pub(crate) fn claims(token: &str) -> Value {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
 }
+
+/// A certificate with its RSA key, able to sign assertions.
+pub(crate) struct Signer {
+    pub(crate) pem: String,
+    pub(crate) der: Vec<u8>,
+    key: aws_lc_rs::rsa::KeyPair,
+}
+
+impl Signer {
+    /// Keys take long to make: tests of one process share two.
+    pub(crate) fn shared(at: usize) -> &'static Self {
+        static SIGNERS: [std::sync::OnceLock<Signer>; 2] = [const { std::sync::OnceLock::new() }; 2];
+        SIGNERS[at].get_or_init(Self::generate)
+    }
+
+    fn generate() -> Self {
+        let pair = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&pair).unwrap();
+        let key = aws_lc_rs::rsa::KeyPair::from_pkcs8(&pair.serialize_der()).unwrap();
+        Self { pem: certificate.pem(), der: certificate.der().to_vec(), key }
+    }
+
+    /// A JWT with this header and these claims; `alg` decides the padding.
+    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
+        use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256};
+        let message = format!("{}.{}", base64url(header.to_string()), base64url(claims.to_string()));
+        let mut signature = vec![0; self.key.public_modulus_len()];
+        let random = aws_lc_rs::rand::SystemRandom::new();
+        if header["alg"] == "PS256" {
+            self.key.sign(&RSA_PSS_SHA256, &random, message.as_bytes(), &mut signature).unwrap();
+        } else {
+            self.key.sign(&RSA_PKCS1_SHA256, &random, message.as_bytes(), &mut signature).unwrap();
+        }
+        format!("{message}.{}", base64url(signature))
+    }
+
+    /// Modulus and exponent as a JWKS document has them.
+    pub(crate) fn jwks(&self, kid: &str) -> Value {
+        let (_, certificate) = x509_parser::parse_x509_certificate(&self.der).unwrap();
+        let x509_parser::public_key::PublicKey::RSA(key) = certificate.public_key().parsed().unwrap() else {
+            panic!("an RSA key");
+        };
+        let n = key.modulus.strip_prefix(&[0]).unwrap_or(key.modulus);
+        json!({ "keys": [{ "kty": "RSA", "kid": kid, "n": base64url(n), "e": base64url(key.exponent) }] })
+    }
+}
+
+pub(crate) fn base64url(bytes: impl AsRef<[u8]>) -> String {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> Vec<u8> {
+    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref().to_vec()
+}
+
+/// The second at which every stage starts.
+pub(crate) fn start_second() -> i64 {
+    "2026-05-04T08:00:00Z".parse::<jiff::Timestamp>().unwrap().as_second()
+}

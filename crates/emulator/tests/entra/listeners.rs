@@ -1,0 +1,102 @@
+//! Listeners: TLS with the emulator's own authority, Microsoft's names, the proxy, and what is refused.
+
+use std::{net::SocketAddr, time::Duration};
+
+use reqwest::{Certificate, Client, Proxy, Version};
+use sortie_emulator::{Emulator, EmulatorConfig, StartError};
+
+use crate::stage::{Stage, answer};
+
+fn any_port() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+async fn secure() -> (Stage, Certificate, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = EmulatorConfig {
+        https: Some(any_port()),
+        proxy: Some(any_port()),
+        ca_dir: Some(folder.path().to_owned()),
+        real_names: true,
+        ..EmulatorConfig::default()
+    };
+    let stage = Stage::start_with(config).await;
+    let authority = Certificate::from_pem(&std::fs::read(stage.emulator.ca_pem().unwrap()).unwrap()).unwrap();
+    (stage, authority, folder)
+}
+
+fn trusting(authority: Certificate) -> reqwest::ClientBuilder {
+    Client::builder().tls_certs_only([authority]).timeout(Duration::from_secs(20))
+}
+
+#[tokio::test]
+async fn tls_speaks_http_2_and_only_the_certificate_is_written() {
+    let (stage, authority, folder) = secure().await;
+    let https = stage.emulator.https().unwrap();
+    let client = trusting(authority).no_proxy().build().unwrap();
+    let url = format!("https://localhost:{}/common/v2.0/.well-known/openid-configuration", https.port());
+    let response = client.get(&url).send().await.unwrap();
+    assert_eq!((response.status().as_u16(), response.version()), (200, Version::HTTP_2));
+    assert!(response.text().await.unwrap().contains(&format!("https://localhost:{}/common/oauth2", https.port())));
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(files, ["ca.pem"]);
+    assert!(!std::fs::read_to_string(folder.path().join("ca.pem")).unwrap().contains("PRIVATE"));
+}
+
+#[tokio::test]
+async fn under_microsofts_names_the_host_decides_the_service() {
+    let (stage, authority, _folder) = secure().await;
+    let https = stage.emulator.https().unwrap();
+    let mut builder = trusting(authority).no_proxy();
+    for name in ["login.microsoftonline.com", "graph.microsoft.com", "login.windows.net"] {
+        builder = builder.resolve(name, https);
+    }
+    let client = builder.build().unwrap();
+    let status = async |url: &str| {
+        let (host, path) = url.split_once('/').unwrap();
+        client.get(format!("https://{host}:{}/{path}", https.port())).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(status("login.microsoftonline.com/common/discovery/keys").await, 200);
+    assert_eq!(status("graph.microsoft.com/v1.0/me").await, 401);
+    assert_eq!(status("graph.microsoft.com/common/discovery/keys").await, 404);
+    assert_eq!(status("login.windows.net/v1.0/me").await, 404);
+}
+
+#[tokio::test]
+async fn the_proxy_terminates_microsofts_names_and_refuses_others() {
+    let (stage, authority, _folder) = secure().await;
+    let proxy = Proxy::https(format!("http://{}", stage.emulator.proxy().unwrap())).unwrap();
+    let client = trusting(authority).proxy(proxy).build().unwrap();
+    let url = "https://login.microsoftonline.com/haldenmarine.onmicrosoft.com/v2.0/.well-known/openid-configuration";
+    let document = answer(client.get(url).send().await.unwrap()).await.json;
+    let issuer = format!("https://login.microsoftonline.com/{}/v2.0", stage.tenant);
+    assert_eq!(
+        (document["issuer"].as_str(), document["token_endpoint"].as_str()),
+        (
+            Some(issuer.as_str()),
+            Some(format!("https://login.microsoftonline.com/{}/oauth2/v2.0/token", stage.tenant).as_str())
+        )
+    );
+    let error = client.get("https://example.com/").send().await.unwrap_err();
+    assert!(error.is_connect(), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_address_beyond_loopback_needs_permission() {
+    let open = SocketAddr::from(([0, 0, 0, 0], 0));
+    let config = EmulatorConfig { http: open, ..EmulatorConfig::default() };
+    let error = Emulator::start(config.clone()).await.unwrap_err();
+    assert!(matches!(error, StartError::NotLoopback(address) if address == open));
+    assert!(error.to_string().contains("becomes administrator"), "{error}");
+    Emulator::start(EmulatorConfig { allow_remote: true, ..config }).await.unwrap().stop().await;
+}
+
+#[tokio::test]
+async fn a_stopped_cloud_frees_its_ports_and_a_taken_port_is_named() {
+    let stage = Stage::start().await;
+    let address = stage.emulator.http();
+    let taken = Emulator::start(EmulatorConfig { http: address, ..EmulatorConfig::default() }).await.unwrap_err();
+    assert_eq!(taken.to_string(), format!("could not listen on {address}"));
+    stage.emulator.stop().await;
+    Emulator::start(EmulatorConfig { http: address, ..EmulatorConfig::default() }).await.unwrap().stop().await;
+}
