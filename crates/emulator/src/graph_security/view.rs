@@ -36,7 +36,7 @@ pub(crate) fn incident_json(world: &World, incident: &Incident, members: Members
         "severity": incident.severity.graph(),
         "customTags": incident.tags,
         "systemTags": incident.system_tags,
-        "description": incident.description,
+        "description": world.description_of(incident),
         "lastModifiedBy": incident.modified_by,
         "resolvingComment": incident.resolving_comment,
         "summary": incident.summary,

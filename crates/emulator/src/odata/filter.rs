@@ -295,6 +295,8 @@ fn folded(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const TABLE: &[Property] = &[
@@ -356,5 +358,22 @@ mod tests {
         assert!(refused("changed ge '2026-11-01'").contains("'Edm.DateTimeOffset' and 'Edm.String'"));
         assert!(refused("score eq 'x'").contains("operator kind 'Equal'"));
         assert!(refused("Status eq 'active'").contains("named 'Status'"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_filter_that_is_taken_can_be_asked_of_any_row(
+            words in proptest::collection::vec(proptest::sample::select(vec![
+                "(", ")", "and", "or", "not", "eq", "ne", "gt", "in", "status", "assignedTo", "changed", "score",
+                "tags/any(t: t eq 'VIP')", "startswith(assignedTo,'x')", "'active'", "45", "2026-11-01T00:00:00Z", "null",
+                "status eq 'active'", "score gt 3", "assignedTo eq null",
+            ]), 0..12),
+        ) {
+            if let Ok(filter) = Filter::read(&words.join(" "), "test.row", TABLE) {
+                let twice = format!("not ({})", words.join(" "));
+                let opposite = Filter::read(&twice, "test.row", TABLE).unwrap();
+                prop_assert_ne!(filter.matches(&row), opposite.matches(&row));
+            }
+        }
     }
 }
