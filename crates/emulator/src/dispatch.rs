@@ -38,8 +38,8 @@ enum Service {
     Metadata,
 }
 
-/// Prepares a request for the router; `Err` gives it back when the host does not serve the path.
-pub(crate) fn prepare(scheme: &str, mut request: Request<Body>) -> Result<Request<Body>, Request<Body>> {
+/// Prepares a request for the router; `None` when the host does not serve the path.
+pub(crate) fn prepare(scheme: &str, mut request: Request<Body>) -> Option<Request<Body>> {
     let host_header = request.headers().get(HOST).and_then(|value| value.to_str().ok()).map(str::to_ascii_lowercase);
     let authority = request.uri().authority().map(|authority| authority.as_str().to_ascii_lowercase());
     let host = host_header.or(authority).unwrap_or_else(|| "localhost".to_owned());
@@ -55,7 +55,7 @@ pub(crate) fn prepare(scheme: &str, mut request: Request<Body>) -> Result<Reques
         }
     }
     request.extensions_mut().insert(Origin(format!("{scheme}://{host}")));
-    if serves { Ok(request) } else { Err(request) }
+    serves.then_some(request)
 }
 
 fn service_of_host(host: &str) -> Option<Service> {
@@ -203,7 +203,7 @@ mod tests {
     fn a_host_serves_its_own_paths_only_and_loopback_serves_all() {
         let prepared = |host: &str, path: &str| {
             let request = Request::builder().uri(path).header(HOST, host).body(Body::empty()).unwrap();
-            prepare("https", request).is_ok()
+            prepare("https", request).is_some()
         };
         assert!(prepared("graph.microsoft.com", "/v1.0/me"));
         assert!(!prepared("graph.microsoft.com", "/api/incidents"));

@@ -90,6 +90,7 @@ async fn answer(app: &App, seen: &Seen, request: Request, next: Next) -> Respons
         path: &seen.path,
         query: &seen.query,
         app_id: &seen.app_id,
+        has_token: is_resource && seen.token.is_some(),
     };
     let Some(chosen) = app.faults.choose(&target) else { return next.run(request).await };
     match instead(app, seen, &chosen).await {

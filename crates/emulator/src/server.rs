@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    io,
+    fmt, io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -37,7 +37,6 @@ use crate::{
 };
 
 /// A running cloud. It stops when it is dropped; [`Emulator::stop`] also waits until its ports are free.
-#[derive(Debug)]
 pub struct Emulator {
     cloud: App,
     http: SocketAddr,
@@ -45,6 +44,8 @@ pub struct Emulator {
     admin: SocketAddr,
     proxy: Option<SocketAddr>,
     ca_pem: Option<PathBuf>,
+    /// Removed with the cloud, when the caller named none.
+    _temporary_folder: Option<TemporaryFolder>,
     /// One task per listener; dropping the set ends them and every connection that they hold.
     listeners: JoinSet<()>,
 }
@@ -92,10 +93,18 @@ impl Emulator {
         let https = bind_optional(config.https).await?;
         let admin = bind(config.admin).await?;
         let proxy = bind_optional(config.proxy).await?;
+        let mut temporary_folder = None;
         let needs_tls = https.is_some() || proxy.is_some();
         let (ca_pem, tls) = if needs_tls {
-            let folder = config.ca_dir.clone().unwrap_or_else(|| default_folder(http.1));
+            let (folder, temporary) = match &config.ca_dir {
+                Some(folder) => (folder.clone(), None),
+                None => {
+                    let folder = TemporaryFolder::unguessable();
+                    (folder.0.clone(), Some(folder))
+                }
+            };
             let (path, tls) = tls::set_up(&folder)?;
+            temporary_folder = temporary;
             (Some(path), Some(TlsAcceptor::from(tls)))
         } else {
             (None, None)
@@ -109,6 +118,7 @@ impl Emulator {
             admin: admin.1,
             proxy: proxy.as_ref().map(|bound| bound.1),
             ca_pem,
+            _temporary_folder: temporary_folder,
             listeners: JoinSet::new(),
         };
         emulator.listeners.spawn(accept(
@@ -175,6 +185,18 @@ impl Emulator {
     }
 }
 
+/// Where it listens; what the cloud knows stays out, secrets and sessions above all.
+impl fmt::Debug for Emulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut all = f.debug_struct("Emulator");
+        all.field("http", &self.http)
+            .field("https", &self.https)
+            .field("admin", &self.admin)
+            .field("proxy", &self.proxy);
+        all.finish_non_exhaustive()
+    }
+}
+
 /// All services of the cloud behind one router.
 fn services(cloud: &App) -> Router {
     let router = Router::new().merge(entra::router()).merge(setup::router()).merge(imds::router());
@@ -232,8 +254,8 @@ where
 
 async fn answer(request: Request<Body>, scheme: &str, services: Router) -> Result<Response, ConnectionDropped> {
     let response = match dispatch::prepare(scheme, request) {
-        Ok(request) => services.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {}),
-        Err(_) => StatusCode::NOT_FOUND.into_response(),
+        Some(request) => services.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {}),
+        None => StatusCode::NOT_FOUND.into_response(),
     };
     if response.extensions().get::<DropConnection>().is_some() {
         return Err(ConnectionDropped);
@@ -262,9 +284,22 @@ async fn bind_optional(address: Option<SocketAddr>) -> Result<Option<(TcpListene
     }
 }
 
-/// One folder per cloud: the port is taken by it alone.
-fn default_folder(http: SocketAddr) -> PathBuf {
-    std::env::temp_dir().join(format!("sortie-emulator-{}-{}", std::process::id(), http.port()))
+/// Where `ca.pem` goes when nobody said where. Its name cannot be guessed, so nobody can put a link in its place.
+#[derive(Debug)]
+struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    fn unguessable() -> Self {
+        Self(std::env::temp_dir().join(format!("sortie-emulator-{}", uuid::Uuid::new_v4())))
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::debug!(%error, "A temporary folder stayed behind");
+        }
+    }
 }
 
 const CONNECTION_COUNT_MAX: usize = 1_024;

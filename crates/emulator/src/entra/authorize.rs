@@ -14,7 +14,7 @@ use super::{
     error::Ids,
     form::Form,
     page::{self, Interaction, ResponseMode},
-    sessions::{AuthorizationCode, SignIn},
+    sessions::{self, AuthorizationCode, SignIn},
     token::tenant_error,
 };
 use crate::{
@@ -189,7 +189,7 @@ impl SignInRequest {
             expires: code_expiry(cloud.clock.now()),
             redeemed: false,
         };
-        directory.sessions.authorization_codes.insert(code.clone(), record);
+        sessions::keep(&mut directory.sessions.authorization_codes, code.clone(), record);
         let mut parameters = vec![("code", code)];
         parameters.extend(self.state.clone().map(|state| ("state", state)));
         parameters.push(("session_state", directory.guid()));

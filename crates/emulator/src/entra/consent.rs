@@ -14,7 +14,7 @@ use super::{
     error::Ids,
     form::Form,
     page::{self, Interaction, ResponseMode},
-    sessions::{AuthorizationCode, SignIn},
+    sessions::{self, AuthorizationCode, SignIn},
 };
 use crate::{
     cloud::{App, Cloud},
@@ -158,7 +158,7 @@ impl ConsentRequest {
         };
         let redirect_uri = self.redirect_uri.clone();
         let record = AuthorizationCode { sign_in, redirect_uri, challenge: None, expires, redeemed: false };
-        directory.sessions.authorization_codes.insert(code.clone(), record);
+        sessions::keep(&mut directory.sessions.authorization_codes, code.clone(), record);
         code
     }
 }

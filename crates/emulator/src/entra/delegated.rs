@@ -14,7 +14,7 @@ use super::{
     discovery::issuer_base,
     error::Ids,
     issue,
-    sessions::{DeviceState, SignIn},
+    sessions::{self, DeviceState, SignIn},
     token::{TokenRequest, Version},
 };
 use crate::{cloud::Cloud, directory::TenantLookup, jwt::base64url, signing::sha256};
@@ -194,7 +194,7 @@ fn tokens(cloud: &Cloud, request: &TokenRequest<'_>, client: &Client, sign_in: S
     if has("offline_access") {
         let mut directory = cloud.directory();
         let token = directory.opaque(96);
-        directory.sessions.refresh_tokens.insert(token.clone(), sign_in);
+        sessions::keep(&mut directory.sessions.refresh_tokens, token.clone(), sign_in);
         body["refresh_token"] = token.into();
     }
     let response = ([(CACHE_CONTROL, "no-store, no-cache")], Json(body)).into_response();

@@ -16,7 +16,7 @@ use super::{
     client_auth,
     form::Form,
     page::{self, Interaction},
-    sessions::{DeviceCode, DeviceState},
+    sessions::{self, DeviceCode, DeviceState},
 };
 use crate::{
     cloud::{App, Cloud},
@@ -96,7 +96,7 @@ fn begin(cloud: &Cloud, tenant: &str, origin: &Origin, form: &Form, is_v2: bool)
         interval_s,
         last_poll: None,
     };
-    directory.sessions.device_codes.insert(device_code.clone(), record);
+    sessions::keep(&mut directory.sessions.device_codes, device_code.clone(), record);
     let address = if origin.is_real_name() {
         "https://microsoft.com/devicelogin".to_owned()
     } else {

@@ -8,7 +8,12 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 
 use super::{
-    EntraError, authorize::SignInRequest, consent::ConsentRequest, error::Ids, form::Form, sessions::DeviceState,
+    EntraError,
+    authorize::SignInRequest,
+    consent::ConsentRequest,
+    error::Ids,
+    form::Form,
+    sessions::{self, DeviceState},
 };
 use crate::{
     cloud::{App, Cloud},
@@ -45,7 +50,7 @@ pub(crate) fn begin(cloud: &Cloud, headers: &HeaderMap, tenant: &str, interactio
             let mut directory = cloud.directory();
             let question = question(&interaction, |id| directory.client_name(tenant, id));
             let ticket = directory.opaque(24);
-            directory.sessions.pages.insert(ticket.clone(), interaction);
+            sessions::keep(&mut directory.sessions.pages, ticket.clone(), interaction);
             Html(decision_page(tenant, &ticket, &question)).into_response()
         }
     }

@@ -61,6 +61,16 @@ pub(crate) struct AuthorizationCode {
     pub redeemed: bool,
 }
 
+/// Keeps a map bounded: the emulator may run for weeks, and nobody comes back for most of what it keeps.
+pub(crate) fn keep<T>(map: &mut HashMap<String, T>, key: String, value: T) {
+    if map.len() >= SESSION_COUNT_MAX
+        && let Some(any) = map.keys().next().cloned()
+    {
+        map.remove(&any);
+    }
+    map.insert(key, value);
+}
+
 impl Sessions {
     /// Settles the pending device code that the person typed; letter case and a dash do not matter.
     pub(crate) fn settle_device(&mut self, user_code: &str, state: DeviceState) -> bool {
@@ -70,5 +80,21 @@ impl Sessions {
         let Some(code) = self.device_codes.values_mut().find(waiting) else { return false };
         code.state = state;
         true
+    }
+}
+
+const SESSION_COUNT_MAX: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_stay_bounded_and_the_newest_is_kept() {
+        let mut map = HashMap::new();
+        for at in 0..=SESSION_COUNT_MAX {
+            keep(&mut map, at.to_string(), at);
+        }
+        assert_eq!((map.len(), map.contains_key(&SESSION_COUNT_MAX.to_string())), (SESSION_COUNT_MAX, true));
     }
 }

@@ -11,7 +11,7 @@ pub(crate) fn alter(faults: &Faults, chosen: &Chosen, body: &Bytes) -> Option<By
     let changed = match chosen.order.kind {
         FaultKind::WrongEnumCase => each_enum(&mut json, &|word| word.to_uppercase()),
         FaultKind::UnknownEnum => each_enum(&mut json, &|_| "memberOfTomorrow".to_owned()),
-        FaultKind::NullLists => null_lists(&mut json, true),
+        FaultKind::NullLists => null_lists(&mut json),
         FaultKind::NumbersAsStrings => numbers_as_strings(&mut json),
         FaultKind::LoneSurrogate => each_title(&mut json),
         FaultKind::ForeignNextLink => foreign_next_link(&mut json, chosen.order.host.as_deref()),
@@ -29,61 +29,72 @@ pub(crate) fn alter(faults: &Faults, chosen: &Chosen, body: &Bytes) -> Option<By
 }
 
 fn each_enum(json: &mut Value, change: &dyn Fn(&str) -> String) -> bool {
-    match json {
-        Value::Object(fields) => fields.iter_mut().fold(false, |changed, (name, value)| {
-            let is_enum = ENUM_FIELDS.contains(&name.as_str());
-            match value {
-                Value::String(word) if is_enum => {
-                    *word = change(word);
-                    true
-                }
-                other => each_enum(other, change) || changed,
-            }
-        }),
-        Value::Array(items) => items.iter_mut().fold(false, |changed, item| each_enum(item, change) || changed),
-        _ => false,
-    }
-}
-
-/// All lists but the one that is the answer.
-fn null_lists(json: &mut Value, is_top: bool) -> bool {
-    match json {
-        Value::Object(fields) => fields.iter_mut().fold(false, |changed, (name, value)| {
-            if value.is_array() && !(is_top && name == "value") {
-                *value = Value::Null;
-                return true;
-            }
-            null_lists(value, false) || changed
-        }),
-        Value::Array(items) => items.iter_mut().fold(false, |changed, item| null_lists(item, false) || changed),
-        _ => false,
-    }
-}
-
-fn numbers_as_strings(json: &mut Value) -> bool {
-    match json {
-        Value::Number(number) => {
-            *json = Value::String(number.to_string());
+    each_field(json, &mut |name, value| match value {
+        Value::String(word) if ENUM_FIELDS.contains(&name) => {
+            *word = change(word);
             true
         }
-        Value::Object(fields) => fields.values_mut().fold(false, |changed, value| numbers_as_strings(value) || changed),
-        Value::Array(items) => items.iter_mut().fold(false, |changed, item| numbers_as_strings(item) || changed),
         _ => false,
-    }
+    })
 }
 
 fn each_title(json: &mut Value) -> bool {
-    match json {
-        Value::Object(fields) => fields.iter_mut().fold(false, |changed, (name, value)| match value {
-            Value::String(title) if TITLE_FIELDS.contains(&name.as_str()) => {
-                title.push_str(SURROGATE_MARK);
-                true
-            }
-            other => each_title(other) || changed,
-        }),
-        Value::Array(items) => items.iter_mut().fold(false, |changed, item| each_title(item) || changed),
+    each_field(json, &mut |name, value| match value {
+        Value::String(title) if TITLE_FIELDS.contains(&name) => {
+            title.push_str(SURROGATE_MARK);
+            true
+        }
         _ => false,
+    })
+}
+
+/// All lists but the one that is the answer.
+fn null_lists(json: &mut Value) -> bool {
+    let items = items(json).map(std::mem::take);
+    let null = &mut |_: &str, value: &mut Value| {
+        let is_list = value.is_array();
+        if is_list {
+            *value = Value::Null;
+        }
+        is_list
+    };
+    let Some(mut kept) = items else { return each_field(json, null) };
+    let mut changed = false;
+    for item in &mut kept {
+        changed |= each_field(item, null);
     }
+    json["value"] = Value::Array(kept);
+    changed
+}
+
+fn numbers_as_strings(json: &mut Value) -> bool {
+    each_field(json, &mut |_, value| match value {
+        Value::Number(number) => {
+            *value = Value::String(number.to_string());
+            true
+        }
+        _ => false,
+    })
+}
+
+/// Offers every property to `change`, outer ones first; says whether one was changed.
+fn each_field(json: &mut Value, change: &mut dyn FnMut(&str, &mut Value) -> bool) -> bool {
+    let mut changed = false;
+    match json {
+        Value::Object(fields) => {
+            for (name, value) in fields.iter_mut() {
+                changed |= change(name, value);
+                changed |= each_field(value, change);
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                changed |= each_field(item, change);
+            }
+        }
+        _ => {}
+    }
+    changed
 }
 
 fn foreign_next_link(json: &mut Value, host: Option<&str>) -> bool {

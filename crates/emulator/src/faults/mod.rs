@@ -92,6 +92,8 @@ pub(crate) struct Target<'a> {
     pub path: &'a str,
     pub query: &'a str,
     pub app_id: &'a str,
+    /// An API call that presents a token.
+    pub has_token: bool,
 }
 
 /// A fault that was chosen for a call.
@@ -217,6 +219,7 @@ impl Active {
             && is(&order.app_id, target.app_id)
             && order.route.as_ref().is_none_or(|route| glob(route, target.path))
             && (order.kind != FaultKind::ExpandFails || expands)
+            && (order.kind != FaultKind::TokenExpired || target.has_token)
     }
 
     fn is_due(&mut self, seed: u64) -> bool {
@@ -290,7 +293,7 @@ mod tests {
     }
 
     fn target(path: &str) -> Target<'_> {
-        Target { service: "graph", method: &Method::GET, path, query: "", app_id: "app" }
+        Target { service: "graph", method: &Method::GET, path, query: "", app_id: "app", has_token: true }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Call, Head, read_body},
+    answer::{Call, Head, Refusal, read_body},
     lists::{List, check_select, list_json, page, select},
     view::{alert_json, comments_json},
 };
@@ -16,13 +16,13 @@ use crate::{
     counters::Effect,
     odata::{Query, QueryError},
     throttle::Limit,
-    world::{AlertChange, AlertStatus, Classification, Determination, World},
+    world::{AlertChange, AlertStatus, Classification, Determination, Term, World},
 };
 
 pub(super) async fn list(State(app): State<App>, head: Head) -> Response {
     let call = match head.admit(app, READ, &LIMIT) {
         Ok(call) => call,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     match read_list(&call) {
         Ok(body) => call.ok(body),
@@ -33,7 +33,7 @@ pub(super) async fn list(State(app): State<App>, head: Head) -> Response {
 pub(super) async fn one(State(app): State<App>, Path(id): Path<String>, head: Head) -> Response {
     let call = match head.admit(app, READ, &LIMIT) {
         Ok(call) => call,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let query = match Query::read(&call.query, &["$select"])
         .and_then(|query| check_select(List::Alerts, &query).map(|()| query))
@@ -54,11 +54,11 @@ pub(super) async fn one(State(app): State<App>, Path(id): Path<String>, head: He
 pub(super) async fn update(State(app): State<App>, Path(id): Path<String>, head: Head, request: Request) -> Response {
     let call = match head.admit(app, WRITE, &LIMIT) {
         Ok(call) => call,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let change = match read_change(&call, request).await {
         Ok(change) => change,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let changed = on_alert(&call, &id, |world| {
         world.change_alert(&id, &call.caller.display_name, change)?;
@@ -76,7 +76,7 @@ pub(super) async fn update(State(app): State<App>, Path(id): Path<String>, head:
 pub(super) async fn comment(State(app): State<App>, Path(id): Path<String>, head: Head, request: Request) -> Response {
     let call = match head.admit(app, WRITE, &LIMIT) {
         Ok(call) => call,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let text = match read_body(request).await {
         Ok(bytes) => call.comment_text(&bytes),
@@ -84,7 +84,7 @@ pub(super) async fn comment(State(app): State<App>, Path(id): Path<String>, head
     };
     let change = match text {
         Ok(text) => AlertChange { comment: Some(text), ..AlertChange::default() },
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let comments = on_alert(&call, &id, |world| {
         world.change_alert(&id, &call.caller.display_name, change).map(|alert| comments_json(&alert.comments))
@@ -114,17 +114,17 @@ fn read_list(call: &Call) -> Result<Value, QueryError> {
     })
 }
 
-fn on_alert(call: &Call, id: &str, act: impl FnOnce(&mut World) -> Option<Value>) -> Result<Value, Box<Response>> {
+fn on_alert(call: &Call, id: &str, act: impl FnOnce(&mut World) -> Option<Value>) -> Result<Value, Refusal> {
     let is_shaped =
         id.len() <= ID_LENGTH_MAX && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     if !is_shaped {
-        return Err(Box::new(call.bad_request(&format!("The alert id '{id}' is not valid."))));
+        return Err(call.refuse(&format!("The alert id '{id}' is not valid.")));
     }
     Ok(call.with_world(act).ok_or_else(|| call.not_found("alert", id))?)
 }
 
-async fn read_change(call: &Call, request: Request) -> Result<AlertChange, Response> {
-    let bytes = read_body(request).await.map_err(IntoResponse::into_response)?;
+async fn read_change(call: &Call, request: Request) -> Result<AlertChange, Refusal> {
+    let bytes = read_body(request).await.map_err(|status| Box::new(status.into_response()))?;
     let fields = call.body(&bytes)?;
     call.only(&fields, List::Alerts.entity(), &["assignedTo", "classification", "determination", "status"])?;
     Ok(AlertChange {

@@ -30,6 +30,9 @@ pub(super) struct Call {
     pub query: String,
 }
 
+/// An answer that ends a call early.
+pub(super) type Refusal = Box<Response>;
+
 /// Head of a request, before it is known who asks.
 pub(super) struct Head {
     headers: HeaderMap,
@@ -53,13 +56,13 @@ impl<S: Sync> FromRequestParts<S> for Head {
 
 impl Head {
     /// Lets in who has one of the roles and calls left within the limit.
-    pub(super) fn admit(self, app: App, roles: &[&str], limit: &Limit) -> Result<Call, Response> {
+    pub(super) fn admit(self, app: App, roles: &[&str], limit: &Limit) -> Result<Call, Refusal> {
         let exchange = Exchange::new(&app, &self.headers);
-        let caller =
-            authorize(&app, &self.headers, Resource::Graph, roles).map_err(|denied| refusal(&exchange, &denied))?;
+        let caller = authorize(&app, &self.headers, Resource::Graph, roles)
+            .map_err(|denied| Box::new(refusal(&exchange, &denied)))?;
         let now = Ticks::from(app.clock.now());
         let within = app.throttle.take(limit, &caller.tenant, &caller.app_id, now);
-        within.map_err(|exceeded| too_many(&exchange, &exceeded))?;
+        within.map_err(|exceeded| Box::new(too_many(&exchange, &exceeded)))?;
         let members = members(&self.headers);
         Ok(Call { app, caller, exchange, members, base: self.base, query: self.query })
     }
@@ -91,6 +94,10 @@ impl Call {
         self.exchange.query_error(&error.to_string())
     }
 
+    pub(super) fn refuse(&self, message: &str) -> Refusal {
+        Box::new(self.bad_request(message))
+    }
+
     pub(super) fn bad_request(&self, message: &str) -> Response {
         self.exchange.error(StatusCode::BAD_REQUEST, "BadRequest", message)
     }
@@ -101,23 +108,23 @@ impl Call {
     }
 
     /// The properties of a JSON body, without OData's own annotations.
-    pub(super) fn body(&self, bytes: &Bytes) -> Result<Map<String, Value>, Response> {
+    pub(super) fn body(&self, bytes: &Bytes) -> Result<Map<String, Value>, Refusal> {
         match serde_json::from_slice(bytes) {
             Ok(Value::Object(fields)) => Ok(fields),
-            _ => Err(self.bad_request("Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.")),
+            _ => Err(self.refuse("Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.")),
         }
     }
 
     /// Text of a new comment; the type annotation is required (row "add alert comment" of the reference).
-    pub(super) fn comment_text(&self, bytes: &Bytes) -> Result<String, Response> {
+    pub(super) fn comment_text(&self, bytes: &Bytes) -> Result<String, Refusal> {
         let fields = self.body(bytes)?;
         let kind = fields.get("@odata.type").and_then(Value::as_str).unwrap_or_default();
         if kind.trim_start_matches('#') != "microsoft.graph.security.alertComment" {
-            return Err(self.bad_request("The property '@odata.type' must be 'microsoft.graph.security.alertComment'."));
+            return Err(self.refuse("The property '@odata.type' must be 'microsoft.graph.security.alertComment'."));
         }
         match fields.get("comment").and_then(Value::as_str) {
             Some(text) if !text.trim().is_empty() => Ok(text.to_owned()),
-            _ => Err(self.bad_request("The property 'comment' is required and must not be empty.")),
+            _ => Err(self.refuse("The property 'comment' is required and must not be empty.")),
         }
     }
 
@@ -127,32 +134,32 @@ impl Call {
         fields: &Map<String, Value>,
         name: &str,
         parse: impl Fn(&str) -> Option<T>,
-    ) -> Result<Option<T>, Response> {
+    ) -> Result<Option<T>, Refusal> {
         match fields.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(word)) => match parse(word) {
                 Some(term) => Ok(Some(term)),
-                None => Err(self.bad_request(&format!("The value '{word}' is not valid for the property '{name}'."))),
+                None => Err(self.refuse(&format!("The value '{word}' is not valid for the property '{name}'."))),
             },
-            Some(_) => Err(self.bad_request(&format!("The property '{name}' must be a string."))),
+            Some(_) => Err(self.refuse(&format!("The property '{name}' must be a string."))),
         }
     }
 
     /// A text in a body; `null` and the empty text take it away.
-    pub(super) fn text(&self, fields: &Map<String, Value>, name: &str) -> Result<Option<Option<String>>, Response> {
+    pub(super) fn text(&self, fields: &Map<String, Value>, name: &str) -> Result<Option<Option<String>>, Refusal> {
         match fields.get(name) {
             None => Ok(None),
             Some(Value::Null) => Ok(Some(None)),
             Some(Value::String(text)) => Ok(Some(Some(text.clone()).filter(|text| !text.is_empty()))),
-            Some(_) => Err(self.bad_request(&format!("The property '{name}' must be a string."))),
+            Some(_) => Err(self.refuse(&format!("The property '{name}' must be a string."))),
         }
     }
 
-    pub(super) fn only(&self, fields: &Map<String, Value>, entity: &str, names: &[&str]) -> Result<(), Response> {
+    pub(super) fn only(&self, fields: &Map<String, Value>, entity: &str, names: &[&str]) -> Result<(), Refusal> {
         let unknown = fields.keys().find(|name| !name.contains('@') && !names.contains(&name.as_str()));
         match unknown {
             None => Ok(()),
-            Some(name) => Err(self.bad_request(&format!("The property '{name}' of '{entity}' cannot be updated."))),
+            Some(name) => Err(self.refuse(&format!("The property '{name}' of '{entity}' cannot be updated."))),
         }
     }
 }

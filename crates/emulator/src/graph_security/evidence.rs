@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::view::Members;
-use crate::world::{Account, Clue, Device, Evidence, FileFacts, MessageFacts, ProcessFacts};
+use crate::world::{Account, Clue, Device, Evidence, FileFacts, MessageFacts, ProcessFacts, Term};
 
 pub(super) fn evidence_json(evidence: &Evidence<'_>, members: Members) -> Value {
     let base = Base { evidence, members };

@@ -7,7 +7,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Call, Head, read_body},
+    answer::{Call, Head, Refusal, read_body},
     lists::{List, check_select, list_json, page, select},
     view::{alert_json, comments_json, expanded_incident_json, incident_json},
 };
@@ -16,13 +16,13 @@ use crate::{
     counters::Effect,
     odata::{Query, QueryError},
     throttle::Limit,
-    world::{Classification, Determination, Incident, IncidentChange, IncidentStatus, World},
+    world::{Classification, Determination, Incident, IncidentChange, IncidentStatus, Term, World},
 };
 
 pub(super) async fn list(State(app): State<App>, head: Head) -> Response {
     let call = match head.admit(app, READ, &LIMIT) {
         Ok(call) => call,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     match read_list(&call) {
         Ok(body) => call.ok(body),
@@ -33,7 +33,7 @@ pub(super) async fn list(State(app): State<App>, head: Head) -> Response {
 pub(super) async fn one(State(app): State<App>, Path(id): Path<String>, head: Head) -> Response {
     let call = match head.admit(app, READ, &LIMIT) {
         Ok(call) => call,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let query = match read_query(&call, &["$expand", "$select"]) {
         Ok(query) => query,
@@ -46,11 +46,11 @@ pub(super) async fn one(State(app): State<App>, Path(id): Path<String>, head: He
 pub(super) async fn update(State(app): State<App>, Path(id): Path<String>, head: Head, request: Request) -> Response {
     let call = match head.admit(app, WRITE, &LIMIT) {
         Ok(call) => call,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let change = match read_change(&call, request).await {
         Ok(change) => change,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let changed = on_incident(&call, &id, |world, number| {
         world.change_incident(number, &call.caller.display_name, change)?;
@@ -65,7 +65,7 @@ pub(super) async fn update(State(app): State<App>, Path(id): Path<String>, head:
 pub(super) async fn comment(State(app): State<App>, Path(id): Path<String>, head: Head, request: Request) -> Response {
     let call = match head.admit(app, WRITE, &LIMIT) {
         Ok(call) => call,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let text = match read_body(request).await {
         Ok(bytes) => call.comment_text(&bytes),
@@ -73,7 +73,7 @@ pub(super) async fn comment(State(app): State<App>, Path(id): Path<String>, head
     };
     let text = match text {
         Ok(text) => text,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let change = IncidentChange { comment: Some(text), ..IncidentChange::default() };
     let Some(number) = number_of(&id) else { return malformed(&call, &id) };
@@ -92,7 +92,7 @@ pub(super) async fn comment(State(app): State<App>, Path(id): Path<String>, head
 pub(super) async fn alerts(State(app): State<App>, Path(id): Path<String>, head: Head) -> Response {
     let call = match head.admit(app, READ, &LIMIT) {
         Ok(call) => call,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let Some(number) = number_of(&id) else { return malformed(&call, &id) };
     let alerts = call.with_world(|world| {
@@ -140,18 +140,14 @@ fn shaped(call: &Call, world: &World, incident: &Incident, query: &Query) -> Val
 }
 
 /// Answers with what `act` makes of an incident, or with why there is none.
-fn on_incident(
-    call: &Call,
-    id: &str,
-    act: impl FnOnce(&mut World, u64) -> Option<Value>,
-) -> Result<Response, Box<Response>> {
+fn on_incident(call: &Call, id: &str, act: impl FnOnce(&mut World, u64) -> Option<Value>) -> Result<Response, Refusal> {
     let number = number_of(id).ok_or_else(|| malformed(call, id))?;
     let entity = call.with_world(|world| act(world, number)).ok_or_else(|| call.not_found("incident", id))?;
     Ok(call.entity("incidents", entity))
 }
 
-async fn read_change(call: &Call, request: Request) -> Result<IncidentChange, Response> {
-    let bytes = read_body(request).await.map_err(IntoResponse::into_response)?;
+async fn read_change(call: &Call, request: Request) -> Result<IncidentChange, Refusal> {
+    let bytes = read_body(request).await.map_err(|status| Box::new(status.into_response()))?;
     let fields = call.body(&bytes)?;
     call.only(&fields, List::Incidents.entity(), UPDATABLE)?;
     // Only Defender's experts set `awaitingAction`.
@@ -160,7 +156,7 @@ async fn read_change(call: &Call, request: Request) -> Result<IncidentChange, Re
         None => None,
         Some(tags) => Some(
             serde_json::from_value::<Option<Vec<String>>>(tags.clone())
-                .map_err(|_| call.bad_request("The property 'customTags' must be a list of strings."))?
+                .map_err(|_| call.refuse("The property 'customTags' must be a list of strings."))?
                 .unwrap_or_default(),
         ),
     };

@@ -9,7 +9,7 @@ use crate::{
     odata::{Cell, Kind, Property, Query, QueryError},
     world::{
         Alert, AlertStatus, Classification, DetectionSource, Determination, Incident, IncidentStatus, ServiceSource,
-        Severity, World,
+        Severity, Term, World,
     },
 };
 
@@ -200,12 +200,12 @@ const fn known(name: &'static str, kind: Kind) -> Property {
 /// Filterable are the ones that the page of the list names.
 const INCIDENT_PROPERTIES: &[Property] = &[
     filterable("assignedTo", Kind::Text),
-    filterable("classification", Kind::Enumeration(Classification::GRAPH)),
+    filterable("classification", Kind::Enumeration(Classification::is_graph_word)),
     filterable("createdDateTime", Kind::Instant),
-    filterable("determination", Kind::Enumeration(Determination::GRAPH)),
+    filterable("determination", Kind::Enumeration(Determination::is_graph_word)),
     filterable("lastUpdateDateTime", Kind::Instant),
-    filterable("severity", Kind::Enumeration(Severity::GRAPH)),
-    filterable("status", Kind::Enumeration(IncidentStatus::GRAPH)),
+    filterable("severity", Kind::Enumeration(Severity::is_graph_word)),
+    filterable("status", Kind::Enumeration(IncidentStatus::is_graph_word)),
     known("id", Kind::Number),
     known("displayName", Kind::Text),
     known("priorityScore", Kind::Number),
@@ -223,16 +223,16 @@ const INCIDENT_PROPERTIES: &[Property] = &[
 
 const ALERT_PROPERTIES: &[Property] = &[
     filterable("assignedTo", Kind::Text),
-    filterable("classification", Kind::Enumeration(Classification::GRAPH)),
-    filterable("determination", Kind::Enumeration(Determination::GRAPH)),
+    filterable("classification", Kind::Enumeration(Classification::is_graph_word)),
+    filterable("determination", Kind::Enumeration(Determination::is_graph_word)),
     filterable("createdDateTime", Kind::Instant),
     filterable("lastUpdateDateTime", Kind::Instant),
-    filterable("severity", Kind::Enumeration(Severity::GRAPH)),
-    filterable("serviceSource", Kind::Enumeration(ServiceSource::GRAPH)),
-    filterable("status", Kind::Enumeration(AlertStatus::GRAPH)),
+    filterable("severity", Kind::Enumeration(Severity::is_graph_word)),
+    filterable("serviceSource", Kind::Enumeration(ServiceSource::is_graph_word)),
+    filterable("status", Kind::Enumeration(AlertStatus::is_graph_word)),
     known("id", Kind::Text),
     known("title", Kind::Text),
-    known("detectionSource", Kind::Enumeration(DetectionSource::GRAPH)),
+    known("detectionSource", Kind::Enumeration(DetectionSource::is_graph_word)),
     known("providerAlertId", Kind::Text),
     known("incidentId", Kind::Text),
     known("tenantId", Kind::Text),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::evidence::evidence_json;
-use crate::world::{Alert, AlertStatus, Comment, Incident, World};
+use crate::world::{Alert, AlertStatus, Comment, Incident, Term, World};
 
 /// How a caller wants to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(crate) fn incident_json(world: &World, incident: &Incident, members: Members
         "severity": incident.severity.graph(),
         "customTags": incident.tags,
         "systemTags": incident.system_tags,
-        "description": incident.description,
+        "description": world.description_of(incident),
         "lastModifiedBy": incident.modified_by,
         "resolvingComment": incident.resolving_comment,
         "summary": incident.summary,

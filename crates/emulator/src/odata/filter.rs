@@ -17,8 +17,8 @@ pub(crate) struct Property {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Text,
-    /// The members in the API's spelling; compared in any letter case.
-    Enumeration(&'static [&'static str]),
+    /// Says which words are members; compared in any letter case.
+    Enumeration(fn(&str) -> bool),
     Instant,
     Number,
     TextList,
@@ -257,9 +257,12 @@ impl Kind {
 /// Whether a literal may stand beside a property of this kind.
 fn fits(kind: Kind, operator: Operator, literal: &Literal) -> Result<(), FilterError> {
     match (kind, literal) {
-        (Kind::Enumeration(members), Literal::Text(text)) => {
-            let known = members.iter().any(|member| member.eq_ignore_ascii_case(text));
-            if known { Ok(()) } else { Err(FilterError::NotAMember(text.clone())) }
+        (Kind::Enumeration(is_member), Literal::Text(text)) => {
+            if is_member(text) {
+                Ok(())
+            } else {
+                Err(FilterError::NotAMember(text.clone()))
+            }
         }
         (Kind::Text, Literal::Text(_) | Literal::Null)
         | (Kind::Enumeration(_), Literal::Null)
@@ -292,10 +295,16 @@ fn folded(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const TABLE: &[Property] = &[
-        Property { name: "status", kind: Kind::Enumeration(&["active", "resolved"]), filterable: true },
+        Property {
+            name: "status",
+            kind: Kind::Enumeration(|word| ["active", "resolved"].contains(&word.to_lowercase().as_str())),
+            filterable: true,
+        },
         Property { name: "assignedTo", kind: Kind::Text, filterable: true },
         Property { name: "changed", kind: Kind::Instant, filterable: true },
         Property { name: "score", kind: Kind::Number, filterable: true },
@@ -349,5 +358,22 @@ mod tests {
         assert!(refused("changed ge '2026-11-01'").contains("'Edm.DateTimeOffset' and 'Edm.String'"));
         assert!(refused("score eq 'x'").contains("operator kind 'Equal'"));
         assert!(refused("Status eq 'active'").contains("named 'Status'"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_filter_that_is_taken_can_be_asked_of_any_row(
+            words in proptest::collection::vec(proptest::sample::select(vec![
+                "(", ")", "and", "or", "not", "eq", "ne", "gt", "in", "status", "assignedTo", "changed", "score",
+                "tags/any(t: t eq 'VIP')", "startswith(assignedTo,'x')", "'active'", "45", "2026-11-01T00:00:00Z", "null",
+                "status eq 'active'", "score gt 3", "assignedTo eq null",
+            ]), 0..12),
+        ) {
+            if let Ok(filter) = Filter::read(&words.join(" "), "test.row", TABLE) {
+                let twice = format!("not ({})", words.join(" "));
+                let opposite = Filter::read(&twice, "test.row", TABLE).unwrap();
+                prop_assert_ne!(filter.matches(&row), opposite.matches(&row));
+            }
+        }
     }
 }

@@ -477,7 +477,7 @@ pub(crate) static TEST_MAIL: AlertKind = AlertKind {
 };
 pub(crate) static IMPOSSIBLE_TRAVEL: AlertKind = AlertKind {
     title: "Impossible travel activity",
-    description: "{user} was seen in two far places within an hour; one of them is the company's VPN exit.",
+    description: "{user} was seen in two far places within an hour.",
     category: "InitialAccess",
     severity: Severity::Medium,
     service: ServiceSource::CloudApps,
@@ -509,7 +509,7 @@ pub(crate) static SMARTSCREEN: AlertKind = AlertKind {
 };
 pub(crate) static PRIVILEGED_POD: AlertKind = AlertKind {
     title: "Privileged container detected",
-    description: "A container was started with rights on its node; the build system does this every night.",
+    description: "A container was started with rights on its node.",
     category: "PrivilegeEscalation",
     severity: Severity::Low,
     service: ServiceSource::Cloud,

@@ -130,13 +130,11 @@ impl<'a> Scene<'a, '_> {
     fn network_clue(&self, trace: Trace, dice: &mut Dice) -> Clue<'a> {
         match trace {
             Trace::Dns => Clue::Dns { domain: self.attacker_domain(), addresses: vec![self.attacker_ip()] },
-            Trace::Session => Clue::Session {
-                id: dice.guid(),
-                account: self.account(),
-                browser: *dice.pick(&["Edge 141.0", "Firefox 144.0", "Chrome 141.0"]),
-                system: *dice.pick(&["Windows 11", "Linux", "Android 15"]),
-                started: self.alert.first_activity,
-            },
+            Trace::Session => {
+                let (browser, system): (&&str, &&str) = (dice.pick(BROWSERS), dice.pick(SYSTEMS));
+                let (id, account, started) = (dice.guid(), self.account(), self.alert.first_activity);
+                Clue::Session { id, account, browser, system, started }
+            }
             _ => Clue::Connection {
                 from: self.device.ip.clone(),
                 to: self.attacker_ip(),
@@ -323,6 +321,8 @@ fn roles_of(trace: Trace, is_real: bool) -> (Vec<Role>, Vec<&'static str>) {
 }
 
 const RUN_KEY: &str = "SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Run";
+const BROWSERS: &[&str] = &["Edge 141.0", "Firefox 144.0", "Chrome 141.0"];
+const SYSTEMS: &[&str] = &["Windows 11", "Linux", "Android 15"];
 const LURE_FIRST: &[&str] = &["secure", "invoice", "portal", "docs", "billing", "cloud"];
 const LURE_SECOND: &[&str] = &["review", "delivery", "signing", "statement", "share", "verify"];
 const SUBJECTS: &[&str] = &[

@@ -27,7 +27,6 @@ pub(crate) struct Comment {
 pub(crate) struct Incident {
     pub id: u64,
     pub title: String,
-    pub description: &'static str,
     pub created: Ticks,
     pub updated: Ticks,
     /// Not found by any read before this instant (late indexing).
@@ -188,6 +187,12 @@ impl World {
         incident.alerts.iter().filter_map(|position| self.alerts.get(*position as usize))
     }
 
+    /// What the service says of an incident: the words of its first alert, never the ground truth.
+    pub(crate) fn description_of(&self, incident: &Incident) -> String {
+        let first = self.alerts_of(incident).next().map(|alert| alert.description(&self.company));
+        first.unwrap_or_else(|| "Its alerts were moved to another incident.".to_owned())
+    }
+
     pub(super) fn alert_position(&self, id: &str) -> Option<usize> {
         self.alert_positions.get(id).map(|position| *position as usize)
     }
@@ -206,7 +211,6 @@ impl World {
         self.incidents.push(Incident {
             id,
             title: title.to_owned(),
-            description: what,
             created: at,
             updated: at,
             visible_from: Ticks(i64::MIN),

@@ -22,7 +22,7 @@ pub(crate) use evidence::{Account, Clue, Evidence, FileFacts, MessageFacts, Proc
 pub(crate) use incident::{Alert, Comment, Incident, World};
 pub(crate) use story::LateIncident;
 pub(crate) use terms::{
-    AlertStatus, Classification, DetectionSource, Determination, IncidentStatus, ServiceSource, Severity,
+    AlertStatus, Classification, DetectionSource, Determination, IncidentStatus, ServiceSource, Severity, Term,
 };
 pub(crate) use ticks::Ticks;
 pub(crate) use update::{AlertChange, IncidentChange, MergeError};

@@ -1,35 +1,63 @@
 //! The closed vocabularies, each word with its spelling per API (reference `facts.md` 4 and 5, `details.md` 5).
 
-/// Declares one vocabulary: variant, Graph spelling, XDR spelling, further accepted spellings.
+/// A word of a closed vocabulary and its spellings.
+pub(crate) trait Term: Copy + PartialEq + 'static {
+    /// Each meaning: Graph's spelling, the Defender XDR API's, and others that are accepted.
+    const WORDS: &'static [Word<Self>];
+
+    /// As Microsoft Graph writes it.
+    fn graph(self) -> &'static str {
+        self.word().graph
+    }
+
+    /// As the Defender XDR API writes it.
+    fn xdr(self) -> &'static str {
+        self.word().xdr
+    }
+
+    /// Any spelling of any API, in any letter case.
+    fn parse(text: &str) -> Option<Self> {
+        let is = |word: &&str| word.eq_ignore_ascii_case(text);
+        let found = Self::WORDS.iter().find(|word| is(&word.graph) || is(&word.xdr) || word.others.iter().any(is));
+        found.map(|word| word.term)
+    }
+
+    /// Whether a Graph filter may name it so.
+    fn is_graph_word(text: &str) -> bool {
+        Self::WORDS.iter().any(|word| word.graph.eq_ignore_ascii_case(text))
+    }
+
+    /// Whether a filter of the Defender XDR API may name it so.
+    fn is_xdr_word(text: &str) -> bool {
+        Self::WORDS.iter().any(|word| word.xdr.eq_ignore_ascii_case(text))
+    }
+
+    /// The row of this meaning.
+    fn word(self) -> &'static Word<Self> {
+        Self::WORDS.iter().find(|word| word.term == self).expect("the table is made from the same list as the type")
+    }
+}
+
+/// One meaning and its spellings.
+#[derive(Debug)]
+pub(crate) struct Word<T: 'static> {
+    term: T,
+    graph: &'static str,
+    xdr: &'static str,
+    others: &'static [&'static str],
+}
+
+/// Declares vocabularies: variant, Graph spelling, XDR spelling, further accepted spellings.
 macro_rules! terms {
     ($($(#[$doc:meta])* $name:ident { $($variant:ident: $graph:literal, $xdr:literal $(, $other:literal)*;)+ })+) => { $(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub(crate) enum $name { $($variant),+ }
 
-        impl $name {
-            /// As Microsoft Graph writes it.
-            pub(crate) fn graph(self) -> &'static str {
-                match self { $(Self::$variant => $graph),+ }
-            }
-
-            /// As the Defender XDR API writes it.
-            pub(crate) fn xdr(self) -> &'static str {
-                match self { $(Self::$variant => $xdr),+ }
-            }
-
-            /// Any spelling of any API, in any letter case.
-            pub(crate) fn parse(text: &str) -> Option<Self> {
-                let spellings: &[(&str, Self)] =
-                    &[$(($graph, Self::$variant), ($xdr, Self::$variant), $(($other, Self::$variant),)*)+];
-                spellings.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|(_, term)| *term)
-            }
-
-            /// Graph's spellings, for filters.
-            pub(crate) const GRAPH: &'static [&'static str] = &[$($graph),+];
-
-            /// The Defender XDR API's spellings, for filters.
-            pub(crate) const XDR: &'static [&'static str] = &[$($xdr),+];
+        impl Term for $name {
+            const WORDS: &'static [Word<Self>] = &[
+                $(Word { term: Self::$variant, graph: $graph, xdr: $xdr, others: &[$($other),*] }),+
+            ];
         }
     )+ };
 }

@@ -13,11 +13,6 @@ impl Ticks {
         Self(self.0.saturating_add(seconds.saturating_mul(TICKS_PER_S)))
     }
 
-    /// Whole days since 1970.
-    pub(crate) fn day(self) -> i64 {
-        self.0.div_euclid(TICKS_PER_DAY)
-    }
-
     pub(crate) fn of_day(day: i64) -> Self {
         Self(day.saturating_mul(TICKS_PER_DAY))
     }

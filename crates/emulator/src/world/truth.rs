@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::incident::{Alert, Comment, Incident, World};
+use super::{
+    incident::{Alert, Comment, Incident, World},
+    terms::Term,
+};
 
 impl World {
     /// Everything that is so, in Graph's spelling, and what really happened.

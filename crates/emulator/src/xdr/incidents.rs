@@ -20,7 +20,7 @@ use crate::{
     dispatch::Origin,
     odata::{Cell, Kind, Property, Query, QueryError},
     throttle::{Exceeded, Limit},
-    world::{Classification, Determination, Incident, IncidentChange, IncidentStatus, Ticks, World},
+    world::{Classification, Determination, Incident, IncidentChange, IncidentStatus, Term, Ticks, World},
 };
 
 pub(super) async fn list(
@@ -31,7 +31,7 @@ pub(super) async fn list(
 ) -> Response {
     let caller = match admit(&app, &headers, READ, &LIST_LIMIT) {
         Ok(caller) => caller,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let found =
         read_query(&query.unwrap_or_default()).and_then(|query| with_world(&app, &caller, |world| page(world, &query)));
@@ -47,7 +47,7 @@ pub(super) async fn list(
 pub(super) async fn one(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let caller = match admit(&app, &headers, READ, &GET_LIMIT) {
         Ok(caller) => caller,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let Some(number) = number_of(&id) else { return malformed(&app, &id) };
     match with_world(&app, &caller, |world| world.incident(number).map(|incident| incident_json(world, incident))) {
@@ -64,7 +64,7 @@ pub(super) async fn update(
 ) -> Response {
     let caller = match admit(&app, &headers, WRITE, &UPDATE_LIMIT) {
         Ok(caller) => caller,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let Some(number) = number_of(&id) else { return malformed(&app, &id) };
     let change = match read_change(&body) {
@@ -106,12 +106,12 @@ impl BodyError {
     }
 }
 
-fn admit(app: &Cloud, headers: &HeaderMap, roles: &[&str], limit: &Limit) -> Result<Caller, Response> {
-    let caller = authorize(app, headers, Resource::Xdr, roles).map_err(|refused| denied(app, &refused))?;
+fn admit(app: &Cloud, headers: &HeaderMap, roles: &[&str], limit: &Limit) -> Result<Caller, Box<Response>> {
+    let caller = authorize(app, headers, Resource::Xdr, roles).map_err(|refused| Box::new(denied(app, &refused)))?;
     let now = Ticks::from(app.clock.now());
-    let too_many = |exceeded: Exceeded| match roles == WRITE {
-        true => too_many_updates(app, &exceeded, now),
-        false => too_many_reads(app, &exceeded),
+    let too_many = |exceeded: Exceeded| {
+        let is_update = limit.name == UPDATE_LIMIT.name;
+        Box::new(if is_update { too_many_updates(app, &exceeded, now) } else { too_many_reads(app, &exceeded) })
     };
     app.throttle.take(limit, &caller.tenant, &caller.app_id, now).map_err(too_many)?;
     Ok(caller)
@@ -233,7 +233,7 @@ const ENTITY: &str = "Microsoft.Security.Incident";
 const PROPERTIES: &[Property] = &[
     property("lastUpdateTime", Kind::Instant, true),
     property("createdTime", Kind::Instant, true),
-    property("status", Kind::Enumeration(IncidentStatus::XDR), true),
+    property("status", Kind::Enumeration(IncidentStatus::is_xdr_word), true),
     property("assignedTo", Kind::Text, true),
     property("incidentId", Kind::Number, false),
     property("redirectIncidentId", Kind::Number, false),

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::world::{Account, Alert, Classification, Clue, Comment, Determination, Device, Evidence, Incident, World};
+use crate::world::{
+    Account, Alert, Classification, Clue, Comment, Determination, Device, Evidence, Incident, Term, World,
+};
 
 pub(crate) fn incident_json(world: &World, incident: &Incident) -> Value {
     json!({

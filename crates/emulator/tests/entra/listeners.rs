@@ -3,6 +3,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use reqwest::{Certificate, Client, Proxy, Version};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use sortie_emulator::{Emulator, EmulatorConfig, StartError};
 
 use crate::stage::{Stage, answer};
@@ -44,6 +46,16 @@ async fn tls_speaks_http_2_and_only_the_certificate_is_written() {
 }
 
 #[tokio::test]
+async fn without_a_folder_the_certificate_goes_with_the_cloud() {
+    let config = EmulatorConfig { https: Some(any_port()), ..EmulatorConfig::default() };
+    let emulator = Emulator::start(config).await.unwrap();
+    let path = emulator.ca_pem().unwrap().to_owned();
+    assert!(path.is_file());
+    emulator.stop().await;
+    assert!(!path.parent().unwrap().exists());
+}
+
+#[tokio::test]
 async fn under_microsofts_names_the_host_decides_the_service() {
     let (stage, authority, _folder) = secure().await;
     let https = stage.emulator.https().unwrap();
@@ -77,8 +89,15 @@ async fn the_proxy_terminates_microsofts_names_and_refuses_others() {
             Some(format!("https://login.microsoftonline.com/{}/oauth2/v2.0/token", stage.tenant).as_str())
         )
     );
-    let error = client.get("https://example.com/").send().await.unwrap_err();
-    assert!(error.is_connect(), "{error:?}");
+    for (target, status) in
+        [("graph.microsoft.com:443", 200), ("example.com:443", 403), ("graph.microsoft.com:22", 403)]
+    {
+        let mut stream = tokio::net::TcpStream::connect(stage.emulator.proxy().unwrap()).await.unwrap();
+        stream.write_all(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n").as_bytes()).await.unwrap();
+        let mut start = [0; 12];
+        tokio::time::timeout(Duration::from_secs(20), stream.read_exact(&mut start)).await.unwrap().unwrap();
+        assert_eq!(String::from_utf8_lossy(&start), format!("HTTP/1.1 {status}"), "{target}");
+    }
 }
 
 #[tokio::test]

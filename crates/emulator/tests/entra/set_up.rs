@@ -35,95 +35,89 @@ fn refused(answer: &Answer, status: u16, code: &str) {
     assert_eq!(answer.headers["request-id"], inner["request-id"].as_str().unwrap());
 }
 
-#[tokio::test]
-async fn an_application_is_registered_consented_and_signs_in() {
-    let stage = Stage::start().await;
-    let token = administrator(&stage, &["Global Administrator"]).await;
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+/// The service principal of Defender XDR with the id of the role that reads incidents.
+async fn resource(stage: &Stage, token: &str) -> (String, Value) {
     let filter = format!("/v1.0/servicePrincipals?$filter=appId%20eq%20'{MTP}'&$select=id,appRoles");
-    let found = stage.graph(Method::GET, &filter, &token, None).await;
+    let found = stage.graph(Method::GET, &filter, token, None).await;
     let resource = &found.json["value"][0];
     assert!(resource.get("displayName").is_none(), "$select leaves two properties: {}", found.text);
     let roles = resource["appRoles"].as_array().unwrap();
     let role = roles.iter().find(|role| role["value"] == "Incident.Read.All").unwrap();
-    assert_eq!(
-        (&role["displayName"], &role["id"]),
-        (&json!("Read all incidents"), &json!("a9790345-4595-42e4-971a-ccdc79f19b7c"))
-    );
-    let access = json!([{ "resourceAppId": MTP, "resourceAccess": [{ "id": role["id"], "type": "Role" }] }]);
+    assert_eq!(role["displayName"], "Read all incidents");
+    (text(&resource["id"]), role["id"].clone())
+}
+
+/// Application, service principal and secret, as `app register` makes them; nothing is granted.
+async fn register(stage: &Stage, token: &str, role: &Value) -> App {
+    let access = json!([{ "resourceAppId": MTP, "resourceAccess": [{ "id": role, "type": "Role" }] }]);
     let new = json!({ "displayName": "Sortie", "signInAudience": "AzureADMyOrg", "requiredResourceAccess": access });
-    let made = stage.graph(Method::POST, "/v1.0/applications", &token, Some(new)).await;
+    let made = stage.graph(Method::POST, "/v1.0/applications", token, Some(new)).await;
     assert_eq!(made.status, 201, "{}", made.text);
     assert!(made.json["@odata.context"].as_str().unwrap().ends_with("/v1.0/$metadata#applications/$entity"));
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let (object_id, app_id) = (text(&made.json["id"]), text(&made.json["appId"]));
-    let principal =
-        stage.graph(Method::POST, "/v1.0/servicePrincipals", &token, Some(json!({ "appId": app_id }))).await;
+    let id = text(&made.json["appId"]);
+    let principal = stage.graph(Method::POST, "/v1.0/servicePrincipals", token, Some(json!({ "appId": id }))).await;
     assert_eq!(principal.status, 201, "{}", principal.text);
-    let secret = stage
-        .graph(
-            Method::POST,
-            &format!("/v1.0/applications(appId='{app_id}')/addPassword"),
-            &token,
-            Some(json!({ "passwordCredential": { "displayName": "demo" } })),
-        )
-        .await;
+    let path = format!("/v1.0/applications(appId='{id}')/addPassword");
+    let body = json!({ "passwordCredential": { "displayName": "demo" } });
+    let secret = stage.graph(Method::POST, &path, token, Some(body)).await;
     assert_eq!(secret.status, 200, "{}", secret.text);
     assert!(text(&secret.json["secretText"]).starts_with(secret.json["hint"].as_str().unwrap()));
-    let app = App {
-        id: app_id.clone(),
-        object_id: object_id.clone(),
+    App {
+        id,
+        object_id: text(&made.json["id"]),
         principal_id: text(&principal.json["id"]),
         secret: text(&secret.json["secretText"]),
         secret_id: text(&secret.json["keyId"]),
-    };
-    assert_eq!(claims(&stage.access_token(&app, XDR).await)["roles"], Value::Null, "asked for is not granted");
+    }
+}
 
-    let resource_id = text(&resource["id"]);
-    let grant = json!({ "principalId": app.principal_id, "resourceId": resource_id, "appRoleId": role["id"] });
-    let path = format!("/v1.0/serviceprincipals/{resource_id}/approleassignedto");
+async fn held_roles(stage: &Stage, app: &App) -> Value {
+    claims(&stage.access_token(app, XDR).await)["roles"].clone()
+}
+
+#[tokio::test]
+async fn a_registered_application_has_the_roles_that_were_granted_and_no_others() {
+    let stage = Stage::start().await;
+    let token = administrator(&stage, &["Global Administrator"]).await;
+    let (resource, role) = resource(&stage, &token).await;
+    let app = register(&stage, &token, &role).await;
+    assert_eq!(held_roles(&stage, &app).await, Value::Null, "asked for is not granted");
+
+    let grant = json!({ "principalId": app.principal_id, "resourceId": resource, "appRoleId": role });
+    let path = format!("/v1.0/serviceprincipals/{resource}/approleassignedto");
     let granted = stage.graph(Method::POST, &path, &token, Some(grant.clone())).await;
-    assert_eq!(
-        (granted.status.as_u16(), &granted.json["principalDisplayName"]),
-        (201, &json!("Sortie")),
-        "{}",
-        granted.text
-    );
-    assert_eq!(claims(&stage.access_token(&app, XDR).await)["roles"], json!(["Incident.Read.All"]));
+    assert_eq!(granted.status, 201, "{}", granted.text);
+    assert_eq!(granted.json["principalDisplayName"], "Sortie");
+    assert_eq!(held_roles(&stage, &app).await, json!(["Incident.Read.All"]));
     let again = stage.graph(Method::POST, &path, &token, Some(grant)).await;
     refused(&again, 400, "Request_BadRequest");
     assert_eq!(again.json["error"]["message"], "Permission being assigned already exists on the object");
-    let held = stage
-        .graph(Method::GET, &format!("/v1.0/servicePrincipals(appId='{app_id}')/appRoleAssignments"), &token, None)
-        .await;
+    let path = format!("/v1.0/servicePrincipals(appId='{}')/appRoleAssignments", app.id);
+    let held = stage.graph(Method::GET, &path, &token, None).await;
     assert_eq!(held.json["value"].as_array().unwrap().len(), 1, "{}", held.text);
-    let assignment = text(&granted.json["id"]);
-    let revoked = stage
-        .graph(
-            Method::DELETE,
-            &format!("/v1.0/servicePrincipals/{resource_id}/appRoleAssignedTo/{assignment}"),
-            &token,
-            None,
-        )
-        .await;
-    assert_eq!(revoked.status, 204, "{}", revoked.text);
-    assert_eq!(claims(&stage.access_token(&app, XDR).await)["roles"], Value::Null);
+    let path = format!("/v1.0/servicePrincipals/{resource}/appRoleAssignedTo/{}", text(&granted.json["id"]));
+    assert_eq!(stage.graph(Method::DELETE, &path, &token, None).await.status, 204);
+    assert_eq!(held_roles(&stage, &app).await, Value::Null);
+}
 
-    let read = stage.graph(Method::GET, &format!("/v1.0/applications/{object_id}"), &token, None).await;
-    assert!(
-        !read.text.contains(&app.secret) && read.json["passwordCredentials"][0]["secretText"].is_null(),
-        "a secret is shown once"
-    );
-    let removed = stage
-        .graph(
-            Method::POST,
-            &format!("/v1.0/applications/{object_id}/removePassword"),
-            &token,
-            Some(json!({ "keyId": app.secret_id })),
-        )
-        .await;
+#[tokio::test]
+async fn a_secret_is_shown_once_and_dies_with_its_removal() {
+    let stage = Stage::start().await;
+    let token = administrator(&stage, &["Global Administrator"]).await;
+    let (_, role) = resource(&stage, &token).await;
+    let app = register(&stage, &token, &role).await;
+    let path = format!("/v1.0/applications/{}", app.object_id);
+    let read = stage.graph(Method::GET, &path, &token, None).await;
+    assert!(read.json["passwordCredentials"][0]["secretText"].is_null() && !read.text.contains(&app.secret));
+    let body = Some(json!({ "keyId": app.secret_id }));
+    let removed = stage.graph(Method::POST, &format!("{path}/removePassword"), &token, body).await;
     assert_eq!(removed.status, 204, "{}", removed.text);
     stage.token(&app, XDR).await.expect_error(401, "invalid_client", 7_000_215);
-    assert_eq!(stage.graph(Method::DELETE, &format!("/v1.0/applications/{object_id}"), &token, None).await.status, 204);
+    assert_eq!(stage.graph(Method::DELETE, &path, &token, None).await.status, 204);
     stage.token(&app, XDR).await.expect_error(400, "unauthorized_client", 700_016);
 }
 

@@ -1,5 +1,11 @@
 //! Incidents and alerts through HTTP against a started cloud: both shapes, filters, pages, limits, faults.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests stop at the first surprise and say what they skip"
+)]
+
 mod access;
 mod changes;
 mod faults;
