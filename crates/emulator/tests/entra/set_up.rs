@@ -330,6 +330,12 @@ async fn federated_credentials_are_unique_and_well_formed() {
         409,
         "Request_MultipleObjectsWithSameKeyValue",
     );
+    for (changed, value) in [("name", "other"), ("subject", "repo:c/d")] {
+        let mut same = record.clone();
+        same[changed] = json!(value);
+        let clash = stage.graph(Method::POST, &path, &token, Some(same)).await;
+        refused(&clash, 409, "Request_MultipleObjectsWithSameKeyValue");
+    }
     let mut plain = record.clone();
     plain["issuer"] = json!("http://token.actions.example");
     refused(&stage.graph(Method::POST, &path, &token, Some(plain)).await, 400, "Request_BadRequest");
