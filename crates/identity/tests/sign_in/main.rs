@@ -4,6 +4,7 @@
 
 mod people;
 mod proof;
+mod secrets;
 mod server;
 
 use std::{sync::Arc, time::Duration};
