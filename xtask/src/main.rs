@@ -9,6 +9,8 @@ mod soak;
 mod suite;
 mod tidy;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// The project's own commands.
@@ -31,11 +33,18 @@ enum Command {
     Soak(soak::Options),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
+fn main() -> ExitCode {
+    let ended = match Arguments::parse().command {
         Command::Test(options) => suite::test(&options),
         Command::Tidy => tidy::tidy(),
         Command::Bench => bench::bench(),
         Command::Soak(options) => soak::soak(&options),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("failed: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

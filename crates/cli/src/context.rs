@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use anyhow::Context as _;
 use clap::Args;
 use sortie_defender::Defender;
-use sortie_identity::{Application, AuthorizedClient, CredentialSource, TokenSource};
+use sortie_identity::{Application, AuthorizedClient, CredentialSource, EndpointVersion, TokenSource};
 use sortie_model::{Clock, ConnectionName, SystemClock};
 use sortie_transport::{ProxySetting, Transport, TransportSettings, Wait, WaitReason};
 use url::Url;
@@ -177,6 +177,12 @@ impl Session {
         let client = AuthorizedClient::new(transport.clone(), tokens);
         let defender = Defender::new(client.clone(), &application, transport.gate());
         Self { name, application, transport, client, defender }
+    }
+
+    /// The same application at the other token endpoint.
+    pub(crate) fn with_endpoint(&self, endpoint: EndpointVersion, context: &Context) -> Self {
+        let application = Application { endpoint, ..self.application.clone() };
+        Self::new(self.name.clone(), application, self.transport.clone(), Arc::clone(&context.clock))
     }
 }
 

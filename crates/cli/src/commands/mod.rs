@@ -9,6 +9,7 @@ mod demo;
 mod emulator;
 mod explain;
 mod incidents;
+mod token;
 mod which_access;
 
 use clap::Subcommand;
@@ -25,6 +26,8 @@ pub(crate) enum Command {
     /// Set the application up: register it, rotate its secret, get consent
     #[command(subcommand)]
     App(app::Command),
+    /// Acquire a token and look into it, prove it, or print the request for it
+    Token(token::Arguments),
     /// List, show and change incidents
     #[command(subcommand, visible_alias = "incident")]
     Incidents(incidents::Command),
@@ -47,6 +50,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Connection(command) => connection::run(command, context).await,
         Command::Demo(arguments) => demo::run(arguments, context).await,
         Command::App(command) => app::run(command, context).await,
+        Command::Token(arguments) => token::run(arguments, context).await,
         Command::Incidents(command) => incidents::run(command, context).await,
         Command::Alerts(command) => alerts::run(command, context).await,
         Command::Explain(arguments) => explain::run(&arguments),
