@@ -4,6 +4,7 @@
 
 mod people;
 mod proof;
+mod secrets;
 mod server;
 
 use std::{sync::Arc, time::Duration};
@@ -181,6 +182,27 @@ async fn a_401_drops_the_token_once_and_tries_again_once() {
         .map(|asked| asked.headers["authorization"].to_str().unwrap().to_owned())
         .collect();
     assert_eq!(bearers, ["Bearer one", "Bearer one", "Bearer two", "Bearer two", "Bearer three"]);
+}
+
+#[tokio::test]
+async fn an_api_that_refuses_fresh_tokens_does_not_make_us_flood_entra() {
+    let server = Server::start().await;
+    server.reply(V2, Reply::token("one")).reply("/shut", Reply::json(401, ""));
+    let clock = ManualClock::new("2026-11-22T10:00:00Z".parse().unwrap());
+    let tokens = TokenSource::new(transport(), Arc::new(clock.clone()), application(&server, secret()));
+    let client = AuthorizedClient::new(transport(), tokens);
+    let call = async || {
+        let request = Request::get(server.url.join("/shut").unwrap());
+        client.call(&Audience::Xdr, request, &RetryPolicy::default()).await.unwrap()
+    };
+    let requests = || server.asked().iter().filter(|asked| asked.path == V2).count();
+    for _ in 0..10 {
+        assert_eq!(call().await.status.as_u16(), 401);
+    }
+    assert_eq!(requests(), 2);
+    clock.advance(jiff::SignedDuration::from_mins(5));
+    call().await;
+    assert_eq!(requests(), 3);
 }
 
 #[tokio::test]
