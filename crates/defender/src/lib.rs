@@ -18,9 +18,9 @@ pub use document::{Defect, Document};
 #[doc(hidden)]
 pub use document::{Page, read_page};
 pub use enums::{Api, Classification, Determination, Severity, Status};
-pub use error::{DefenderError, DefenderErrorKind, ServiceError};
 /// For tests of the reading alone; no promise to others.
 #[doc(hidden)]
 pub use error::service_error;
+pub use error::{DefenderError, DefenderErrorKind, ServiceError};
 pub use pages::{AlertFilter, IncidentFilter, Note, Pages};
 pub use view::{Alert, Comment, Evidence, Incident};
