@@ -6,7 +6,7 @@
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
 use clap::Args;
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 use jiff::{Timestamp, Unit};
 
 use crate::exit::{Exit, Problem};
@@ -238,16 +238,30 @@ fn written<T>(result: io::Result<T>) -> anyhow::Result<T> {
 fn table() -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    if !io::stdout().is_terminal() {
-        // Piped tables are for other programs' eyes: one row a line, whatever the width.
-        table.set_content_arrangement(ContentArrangement::Disabled);
+    match table.width() {
+        // Room for the indentation of a longer answer.
+        Some(width) if io::stdout().is_terminal() && width >= TERMINAL_WIDTH_MIN => {
+            table.set_width(width - INDENTATION_MAX);
+        }
+        // Piped tables are for other programs' eyes: one row a line, whatever the width. So are terminals without one.
+        _ => {
+            table.set_content_arrangement(ContentArrangement::Disabled);
+        }
     }
     table
 }
 
+const TERMINAL_WIDTH_MIN: u16 = 40;
+const INDENTATION_MAX: u16 = 3;
+
 fn trimmed(table: &mut Table) -> String {
-    for column in table.column_iter_mut() {
+    let last = table.column_count().saturating_sub(1);
+    for (at, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
+        // Ids and times stay whole, so that they can be copied; the last column holds the text that may wrap.
+        if at < last {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
