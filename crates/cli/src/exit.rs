@@ -3,7 +3,7 @@
 use std::{fmt, io, process::ExitCode};
 
 use sortie_defender::{DefenderError, DefenderErrorKind};
-use sortie_identity::{CredentialError, TokenError};
+use sortie_identity::{CredentialError, TokenError, TokenErrorCause};
 use sortie_transport::{SendError, TransportSettingsError};
 
 /// Exit codes, as `sortie --help` lists them. They never change their meaning.
@@ -159,7 +159,15 @@ fn exit_of_defender(error: &DefenderError) -> Exit {
 }
 
 fn exit_of_token(error: &TokenError) -> Exit {
-    if error.send.is_some() { Exit::Network } else { Exit::SignIn }
+    use TokenErrorCause as Cause;
+    match error.cause {
+        _ if error.send.is_some() => Exit::Network,
+        // Nobody refused anything: Entra, or what answered in its place, gave no answer of its own.
+        Cause::Transient | Cause::Throttled => Exit::Service,
+        Cause::HtmlAnswer | Cause::EmptyAnswer | Cause::CutAnswer | Cause::NotJson => Exit::Service,
+        Cause::WrongShape | Cause::TokenMissing | Cause::OversizedAnswer => Exit::Service,
+        _ => Exit::SignIn,
+    }
 }
 
 #[cfg(test)]
