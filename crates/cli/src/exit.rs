@@ -77,15 +77,17 @@ impl std::error::Error for Problem {}
 
 /// The exit code that the first error of the chain with an opinion asks for.
 pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
-    error.chain().find_map(exit_of_one).unwrap_or(Exit::Failure)
+    // A problem that was put around another error is no link of the chain by its own type.
+    let problem = error.downcast_ref::<Problem>().map(|problem| problem.exit);
+    problem.or_else(|| error.chain().find_map(exit_of_one)).unwrap_or(Exit::Failure)
 }
 
 /// What to do next, from the first error of the chain that knows.
 pub(crate) fn next_step(error: &anyhow::Error) -> Option<String> {
+    if let Some(problem) = error.downcast_ref::<Problem>() {
+        return Some(problem.next.clone());
+    }
     error.chain().find_map(|cause| {
-        if let Some(problem) = cause.downcast_ref::<Problem>() {
-            return Some(problem.next.clone());
-        }
         let remedy = |error: &DefenderError| error.remedy();
         cause
             .downcast_ref::<DefenderError>()
@@ -118,9 +120,6 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn exit_of_one(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
-    if let Some(problem) = cause.downcast_ref::<Problem>() {
-        return Some(problem.exit);
-    }
     if let Some(error) = cause.downcast_ref::<DefenderError>() {
         return Some(exit_of_defender(error));
     }
@@ -167,6 +166,15 @@ mod tests {
         assert_eq!(sentence(&error), "cannot read settings: the file is empty");
         assert_eq!(exit_of(&error), Exit::Usage);
         assert_eq!(next_step(&error).as_deref(), Some("Write one."));
+    }
+
+    #[test]
+    fn the_outermost_problem_decides_what_is_next() {
+        let inner = Problem { exit: Exit::Forbidden, what: "status 403".into(), next: "Sign in again.".into() };
+        let outer = Problem { exit: Exit::NotFound, what: "no licence".into(), next: "License it.".into() };
+        let error = anyhow::Error::from(inner).context(outer).context("the set-up ended");
+        assert_eq!(sentence(&error), "the set-up ended: no licence: status 403");
+        assert_eq!((exit_of(&error), next_step(&error).as_deref()), (Exit::NotFound, Some("License it.")));
     }
 
     #[test]

@@ -179,4 +179,7 @@ async fn a_vault_takes_the_secret_on_standard_input() {
     let listed = stage.run(&["connection", "list", "--csv"]).await.succeeded();
     assert!(listed.stdout.contains("env:AZURE_CLIENT_SECRET"), "{}", listed.stdout);
     assert!(!stage.secret_file().exists());
+    stage.forget_calls().await;
+    stage.run(&stage.register(&["--vault-command", "cat > vault.txt"])).await.succeeded();
+    assert_eq!(stage.changing_calls().await, Vec::<Value>::new());
 }
