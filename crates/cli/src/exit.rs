@@ -88,9 +88,6 @@ pub(crate) fn next_step(error: &anyhow::Error) -> Option<String> {
         return Some(problem.next.clone());
     }
     error.chain().find_map(|cause| {
-        if let Some(problem) = cause.downcast_ref::<Problem>() {
-            return Some(problem.next.clone());
-        }
         let remedy = |error: &DefenderError| error.remedy();
         cause
             .downcast_ref::<DefenderError>()
@@ -124,9 +121,6 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn exit_of_one(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
-    if let Some(problem) = cause.downcast_ref::<Problem>() {
-        return Some(problem.exit);
-    }
     if let Some(error) = cause.downcast_ref::<DefenderError>() {
         return Some(exit_of_defender(error));
     }
@@ -195,6 +189,15 @@ mod tests {
         ] {
             assert_eq!((exit_of(&error), next_step(&error).as_deref()), (Exit::Forbidden, Some("Ask.")));
         }
+    }
+
+    #[test]
+    fn the_outermost_problem_decides_what_is_next() {
+        let inner = Problem { exit: Exit::Forbidden, what: "status 403".into(), next: "Sign in again.".into() };
+        let outer = Problem { exit: Exit::NotFound, what: "no licence".into(), next: "License it.".into() };
+        let error = anyhow::Error::from(inner).context(outer).context("the set-up ended");
+        assert_eq!(sentence(&error), "the set-up ended: no licence: status 403");
+        assert_eq!((exit_of(&error), next_step(&error).as_deref()), (Exit::NotFound, Some("License it.")));
     }
 
     #[test]
