@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use jiff::SignedDuration;
-use sortie_identity::{Audience, CredentialSource, EndpointVersion, administrator::DelegatedToken, inspect};
+use sortie_identity::{Audience, Cloud, CredentialSource, EndpointVersion, administrator::DelegatedToken, inspect};
 use sortie_model::{ClientId, ConnectionName, TenantId};
 
 use super::{CloudArguments, lifetime, refused, secret_place::SecretPlace};
@@ -79,12 +79,17 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         return Ok(Exit::Failure);
     }
     let transport = context.transport(&settings)?;
-    let hosts = arguments.cloud.hosts();
+    let known = known(&arguments, &settings);
+    let (cloud, overrides) = match &known {
+        Some(known) => (known.cloud, known.hosts.clone()),
+        None => (arguments.cloud.cloud, arguments.cloud.overrides()),
+    };
+    let hosts = cloud.hosts().with(&overrides);
     let sign_in = SignIn {
         transport: &transport,
-        cloud: arguments.cloud.cloud,
+        cloud,
         hosts: &hosts,
-        tenant: arguments.tenant.as_ref(),
+        tenant: arguments.tenant.as_ref().or(known.as_ref().map(|known| &known.tenant)),
         arguments: &arguments.sign_in,
         browser: Browser::Own,
     };
@@ -92,17 +97,20 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let tenant = tenant_of(&token)?;
     let registrar = Registrar::new(&transport, &hosts.graph, &token.secret, &*context.clock);
     let registration = registrar.register(&plan, tell).await?;
-    let connection = Connection {
-        tenant,
-        client_id: registration.client_id.parse()?,
-        cloud: arguments.cloud.cloud,
-        endpoint: EndpointVersion::V2,
-        region: None,
-        credential: place.reference(),
-        hosts: arguments.cloud.overrides(),
+    let connection = match known {
+        Some(known) if is_lasting(&known, context) => known,
+        _ => Connection {
+            tenant,
+            client_id: registration.client_id.parse()?,
+            cloud,
+            endpoint: EndpointVersion::V2,
+            region: None,
+            credential: place.reference(),
+            hosts: overrides,
+        },
     };
     if has_working_secret(&settings, &arguments.connection_name, &connection, context) {
-        tell(Step { changed: false, text: format!("connection {} has its secret", arguments.connection_name) });
+        tell(Step { changed: false, text: format!("connection {} has its credential", arguments.connection_name) });
     } else {
         make_secret(&registrar, &registration, &place, arguments.lifetime).await?;
         keep_connection(&mut settings, &arguments.connection_name, &connection, context)?;
@@ -201,12 +209,22 @@ fn tenant_of(token: &DelegatedToken) -> anyhow::Result<TenantId> {
     tenant.ok_or_else(|| refused("the sign-in does not tell its tenant", "Name the tenant with `--tenant`."))
 }
 
+/// The connection that this command brings up to date: of that name and application, unless another cloud is asked for.
+fn known(arguments: &Arguments, settings: &Settings) -> Option<Connection> {
+    let asked = arguments.cloud.emulator.is_some() || arguments.cloud.cloud != Cloud::default();
+    let known = settings.connections.get(&arguments.connection_name).filter(|_| !asked)?;
+    (arguments.application.as_ref() == Some(&known.client_id)).then(|| known.clone())
+}
+
+/// Whether its credential is there now, and will be there for a run that nobody watches.
+fn is_lasting(connection: &Connection, context: &Context) -> bool {
+    !matches!(connection.credential, CredentialSource::Stdin | CredentialSource::Prompt)
+        && connection.credential.load(&Terminal, context.clock.now()).is_ok()
+}
+
 fn has_working_secret(settings: &Settings, name: &ConnectionName, wanted: &Connection, context: &Context) -> bool {
     settings.connections.get(name).is_some_and(|known| {
-        known.client_id == wanted.client_id
-            && known.tenant == wanted.tenant
-            && known.credential.load(&Terminal, context.clock.now()).is_ok()
-            && !matches!(known.credential, CredentialSource::Stdin | CredentialSource::Prompt)
+        known.client_id == wanted.client_id && known.tenant == wanted.tenant && is_lasting(known, context)
     })
 }
 
