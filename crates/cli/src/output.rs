@@ -145,6 +145,33 @@ impl Listing {
     }
 }
 
+/// How far a long list has come, on standard error, while a person watches and the rows do not stream past them.
+pub(crate) struct Progress(indicatif::ProgressBar);
+
+impl Progress {
+    /// Starts with nothing read. Hidden when nobody watches, and where the rows themselves are the progress.
+    pub(crate) fn start(what: &str, format: Format, quiet: bool) -> Self {
+        let streams = format != Format::Table && io::stdout().is_terminal();
+        if quiet || streams || !io::stderr().is_terminal() {
+            return Self(indicatif::ProgressBar::hidden());
+        }
+        let bar = indicatif::ProgressBar::new_spinner().with_message(what.to_owned());
+        let style = indicatif::ProgressStyle::with_template("{spinner} {pos} {msg}, {elapsed}");
+        Self(style.map(|style| bar.clone().with_style(style)).unwrap_or(bar))
+    }
+
+    /// So many more have been read.
+    pub(crate) fn add(&self, count: u64) {
+        self.0.inc(count);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// Two columns, name and value, for one object.
 pub(crate) fn properties(rows: &[(&str, Field)]) -> String {
     let mut table = table();

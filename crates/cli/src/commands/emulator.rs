@@ -27,8 +27,9 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "127.0.0.1:8401", value_name = "ADDRESS")]
     admin: SocketAddr,
     /// An https proxy that answers in place of Microsoft's hosts, for clients that cannot be pointed elsewhere
+    // It takes the place of the global option of that name, so it has that one's type.
     #[arg(long, value_name = "ADDRESS")]
-    proxy: Option<SocketAddr>,
+    proxy: Option<String>,
     /// Folder for ca.pem, the authority's certificate
     #[arg(long, value_name = "FOLDER")]
     ca_dir: Option<PathBuf>,
@@ -54,7 +55,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         http: arguments.http,
         https: arguments.https,
         admin: arguments.admin,
-        proxy: arguments.proxy,
+        proxy: arguments.proxy.as_deref().map(address).transpose()?,
         ca_dir: arguments.ca_dir,
         real_names: arguments.real_names,
         allow_remote: arguments.allow_remote,
@@ -75,6 +76,12 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     context.note("a simulated cloud: its tokens and data are worth nothing elsewhere; Ctrl-C ends it");
     std::future::pending::<()>().await;
     Ok(Exit::Success)
+}
+
+fn address(text: &str) -> anyhow::Result<SocketAddr> {
+    text.parse().map_err(|_| {
+        Problem::usage(format!("`{text}` is no address to listen on"), "Write one such as 127.0.0.1:8402.").into()
+    })
 }
 
 fn clock(text: &str) -> anyhow::Result<ClockMode> {
