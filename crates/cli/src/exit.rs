@@ -4,7 +4,7 @@ use std::{fmt, io, process::ExitCode};
 
 use sortie_defender::{DefenderError, DefenderErrorKind};
 use sortie_identity::{CredentialError, TokenError, TokenErrorCause};
-use sortie_transport::{SendError, TransportSettingsError};
+use sortie_transport::{ProxyCause, SendError, SendErrorKind, TlsCause, TransportSettingsError};
 
 /// Exit codes, as `sortie --help` lists them. They never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub(crate) fn next_step(error: &anyhow::Error) -> Option<String> {
         cause
             .downcast_ref::<DefenderError>()
             .map(remedy)
-            .or_else(|| cause.downcast_ref::<TokenError>().map(TokenError::remedy))
+            .or_else(|| cause.downcast_ref::<TokenError>().map(remedy_of_token))
             .or_else(|| cause.downcast_ref::<CredentialError>().map(|error| error.remedy().to_owned()))
             .or_else(|| cause.downcast_ref::<SendError>().map(SendError::remedy))
             .or_else(|| cause.downcast_ref::<TransportSettingsError>().map(|error| error.remedy().to_owned()))
@@ -152,7 +152,21 @@ fn exit_of_defender(error: &DefenderError) -> Exit {
     }
 }
 
-fn exit_of_token(error: &TokenError) -> Exit {
+/// What to do about a sign-in that failed, with the option of the command line that helps.
+pub(crate) fn remedy_of_token(error: &TokenError) -> String {
+    use SendErrorKind::{Connect, Dns, Proxy, Timeout, Tls};
+    let option = match error.send.as_deref().map(|send| &*send.kind) {
+        Some(Tls(TlsCause::UnknownIssuer | TlsCause::NoRoots)) => " The option is `--ca-bundle FILE`.",
+        Some(Dns(_) | Connect(_) | Timeout { .. } | Proxy(ProxyCause::Unreachable | ProxyCause::Broken)) => {
+            " The option is `--proxy URL`."
+        }
+        _ => "",
+    };
+    format!("{}{option}", error.remedy())
+}
+
+/// Whether Entra refused, failed, or was never reached.
+pub(crate) fn exit_of_token(error: &TokenError) -> Exit {
     use TokenErrorCause as Cause;
     match error.cause {
         _ if error.send.is_some() => Exit::Network,

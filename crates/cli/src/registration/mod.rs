@@ -5,7 +5,7 @@ mod graph;
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use sortie_identity::{Audience, inspect::RoleRecord};
+use sortie_identity::Audience;
 use sortie_model::{Clock, Secret};
 use sortie_transport::Transport;
 use url::Url;
@@ -46,6 +46,15 @@ pub(crate) struct Registration {
 pub(crate) struct NewSecret {
     pub value: Secret,
     pub key_id: String,
+}
+
+/// What the directory says about an application's roles of one API.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Standing {
+    /// Values of the roles that its API permissions page lists.
+    pub listed: Vec<String>,
+    /// Values of those that are granted, and since when.
+    pub granted: Vec<(String, Option<Timestamp>)>,
 }
 
 /// An administrator at Graph.
@@ -112,23 +121,26 @@ impl<'a> Registrar<'a> {
         })
     }
 
-    /// Whether the application lists permissions of this API, and when the newest of them was consented to.
-    pub(crate) async fn record(&self, client_id: &str, resource_app_id: &str) -> anyhow::Result<RoleRecord> {
+    /// Which application roles of this API the application lists, and which of them are granted.
+    pub(crate) async fn standing(&self, client_id: &str, resource_app_id: &str) -> anyhow::Result<Standing> {
         let application = self.find(client_id).await?;
-        let listed = application
-            .required_resource_access
-            .iter()
-            .filter(|one| one.resource_app_id.eq_ignore_ascii_case(resource_app_id));
-        let declared = listed.flat_map(|one| &one.resource_access).any(|role| role.kind == "Role");
-        let own = self.graph.service_principal(client_id).await?;
-        let resource = self.graph.service_principal(resource_app_id).await?;
-        let (Some(own), Some(resource)) = (own, resource) else {
-            return Ok(RoleRecord { declared: Some(declared), granted_at: Some(None) });
+        let Some(resource) = self.graph.service_principal(resource_app_id).await? else {
+            return Ok(Standing::default());
+        };
+        let value_of =
+            |id: &str| resource.app_roles.iter().find(|role| role.id == id).and_then(|role| role.value.clone());
+        let of_this = |one: &&graph::RequiredResource| one.resource_app_id.eq_ignore_ascii_case(resource_app_id);
+        let listed = application.required_resource_access.iter().filter(of_this).flat_map(|one| &one.resource_access);
+        let listed = listed.filter(|role| role.kind == "Role").filter_map(|role| value_of(&role.id)).collect();
+        let Some(own) = self.graph.service_principal(client_id).await? else {
+            return Ok(Standing { listed, granted: Vec::new() });
         };
         let grants = self.graph.assignments(&own.id).await?;
-        let of_this = grants.iter().filter(|grant| grant.resource_id == resource.id);
-        let newest = of_this.filter_map(|grant| grant.created_date_time.as_deref()?.parse::<Timestamp>().ok()).max();
-        Ok(RoleRecord { declared: Some(declared), granted_at: Some(newest) })
+        let granted = grants.iter().filter(|grant| grant.resource_id == resource.id).filter_map(|grant| {
+            let at = grant.created_date_time.as_deref().and_then(|at| at.parse().ok());
+            Some((value_of(&grant.app_role_id)?, at))
+        });
+        Ok(Standing { listed, granted: granted.collect() })
     }
 
     /// Takes a client secret away for good.

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 use jiff::SignedDuration;
 use sortie_identity::{
-    Audience, CredentialSource, EndpointVersion, TokenErrorCause, administrator::DelegatedToken, inspect,
+    Audience, Cloud, CredentialSource, EndpointVersion, TokenErrorCause, administrator::DelegatedToken, inspect,
 };
 use sortie_model::{ClientId, ConnectionName, TenantId};
 
@@ -81,12 +81,17 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         return Ok(Exit::Failure);
     }
     let transport = context.transport(&settings)?;
-    let hosts = arguments.cloud.hosts();
+    let known = known(&arguments, &settings);
+    let (cloud, overrides) = match &known {
+        Some(known) => (known.cloud, known.hosts.clone()),
+        None => (arguments.cloud.cloud, arguments.cloud.overrides()),
+    };
+    let hosts = cloud.hosts().with(&overrides);
     let sign_in = SignIn {
         transport: &transport,
-        cloud: arguments.cloud.cloud,
+        cloud,
         hosts: &hosts,
-        tenant: arguments.tenant.as_ref(),
+        tenant: arguments.tenant.as_ref().or(known.as_ref().map(|known| &known.tenant)),
         arguments: &arguments.sign_in,
         browser: Browser::Own,
     };
@@ -94,14 +99,17 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let tenant = tenant_of(&token)?;
     let registrar = Registrar::new(&transport, &hosts.graph, &token.secret, &*context.clock);
     let registration = registrar.register(&plan, tell).await?;
-    let mut connection = Connection {
-        tenant,
-        client_id: registration.client_id.parse()?,
-        cloud: arguments.cloud.cloud,
-        endpoint: EndpointVersion::V2,
-        region: None,
-        credential: place.reference(),
-        hosts: arguments.cloud.overrides(),
+    let mut connection = match known {
+        Some(known) => Connection { credential: place.reference(), ..known },
+        None => Connection {
+            tenant,
+            client_id: registration.client_id.parse()?,
+            cloud,
+            endpoint: EndpointVersion::V2,
+            region: None,
+            credential: place.reference(),
+            hosts: overrides,
+        },
     };
     if has_its_secret(&settings, &arguments.connection_name, &connection, &plan, context).await {
         tell(Step { changed: false, text: format!("connection {} has its credential", arguments.connection_name) });
@@ -202,6 +210,13 @@ fn tenant_of(token: &DelegatedToken) -> anyhow::Result<TenantId> {
     let decoded = inspect::decode(token.secret.expose()).ok();
     let tenant = decoded.and_then(|decoded| decoded.claims.tenant).and_then(|tenant| tenant.parse().ok());
     tenant.ok_or_else(|| refused("the sign-in does not tell its tenant", "Name the tenant with `--tenant`."))
+}
+
+/// The connection that this command brings up to date: of that name and application, unless another cloud is asked for.
+fn known(arguments: &Arguments, settings: &Settings) -> Option<Connection> {
+    let asked = arguments.cloud.emulator.is_some() || arguments.cloud.cloud != Cloud::default();
+    let known = settings.connections.get(&arguments.connection_name).filter(|_| !asked)?;
+    (arguments.application.as_ref() == Some(&known.client_id)).then(|| known.clone())
 }
 
 /// Whether the connection exists with a credential that nothing speaks against: a second secret would only be one more
