@@ -31,6 +31,9 @@ pub(crate) fn prepare(require_all: bool) -> anyhow::Result<Vec<(OsString, OsStri
             None => println!("left out: {what}"),
         }
     }
+    if require_all {
+        environment.push(("SORTIE_INTEROP_REQUIRED".into(), "1".into()));
+    }
     Ok(environment)
 }
 
@@ -50,8 +53,14 @@ fn python() -> anyhow::Result<Option<PathBuf>> {
         )?;
         complete(&folder)?;
     }
-    println!("Python clients: {}", fs::read_to_string(&pins)?.lines().collect::<Vec<_>>().join(", "));
+    println!("Python clients: {}", chosen(&fs::read_to_string(&pins)?).join(", "));
     Ok(Some(python))
+}
+
+/// The pins that we chose; what they pull in stands below the second comment of the file.
+fn chosen(pins: &str) -> Vec<&str> {
+    let lines = pins.lines().skip_while(|line| line.starts_with('#'));
+    lines.take_while(|line| !line.starts_with('#')).filter(|line| !line.is_empty()).collect()
 }
 
 fn node() -> anyhow::Result<Option<PathBuf>> {
@@ -108,3 +117,14 @@ fn complete(folder: &Path) -> anyhow::Result<()> {
 
 /// Written last, so that an interrupted installation is made anew.
 const COMPLETE: &str = ".complete";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_chosen_pins_are_told() {
+        let pins = "# Ours.\nmsal==1.39.0\nmsgraph-sdk==1.65.0\n# What they pull in.\nidna==3.20\n";
+        assert_eq!(chosen(pins), ["msal==1.39.0", "msgraph-sdk==1.65.0"]);
+    }
+}

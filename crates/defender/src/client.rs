@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use http::HeaderName;
 use sortie_identity::{Application, Audience, AuthorizedClient, Hosts};
 use sortie_model::{AlertId, IncidentId};
-use sortie_transport::{QuotaGate, QuotaKey, QuotaWindow, Request, Response, RetryPolicy};
+use sortie_transport::{HeaderName, QuotaGate, QuotaKey, QuotaWindow, Request, Response, RetryPolicy};
 use url::Url;
 
 use crate::{

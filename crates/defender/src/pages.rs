@@ -230,11 +230,11 @@ impl<'a> Pages<'a> {
         Ok(fresh)
     }
 
-    /// The list from its start without the first `count` objects. Counting what is known instead of what was sent makes
-    /// pages overlap rather than leave a gap.
+    /// The list from its start without the first `count` objects. Pages overlap rather than leave a gap: what is known is
+    /// counted instead of what was sent, and an object that leaves a filtered list between two pages moves the others up.
     fn skipping(&self, count: usize) -> Url {
         let mut url = self.list.clone();
-        url.query_pairs_mut().append_pair("$skip", &count.to_string());
+        url.query_pairs_mut().append_pair("$skip", &count.saturating_sub(SKIP_OVERLAP).to_string());
         url
     }
 
@@ -361,5 +361,7 @@ const GRAPH_INCIDENTS_TOP: usize = 50;
 const GRAPH_ALERTS_TOP: usize = 100;
 /// The documented page size of the XDR list.
 const XDR_TOP: &str = "100";
+/// So many objects may leave a filtered list while one page is read, and none is missed.
+const SKIP_OVERLAP: usize = 5;
 const MALFORMED_ATTEMPTS_MAX: u32 = 4;
 const MALFORMED_PAUSE: Duration = Duration::from_millis(400);

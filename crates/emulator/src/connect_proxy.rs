@@ -3,17 +3,20 @@
 
 use std::convert::Infallible;
 
-use axum::{Router, body::Body, response::Response};
+use axum::{body::Body, response::Response};
 use http::{Method, Request, StatusCode, header::CONTENT_TYPE};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, sync::mpsc};
 use tokio_rustls::TlsAcceptor;
 
-use crate::{server, tls::REAL_NAMES};
+use crate::{
+    server::{self, Services},
+    tls::REAL_NAMES,
+};
 
 /// Serves one connection of a proxy client; tunnels that it opens end with it.
-pub(crate) async fn serve(stream: TcpStream, acceptor: TlsAcceptor, services: Router) {
+pub(crate) async fn serve(stream: TcpStream, acceptor: TlsAcceptor, services: Services) {
     // HTTP/1.1 opens at most one tunnel per connection.
     let (opened, mut tunnel) = mpsc::channel(1);
     let service = service_fn(move |mut request: Request<Incoming>| {

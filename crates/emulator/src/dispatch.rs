@@ -2,6 +2,7 @@
 //!
 //! Microsoft's paths match in any letter case, and OData allows a key in parentheses. Both are brought into one
 //! spelling before routing: known words get theirs, `applications(appId='x')` becomes `applications/appId=x`.
+//! Graph takes doubled slashes, which its SDK for Python sends in every call (`/v1.0//security/incidents`).
 
 use axum::{body::Body, extract::Request};
 use http::{Uri, header::HOST, uri::PathAndQuery};
@@ -87,7 +88,11 @@ fn host_name(host: &str) -> &str {
 
 fn canonical_path(path: &str) -> String {
     let mut canonical = String::with_capacity(path.len());
+    let is_graph = path.split('/').nth(1).is_some_and(|first| matches!(word(first), "v1.0" | "beta"));
     for segment in path.split('/').skip(1) {
+        if is_graph && segment.is_empty() {
+            continue;
+        }
         canonical.push('/');
         match segment.split_once('(').and_then(|(set, rest)| Some((set, rest.strip_suffix(')')?))) {
             Some((set, key)) if !key.is_empty() => {
@@ -192,6 +197,8 @@ mod tests {
             ("/v1.0/servicePrincipals('a-1')", "/v1.0/servicePrincipals/a-1"),
             ("/Contoso.com/OAuth2/v2.0/Token", "/Contoso.com/oauth2/v2.0/token"),
             ("/API/incidents", "/api/incidents"),
+            ("/V1.0//security///incidents", "/v1.0/security/incidents"),
+            ("/api//incidents", "/api//incidents"),
             ("/", "/"),
             ("/a()/b", "/a()/b"),
         ] {

@@ -14,12 +14,13 @@ use axum::{
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
 };
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode, header::DATE};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
+use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -73,6 +74,13 @@ pub enum StartError {
     Tls(#[from] TlsError),
 }
 
+/// What a listener serves, and the clock that dates its answers.
+#[derive(Clone)]
+pub(crate) struct Services {
+    router: Router,
+    cloud: App,
+}
+
 /// A response with this extension is not sent: the connection is reset instead, as a broken network does it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DropConnection;
@@ -110,7 +118,8 @@ impl Emulator {
             (None, None)
         };
         let cloud = Arc::new(Cloud::new(config));
-        let services = services(&cloud);
+        let services = Services { router: services(&cloud), cloud: Arc::clone(&cloud) };
+        let admin_services = Services { router: admin_router(&cloud), cloud: Arc::clone(&cloud) };
         let mut emulator = Self {
             cloud: Arc::clone(&cloud),
             http: http.1,
@@ -126,7 +135,7 @@ impl Emulator {
             move |stream, services| serve(stream, "http", services),
             services.clone(),
         ));
-        emulator.listeners.spawn(accept(admin.0, |stream, router| serve(stream, "http", router), admin_router(&cloud)));
+        emulator.listeners.spawn(accept(admin.0, |stream, services| serve(stream, "http", services), admin_services));
         if let (Some((listener, _)), Some(acceptor)) = (https, tls.clone()) {
             let each = move |stream, services| serve_tls(stream, acceptor.clone(), services);
             emulator.listeners.spawn(accept(listener, each, services.clone()));
@@ -209,9 +218,9 @@ fn admin_router(cloud: &App) -> Router {
     admin::guarded(directory_admin::router().merge(admin::router())).with_state(Arc::clone(cloud))
 }
 
-async fn accept<F, Fut>(listener: TcpListener, serve_one: F, services: Router)
+async fn accept<F, Fut>(listener: TcpListener, serve_one: F, services: Services)
 where
-    F: Fn(TcpStream, Router) -> Fut,
+    F: Fn(TcpStream, Services) -> Fut,
     Fut: Future<Output = ()> + Send + 'static,
 {
     let mut connections = JoinSet::new();
@@ -232,7 +241,7 @@ where
     }
 }
 
-pub(crate) async fn serve_tls(stream: TcpStream, acceptor: TlsAcceptor, services: Router) {
+pub(crate) async fn serve_tls(stream: TcpStream, acceptor: TlsAcceptor, services: Services) {
     match acceptor.accept(stream).await {
         Ok(stream) => serve(stream, "https", services).await,
         Err(error) => tracing::debug!(%error, "A TLS handshake failed"),
@@ -240,7 +249,7 @@ pub(crate) async fn serve_tls(stream: TcpStream, acceptor: TlsAcceptor, services
 }
 
 /// Answers the requests of one connection until the client closes it.
-pub(crate) async fn serve<S>(stream: S, scheme: &'static str, services: Router)
+pub(crate) async fn serve<S>(stream: S, scheme: &'static str, services: Services)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -252,15 +261,24 @@ where
     }
 }
 
-async fn answer(request: Request<Body>, scheme: &str, services: Router) -> Result<Response, ConnectionDropped> {
-    let response = match dispatch::prepare(scheme, request) {
-        Some(request) => services.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {}),
+async fn answer(request: Request<Body>, scheme: &str, services: Services) -> Result<Response, ConnectionDropped> {
+    let mut response = match dispatch::prepare(scheme, request) {
+        Some(request) => services.router.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {}),
         None => StatusCode::NOT_FOUND.into_response(),
     };
     if response.extensions().get::<DropConnection>().is_some() {
         return Err(ConnectionDropped);
     }
+    // Clients compare this with their own clock; without it hyper would write the machine's time.
+    if let Some(date) = http_date(services.cloud.clock.now()) {
+        response.headers_mut().insert(DATE, date);
+    }
     Ok(response)
+}
+
+fn http_date(at: Timestamp) -> Option<HeaderValue> {
+    let text = DateTimePrinter::new().timestamp_to_rfc9110_string(&at).ok()?;
+    HeaderValue::from_str(&text).ok()
 }
 
 /// Makes hyper close the connection without an answer.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 use jiff::Timestamp;
-use sortie_emulator::{ClockMode, Emulator, EmulatorConfig};
+use sortie_emulator::{ClockMode, Emulator, EmulatorConfig, StartError};
 
 use crate::{
     context::Context,
@@ -27,8 +27,9 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "127.0.0.1:8401", value_name = "ADDRESS")]
     admin: SocketAddr,
     /// An https proxy that answers in place of Microsoft's hosts, for clients that cannot be pointed elsewhere
+    // It takes the place of the global option of that name, so it has that one's type.
     #[arg(long, value_name = "ADDRESS")]
-    proxy: Option<SocketAddr>,
+    proxy: Option<String>,
     /// Folder for ca.pem, the authority's certificate
     #[arg(long, value_name = "FOLDER")]
     ca_dir: Option<PathBuf>,
@@ -54,12 +55,13 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         http: arguments.http,
         https: arguments.https,
         admin: arguments.admin,
-        proxy: arguments.proxy,
+        proxy: arguments.proxy.as_deref().map(address).transpose()?,
         ca_dir: arguments.ca_dir,
         real_names: arguments.real_names,
         allow_remote: arguments.allow_remote,
     })
-    .await?;
+    .await
+    .map_err(start_problem)?;
     say(&format!("services  http://{}", emulator.http()))?;
     if let Some(https) = emulator.https() {
         say(&format!("services  https://{https}"))?;
@@ -75,6 +77,22 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     context.note("a simulated cloud: its tokens and data are worth nothing elsewhere; Ctrl-C ends it");
     std::future::pending::<()>().await;
     Ok(Exit::Success)
+}
+
+fn address(text: &str) -> anyhow::Result<SocketAddr> {
+    text.parse().map_err(|_| {
+        Problem::usage(format!("`{text}` is no address to listen on"), "Write one such as 127.0.0.1:8402.").into()
+    })
+}
+
+fn start_problem(error: StartError) -> anyhow::Error {
+    let next = match &error {
+        StartError::NotLoopback(_) => "Listen on 127.0.0.1, or add `--allow-remote` in a network that is yours alone.",
+        StartError::Bind { .. } => "Choose another address or port; port 0 takes any free one.",
+        StartError::Tls(_) => "Name a folder that can be written with `--ca-dir`.",
+    };
+    let problem = Problem { exit: Exit::Failure, what: "the emulator did not start".to_owned(), next: next.to_owned() };
+    anyhow::Error::from(error).context(problem)
 }
 
 fn clock(text: &str) -> anyhow::Result<ClockMode> {

@@ -108,9 +108,13 @@ impl Call {
     }
 
     /// The properties of a JSON body, without OData's own annotations.
+    ///
+    /// A list counts as nothing: that is what Graph says to the SDKs' typed comment call, which sends one
+    /// (msgraph-sdk-python issue 1168, msgraph-sdk-dotnet issue 2514).
     pub(super) fn body(&self, bytes: &Bytes) -> Result<Map<String, Value>, Refusal> {
         match serde_json::from_slice(bytes) {
             Ok(Value::Object(fields)) => Ok(fields),
+            Ok(Value::Array(_)) => Err(self.refuse("Empty Payload. JSON content expected.")),
             _ => Err(self.refuse("Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.")),
         }
     }

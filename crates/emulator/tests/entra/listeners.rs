@@ -56,6 +56,24 @@ async fn without_a_folder_the_certificate_goes_with_the_cloud() {
 }
 
 #[tokio::test]
+async fn every_answer_is_dated_by_the_clouds_clock() {
+    let stage = Stage::start().await;
+    let admin = format!("http://{}/clock", stage.emulator.admin());
+    for (url, expected) in [
+        (stage.url("/common/discovery/instance"), "Mon, 04 May 2026 08:00:00 GMT"),
+        (stage.url("/nothing/is/here"), "Mon, 04 May 2026 08:00:00 GMT"),
+        (admin.clone(), "Mon, 04 May 2026 08:00:00 GMT"),
+        (stage.url("/v1.0/me"), "Mon, 04 May 2026 09:00:00 GMT"),
+    ] {
+        if expected.contains("09:00") {
+            stage.emulator.advance_clock(jiff::SignedDuration::from_hours(1));
+        }
+        let response = stage.client.get(&url).send().await.unwrap();
+        assert_eq!(response.headers()["date"], expected, "{url}");
+    }
+}
+
+#[tokio::test]
 async fn under_microsofts_names_the_host_decides_the_service() {
     let (stage, authority, _folder) = secure().await;
     let https = stage.emulator.https().unwrap();

@@ -81,6 +81,9 @@ async fn an_alert_update_moves_its_incident() {
     assert_eq!((&changed.json["status"], &changed.json["determination"]), (&json!("inProgress"), &json!("malware")));
     let comment = json!({ "@odata.type": "microsoft.graph.security.alertComment", "comment": "second look" });
     let path = format!("/v1.0/security/alerts_v2/{alert}/comments");
+    let list = stage.call(Method::POST, &path, &stage.graph, Some(json!([&comment]))).await;
+    let said = (list.status.as_u16(), list.json["error"]["message"].as_str());
+    assert_eq!(said, (400, Some("Empty Payload. JSON content expected.")));
     assert_eq!(stage.call(Method::POST, &path, &stage.graph, Some(comment)).await.items().len(), 1);
     let after = stage.get_xdr(&format!("/incidents/{id}")).await.json;
     assert!(instant(&after["lastUpdateTime"]) >= instant(&json!("2026-11-22T08:01:00Z")));
