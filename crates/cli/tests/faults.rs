@@ -117,7 +117,9 @@ impl Stage {
         assert_eq!(shown.len(), printed.len(), "{list:?} {fault}: an object came twice");
         let truth = self.truth(list).await;
         let lost: Vec<&String> = truth.keys().filter(|id| !shown.contains_key(*id)).collect();
-        assert_eq!(lost.len(), usize::from(left == Left::OneLess), "{list:?} {fault} lost {lost:?}");
+        // Where no link leads on, pages overlap, and what one page lacks stood on the page before.
+        let lost_count = usize::from(left == Left::OneLess && list != XdrIncidents);
+        assert_eq!(lost.len(), lost_count, "{list:?} {fault} lost {lost:?}");
         let mut touched = 0;
         for (id, row) in &shown {
             let true_row = truth.get(id).unwrap_or_else(|| panic!("{list:?} {fault}: there is no {id}"));
@@ -283,9 +285,9 @@ async fn throw_all(list: List) {
     // Three pages at least, whatever the size of the list's pages.
     let stage = Stage::start(match list {
         GraphIncidents => 250,
-        GraphIncidentsWithAlerts => 100,
-        XdrIncidents => 150,
-        Alerts => 50,
+        GraphIncidentsWithAlerts => 45,
+        XdrIncidents => 90,
+        Alerts => 20,
     })
     .await;
     let start = Instant::now();
