@@ -2,9 +2,9 @@
 //!
 //! The targets live in `fuzz/`, outside the workspace, because libFuzzer is C++.
 
-use std::process::Command;
+use std::{fs, path::Path, process::Command};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::run::{cargo, first_line, root, run};
@@ -26,7 +26,13 @@ pub(crate) fn soak(options: &Options) -> anyhow::Result<()> {
         run("cargo-fuzz", &mut cargo(&["install", "--locked", "cargo-fuzz"]))?;
     }
     let targets = targets(options)?;
+    let lock = root().join("fuzz/Cargo.lock");
+    if !lock.exists() {
+        // The same versions as the product's; cargo adds what only the targets need.
+        fs::copy(root().join("Cargo.lock"), lock).context("cannot copy Cargo.lock")?;
+    }
     for target in &targets {
+        println!("{target}: {} inputs to start from", plant(target)?);
         let seconds = format!("-max_total_time={}", options.minutes * 60);
         let mut fuzz = Command::new("cargo");
         // The sanitizers need a nightly compiler; bounds and overflow checks do not, and the code is safe Rust.
@@ -48,9 +54,53 @@ pub(crate) fn soak(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Puts known answers into the target's corpus, which stays out of the repository, and counts them.
+fn plant(target: &str) -> anyhow::Result<usize> {
+    let corpus = root().join("fuzz/corpus").join(target);
+    fs::create_dir_all(&corpus).with_context(|| format!("cannot make {}", corpus.display()))?;
+    let mut count = 0;
+    for (at, text) in written_inputs(target).iter().enumerate() {
+        fs::write(corpus.join(format!("written-{at}")), text)?;
+        count += 1;
+    }
+    for folder in SAMPLE_FOLDERS {
+        let Ok(files) = fs::read_dir(root().join(folder)) else {
+            println!("{folder} is not there: {target} starts without it");
+            continue;
+        };
+        for file in files {
+            let path = file?.path();
+            if path.is_file() && is_for(target, &path) {
+                let name = path.file_name().context("a file has a name")?;
+                fs::write(corpus.join(name), fs::read(&path)?)?;
+                count += 1;
+            }
+        }
+    }
+    Ok(count)
+}
+
+fn is_for(target: &str, path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let is_entra = name.starts_with("entra_") || name.contains("token");
+    match target {
+        "api_answer" => !is_entra,
+        "jwt" | "token_answer" => is_entra,
+        _ => false,
+    }
+}
+
+fn written_inputs(target: &str) -> &'static [&'static str] {
+    match target {
+        "odata_filter" => FILTERS,
+        "jwt" => CLAIMS,
+        _ => &[],
+    }
+}
+
 fn targets(options: &Options) -> anyhow::Result<Vec<String>> {
     let mut targets = Vec::new();
-    for entry in std::fs::read_dir(root().join("fuzz/fuzz_targets"))? {
+    for entry in fs::read_dir(root().join("fuzz/fuzz_targets"))? {
         if let Some(name) = entry?.path().file_stem().and_then(|stem| stem.to_str()) {
             targets.push(name.to_owned());
         }
@@ -64,3 +114,18 @@ fn targets(options: &Options) -> anyhow::Result<Vec<String>> {
     }
     Ok(targets)
 }
+
+/// Answers of the services, kept beside the repository where they are at hand.
+const SAMPLE_FOLDERS: &[&str] = &["../shared/reference/microsoft/samples", "../shared/corpus/microsoft-answers"];
+const FILTERS: &[&str] = &[
+    "status eq 'active'",
+    "createdDateTime ge 2026-11-22T00:00:00Z and severity in ('high','medium')",
+    "not (assignedTo eq 'ada''s' or assignedTo eq null)",
+    "customTags/any(tag: tag eq 'vip')",
+    "startswith(displayName,'Multi')",
+    "lastUpdateTime gt 2026-11-22T00:00:00.1234567Z",
+];
+const CLAIMS: &[&str] = &[
+    r#"{"ver":"1.0","aud":"https://graph.microsoft.com","appid":"a","tid":"t","roles":["Incident.Read.All"],"exp":1}"#,
+    r#"{"ver":"2.0","aud":["a","b"],"azp":"a","scp":"User.Read openid","idtyp":"user","nbf":"12","iat":1.5e9}"#,
+];

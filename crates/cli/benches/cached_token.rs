@@ -37,6 +37,7 @@ fn main() {
             rounds.push(start.elapsed().as_secs_f64() * 1e9 / f64::from(READS));
         }
         rounds.sort_by(f64::total_cmp);
-        println!("{:.0}", rounds[ROUNDS / 2]);
+        // The best round is the least disturbed one on a shared machine; the median tells how disturbed it was.
+        println!("{:.0} {:.0}", rounds[0], rounds[ROUNDS / 2]);
     });
 }

@@ -1,6 +1,6 @@
 //! From the command line and the settings to a signed-in client.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -38,6 +38,16 @@ pub(crate) struct Global {
     /// Proxy for https, instead of the usual variables; `none` for no proxy at all
     #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
     pub proxy: Option<String>,
+    /// Wait at most so many seconds for one answer, instead of 60 for its start and 120 for all of it
+    #[arg(
+        long,
+        global = true,
+        env = "SORTIE_TIMEOUT",
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=3600),
+        help_heading = "Global options"
+    )]
+    pub timeout: Option<u64>,
     /// Say more on standard error; twice and thrice for more still
     #[arg(long, short = 'v', global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     pub verbose: u8,
@@ -89,7 +99,12 @@ impl Context {
             None => settings.network.proxy.clone().map_or(ProxySetting::Environment, ProxySetting::Url),
         };
         let ca_bundle = self.global.ca_bundle.clone().or_else(|| settings.network.ca_bundle.clone());
-        let transport = Transport::new(TransportSettings { ca_bundle, proxy, ..TransportSettings::default() })?;
+        let mut transport = TransportSettings { ca_bundle, proxy, ..TransportSettings::default() };
+        if let Some(timeout) = self.global.timeout.map(Duration::from_secs) {
+            (transport.first_byte_timeout, transport.total_timeout) = (timeout, timeout);
+            transport.connect_timeout = transport.connect_timeout.min(timeout);
+        }
+        let transport = Transport::new(transport)?;
         Ok(if self.global.quiet { transport } else { transport.on_wait(tell_wait) })
     }
 

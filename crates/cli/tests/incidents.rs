@@ -189,3 +189,36 @@ async fn unknown_ids_and_words_end_with_their_codes() {
     sortie.run(&["incidents", "update", "81"]).await.ended_with(2);
     sortie.run(&["incidents", "list", "-c", "nobody"]).await.ended_with(2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn incidents_that_leave_a_filtered_list_between_two_pages_hide_no_other() {
+    let (cloud, sortie) = cloud_and_user().await;
+    cloud.put("/throttle", &json!({ "mode": "off" })).await;
+    cloud.post("/world/incidents", &json!({ "count": 250 })).await;
+    let active = |all: Vec<Value>| all.into_iter().filter(|one| one["status"] == "active").collect::<Vec<_>>();
+    let before = active(truth(&cloud).await);
+    // The second page waits long enough for somebody to resolve three incidents of the first.
+    let slow = json!({ "kind": "slow", "service": "xdr", "method": "GET", "route": "/api/incidents", "after": 1, "delay_ms": 2_500 });
+    cloud.post("/faults", &slow).await;
+    let list = ["incidents", "list", "--api", "xdr", "--status", "active", "--jsonl"];
+    let resolve = async {
+        while !cloud.get("/faults").await.to_string().contains("\"hits\":1") {
+            tokio::task::yield_now().await;
+        }
+        let newest =
+            sortie.run(&["incidents", "list", "--status", "active", "--limit", "3", "--jsonl"]).await.json_lines();
+        for incident in &newest {
+            sortie
+                .run(&["incidents", "update", incident["id"].as_str().unwrap(), "--status", "resolved"])
+                .await
+                .succeeded();
+        }
+    };
+    let (listed, ()) = tokio::join!(sortie.run(&list), resolve);
+    let listed = ids(&listed.succeeded().json_lines(), "incidentId");
+    let after = active(truth(&cloud).await);
+    assert!(after.len() + 3 == before.len(), "three were resolved meanwhile");
+    for id in ids(&after, "id") {
+        assert!(listed.contains(&id), "incident {id} was missed");
+    }
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use sortie_model::{AlertId, IncidentId};
-use sortie_transport::{Effect, Priority, Request, RetryPolicy};
+use sortie_transport::{Effect, Priority, Request};
 use url::Url;
 
 use crate::{
@@ -159,19 +159,25 @@ impl Defender {
         look: impl AsyncFn() -> Result<bool, DefenderError>,
     ) -> Result<(), DefenderError> {
         // Transport repeats what surely did nothing (429, never sent); everything else comes back here.
-        let policy = RetryPolicy { ..self.policy.clone() };
         let mut doubt = None;
         for _ in 0..COMMENT_SENDS_MAX {
-            match self.call_with(operation, request.clone(), doing, &policy).await {
+            match self.call(operation, request.clone(), doing).await {
                 Ok(_) => return Ok(()),
                 Err(error) if !is_in_doubt(&error) => return Err(error),
                 Err(error) => doubt = Some(error),
             }
+            // Absent counts only when the last look, after the settle time, could see: a look that fails shows nothing.
+            let mut absent = false;
             for pause in LOOK_PAUSES {
                 tokio::time::sleep(pause).await;
-                if look().await? {
-                    return Ok(());
+                match look().await {
+                    Ok(true) => return Ok(()),
+                    Ok(false) => absent = true,
+                    Err(_) => absent = false,
                 }
+            }
+            if !absent {
+                break;
             }
         }
         let reason = doubt.map_or_else(String::new, |error| error.kind.to_string());

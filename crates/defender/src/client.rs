@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sortie_identity::{Application, Audience, AuthorizedClient, Hosts};
 use sortie_model::{AlertId, IncidentId};
-use sortie_transport::{QuotaGate, QuotaKey, QuotaWindow, Request, Response, RetryPolicy};
+use sortie_transport::{HeaderName, QuotaGate, QuotaKey, QuotaWindow, Request, Response, RetryPolicy};
 use url::Url;
 
 use crate::{
@@ -179,6 +179,11 @@ impl Defender {
             application: self.application.clone(),
             family: operation.family().into(),
         };
+        let request = match operation.audience() {
+            // Without it Graph hides newer words, such as the status `awaitingAction`, behind `unknownFutureValue`.
+            Audience::Graph => request.header(PREFER, "include-unknown-enum-members"),
+            _ => request,
+        };
         let called = self.client.call(&operation.audience(), request.quota(quota), policy).await;
         let response = called.map_err(|error| DefenderError::of_call(doing, error))?;
         if response.is_success() {
@@ -260,5 +265,7 @@ pub(crate) fn is_service_failure(error: &DefenderError) -> bool {
     matches!(&*error.kind, DefenderErrorKind::Failed(_))
 }
 
+/// RFC 7240; the values are Graph's own.
+const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// A chain of merges is short; a longer one is a loop.
 const REDIRECT_HOPS_MAX: usize = 8;

@@ -118,8 +118,10 @@ impl fmt::Debug for Document {
 
 /// A list answer: `{"value": [..], "@odata.nextLink": ..}`.
 #[derive(Debug)]
-pub(crate) struct Page {
+pub struct Page {
+    /// The objects as they came.
     pub items: Vec<Document>,
+    /// Where the next page is.
     pub next_link: Option<String>,
 }
 
@@ -127,7 +129,7 @@ pub(crate) struct Page {
 ///
 /// # Errors
 /// When the page itself is no JSON object: the answer was cut or is not the API's.
-pub(crate) fn read_page(body: &[u8]) -> Result<Page, serde_json::Error> {
+pub fn read_page(body: &[u8]) -> Result<Page, serde_json::Error> {
     #[derive(Deserialize)]
     struct Wire<'a> {
         #[serde(borrow, default)]

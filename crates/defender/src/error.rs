@@ -129,7 +129,7 @@ impl DefenderError {
 }
 
 /// The error that an answer carries, whatever its shape: `{"error":{..}}`, HTML, an empty body.
-pub(crate) fn service_error(response: &Response) -> ServiceError {
+pub fn service_error(response: &Response) -> ServiceError {
     #[derive(Deserialize)]
     struct Wire {
         error: Option<Body>,

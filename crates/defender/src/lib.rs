@@ -14,7 +14,13 @@ mod view;
 pub use change::Change;
 pub use client::{Defender, Followed};
 pub use document::{Defect, Document};
+/// For tests and fuzzing of the reading alone; no promise to others.
+#[doc(hidden)]
+pub use document::{Page, read_page};
 pub use enums::{Api, Classification, Determination, Severity, Status};
+/// For tests of the reading alone; no promise to others.
+#[doc(hidden)]
+pub use error::service_error;
 pub use error::{DefenderError, DefenderErrorKind, ServiceError};
 pub use pages::{AlertFilter, IncidentFilter, Note, Pages};
 pub use view::{Alert, Comment, Evidence, Incident};

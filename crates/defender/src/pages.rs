@@ -61,7 +61,12 @@ pub struct Pages<'a> {
     operation: Operation,
     doing: &'static str,
     id_name: &'static str,
-    next: Next,
+    /// The list from its start, for pages that no link leads to.
+    list: Url,
+    /// `None` at the end.
+    next: Option<Url>,
+    /// A page with fewer objects and without a link is the last one.
+    last_below: usize,
     severity: Option<Severity>,
     /// Alerts by incident, once `$expand` has failed for good.
     separate: Option<HashMap<String, Vec<Document>>>,
@@ -89,13 +94,6 @@ pub enum Note {
     ExpandFailed,
 }
 
-#[derive(Debug)]
-enum Next {
-    Graph(Url),
-    Xdr { address: Url, skip: usize },
-    Done,
-}
-
 impl Defender {
     /// The incidents that match, newest first, as the services list them.
     ///
@@ -103,32 +101,34 @@ impl Defender {
     /// [`DefenderError`] when the cloud has no such API.
     pub fn incidents(&self, api: Api, filter: &IncidentFilter) -> Result<Pages<'_>, DefenderError> {
         let doing = "list incidents";
-        let (operation, id_name, next) = match api {
+        let (operation, id_name, list, last_below) = match api {
             Api::Graph => {
                 let mut url = self.address(Operation::IncidentRead, &["v1.0", "security", "incidents"], doing)?;
-                url.query_pairs_mut().append_pair("$top", GRAPH_INCIDENTS_TOP);
+                url.query_pairs_mut().append_pair("$top", &GRAPH_INCIDENTS_TOP.to_string());
                 if filter.with_alerts {
                     url.query_pairs_mut().append_pair("$expand", "alerts");
                 }
                 add_filter(&mut url, &filter.graph_terms());
-                (Operation::IncidentRead, "id", Next::Graph(url))
+                (Operation::IncidentRead, "id", url, GRAPH_INCIDENTS_TOP)
             }
             Api::Xdr => {
-                let mut address = self.address(Operation::XdrIncidentList, &["api", "incidents"], doing)?;
-                add_filter(&mut address, &filter.xdr_terms());
-                (Operation::XdrIncidentList, "incidentId", Next::Xdr { address, skip: 0 })
+                let mut url = self.address(Operation::XdrIncidentList, &["api", "incidents"], doing)?;
+                url.query_pairs_mut().append_pair("$top", XDR_TOP);
+                add_filter(&mut url, &filter.xdr_terms());
+                // No link is documented for this list, and an object that is indexed late makes any page short.
+                (Operation::XdrIncidentList, "incidentId", url, 1)
             }
         };
         let severity = filter.severity.clone().filter(|_| api == Api::Xdr);
-        Ok(Pages::new(self, operation, doing, id_name, next, severity))
+        Ok(Pages { last_below, severity, ..Pages::new(self, operation, doing, id_name, list) })
     }
 
     /// The alerts that match, newest first, through Graph.
     pub fn alerts(&self, filter: &AlertFilter) -> Pages<'_> {
         let mut url = self.graph(&["v1.0", "security", "alerts_v2"]);
-        url.query_pairs_mut().append_pair("$top", GRAPH_ALERTS_TOP);
+        url.query_pairs_mut().append_pair("$top", &GRAPH_ALERTS_TOP.to_string());
         add_filter(&mut url, &filter.terms());
-        Pages::new(self, Operation::AlertRead, "list alerts", "id", Next::Graph(url), None)
+        Pages { last_below: GRAPH_ALERTS_TOP, ..Pages::new(self, Operation::AlertRead, "list alerts", "id", url) }
     }
 }
 
@@ -138,11 +138,12 @@ impl<'a> Pages<'a> {
         operation: Operation,
         doing: &'static str,
         id_name: &'static str,
-        next: Next,
-        severity: Option<Severity>,
+        list: Url,
     ) -> Self {
         let (seen, links, notes) = (HashSet::new(), HashSet::new(), Vec::new());
-        Self { defender, operation, doing, id_name, next, severity, separate: None, seen, links, notes }
+        let (next, last_below) = (Some(list.clone()), 1);
+        let (severity, separate) = (None, None);
+        Self { defender, operation, doing, id_name, list, next, last_below, severity, separate, seen, links, notes }
     }
 
     /// The next objects that have not come before; `None` at the end. A page may be empty and still not be the last.
@@ -150,23 +151,13 @@ impl<'a> Pages<'a> {
     /// # Errors
     /// [`DefenderError`]; what was delivered before stays valid, and the same page can be asked for again.
     pub async fn next(&mut self) -> Result<Option<Vec<Document>>, DefenderError> {
-        let url = match &self.next {
-            Next::Done => return Ok(None),
-            Next::Graph(url) => url.clone(),
-            Next::Xdr { address, skip } => {
-                let mut url = address.clone();
-                url.query_pairs_mut().append_pair("$top", &XDR_TOP.to_string()).append_pair("$skip", &skip.to_string());
-                url
-            }
-        };
-        let page = match self.read(&url).await {
+        let Some(url) = self.next.clone() else { return Ok(None) };
+        match self.read(&url).await {
             Err(error) if is_service_failure(&error) && without_expand(&url) != url => {
-                return Box::pin(self.without_expand(&url)).await;
+                Box::pin(self.without_expand(&url)).await
             }
-            page => page?,
-        };
-        self.next = self.after(&page, &url)?;
-        Ok(Some(self.fresh(page.items)))
+            page => Ok(Some(self.take(page?, &url)?)),
+        }
     }
 
     /// What the reader should know so far; each note once.
@@ -203,10 +194,10 @@ impl<'a> Pages<'a> {
         if self.separate.is_none() {
             self.separate = Some(self.alerts_by_incident().await?);
         }
+        self.list = without_expand(&self.list);
         let plain = without_expand(url);
         let page = self.read(&plain).await?;
-        self.next = self.after(&page, &plain)?;
-        Ok(Some(self.fresh(page.items)))
+        Ok(Some(self.take(page, &plain)?))
     }
 
     /// All alerts: the incident's id is no documented filter.
@@ -226,21 +217,33 @@ impl<'a> Pages<'a> {
         Ok(by_incident)
     }
 
-    fn after(&mut self, page: &Page, asked: &Url) -> Result<Next, DefenderError> {
-        if let Some(link) = &page.next_link {
-            let url = self.own(link, asked)?;
-            if !self.links.insert(url.as_str().to_owned()) {
-                return Err(malformed(self.doing, "a list whose pages run in a circle"));
-            }
-            return Ok(Next::Graph(url));
+    /// What is new in a page, and where the next one is.
+    ///
+    /// Alerts asked for with `$top` are known to come without a link although there are more, so a full page without one
+    /// goes on by `$skip`, as both services document it, until a page brings nothing new.
+    fn take(&mut self, page: Page, asked: &Url) -> Result<Vec<Document>, DefenderError> {
+        let link = page.next_link.as_deref().map(|link| self.followed(link, asked)).transpose()?;
+        let (count, seen_before) = (page.items.len(), self.seen.len());
+        let fresh = self.fresh(page.items);
+        let goes_on = count >= self.last_below && self.seen.len() > seen_before;
+        self.next = link.or_else(|| goes_on.then(|| self.skipping(self.seen.len())));
+        Ok(fresh)
+    }
+
+    /// The list from its start without the first `count` objects. Pages overlap rather than leave a gap: what is known is
+    /// counted instead of what was sent, and an object that leaves a filtered list between two pages moves the others up.
+    fn skipping(&self, count: usize) -> Url {
+        let mut url = self.list.clone();
+        url.query_pairs_mut().append_pair("$skip", &count.saturating_sub(SKIP_OVERLAP).to_string());
+        url
+    }
+
+    fn followed(&mut self, link: &str, asked: &Url) -> Result<Url, DefenderError> {
+        let url = self.own(link, asked)?;
+        if self.links.insert(url.as_str().to_owned()) {
+            return Ok(url);
         }
-        match &self.next {
-            // No link is documented for XDR: a full page means that there may be more.
-            Next::Xdr { address, skip } if page.items.len() >= XDR_TOP => {
-                Ok(Next::Xdr { address: address.clone(), skip: skip + page.items.len() })
-            }
-            _ => Ok(Next::Done),
-        }
+        Err(malformed(self.doing, "a list whose pages run in a circle"))
     }
 
     /// The link on our own host. A link to another host would carry the token there; its query is asked of ours instead.
@@ -354,9 +357,11 @@ fn without_expand(url: &Url) -> Url {
 }
 
 /// Graph answers 400 to more.
-const GRAPH_INCIDENTS_TOP: &str = "50";
-const GRAPH_ALERTS_TOP: &str = "100";
+const GRAPH_INCIDENTS_TOP: usize = 50;
+const GRAPH_ALERTS_TOP: usize = 100;
 /// The documented page size of the XDR list.
-const XDR_TOP: usize = 100;
+const XDR_TOP: &str = "100";
+/// So many objects may leave a filtered list while one page is read, and none is missed.
+const SKIP_OVERLAP: usize = 5;
 const MALFORMED_ATTEMPTS_MAX: u32 = 4;
 const MALFORMED_PAUSE: Duration = Duration::from_millis(400);

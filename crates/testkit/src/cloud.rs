@@ -110,7 +110,20 @@ impl TestCloud {
         self.admin(reqwest::Method::DELETE, path, body).await
     }
 
+    /// POST that the admin API must refuse: its answer as text.
+    pub async fn refused(&self, path: &str, body: &Value) -> String {
+        let (status, text) = self.ask(reqwest::Method::POST, path, Some(body)).await;
+        assert!(status.is_client_error(), "POST {path}: {status} {text}");
+        text
+    }
+
     async fn admin(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Value {
+        let (status, text) = self.ask(method.clone(), path, body).await;
+        assert!(status.is_success(), "{method} {path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    async fn ask(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> (reqwest::StatusCode, String) {
         let url = format!("http://{}{path}", self.emulator.admin());
         let mut request = self.http.request(method.clone(), &url);
         if let Some(body) = body {
@@ -119,7 +132,6 @@ impl TestCloud {
         let answer = request.send().await.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
         let status = answer.status();
         let text = answer.text().await.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
-        assert!(status.is_success(), "{method} {path}: {status} {text}");
-        serde_json::from_str(&text).unwrap_or(Value::Null)
+        (status, text)
     }
 }

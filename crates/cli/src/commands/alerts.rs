@@ -11,7 +11,7 @@ use super::{
 use crate::{
     context::Context,
     exit::{Exit, Problem},
-    output::{Field, Format, Listing, OutputArguments, Tone, moment, properties, rows, say, visible},
+    output::{Field, Format, Listing, OutputArguments, Progress, Tone, moment, properties, rows, say, visible},
 };
 
 #[derive(Subcommand)]
@@ -121,10 +121,12 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
     let format = arguments.output.format();
     let mut listing = Listing::start(format, COLUMNS)?;
     let mut left = arguments.limit.unwrap_or(u64::MAX);
+    let progress = Progress::start("alerts read", format, context.global.quiet);
     while left > 0 {
         let page = pages.next().await?;
         tell_notes(context, pages.notes());
         let Some(page) = page else { break };
+        progress.add(page.len() as u64);
         for document in page.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
             left -= 1;
             let fields =
@@ -133,6 +135,7 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
         }
         listing.flush()?;
     }
+    drop(progress);
     listing.finish("No alert matches.")?;
     Ok(Exit::Success)
 }

@@ -9,7 +9,7 @@ use super::change::{ChangeArguments, severity, status};
 use crate::{
     context::Context,
     exit::{Exit, Problem},
-    output::{Field, Format, Listing, OutputArguments, Tone, moment, properties, rows, say, visible},
+    output::{Field, Format, Listing, OutputArguments, Progress, Tone, moment, properties, rows, say, visible},
 };
 
 #[derive(Subcommand)]
@@ -123,10 +123,12 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
     let mut listing =
         Listing::start(format, &["id", "severity", "status", "created", "updated", "assigned to", "title"])?;
     let mut left = arguments.limit.unwrap_or(u64::MAX);
+    let progress = Progress::start("incidents read", format, context.global.quiet);
     while left > 0 {
         let page = pages.next().await?;
         tell_notes(context, pages.notes());
         let Some(page) = page else { break };
+        progress.add(page.len() as u64);
         for document in page.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
             left -= 1;
             let fields =
@@ -135,6 +137,7 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
         }
         listing.flush()?;
     }
+    drop(progress);
     listing.finish("No incident matches.")?;
     Ok(Exit::Success)
 }
