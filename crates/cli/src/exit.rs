@@ -3,7 +3,7 @@
 use std::{fmt, io, process::ExitCode};
 
 use sortie_defender::{DefenderError, DefenderErrorKind};
-use sortie_identity::{CredentialError, TokenError};
+use sortie_identity::{CredentialError, TokenError, TokenErrorCause};
 use sortie_transport::{SendError, TransportSettingsError};
 
 /// Exit codes, as `sortie --help` lists them. They never change their meaning.
@@ -88,9 +88,6 @@ pub(crate) fn next_step(error: &anyhow::Error) -> Option<String> {
         return Some(problem.next.clone());
     }
     error.chain().find_map(|cause| {
-        if let Some(problem) = cause.downcast_ref::<Problem>() {
-            return Some(problem.next.clone());
-        }
         let remedy = |error: &DefenderError| error.remedy();
         cause
             .downcast_ref::<DefenderError>()
@@ -124,9 +121,6 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn exit_of_one(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
-    if let Some(problem) = cause.downcast_ref::<Problem>() {
-        return Some(problem.exit);
-    }
     if let Some(error) = cause.downcast_ref::<DefenderError>() {
         return Some(exit_of_defender(error));
     }
@@ -159,7 +153,15 @@ fn exit_of_defender(error: &DefenderError) -> Exit {
 }
 
 fn exit_of_token(error: &TokenError) -> Exit {
-    if error.send.is_some() { Exit::Network } else { Exit::SignIn }
+    use TokenErrorCause as Cause;
+    match error.cause {
+        _ if error.send.is_some() => Exit::Network,
+        // Nobody refused anything: Entra, or what answered in its place, gave no answer of its own.
+        Cause::Transient | Cause::Throttled => Exit::Service,
+        Cause::HtmlAnswer | Cause::EmptyAnswer | Cause::CutAnswer | Cause::NotJson => Exit::Service,
+        Cause::WrongShape | Cause::TokenMissing | Cause::OversizedAnswer => Exit::Service,
+        _ => Exit::SignIn,
+    }
 }
 
 #[cfg(test)]
@@ -187,6 +189,15 @@ mod tests {
         ] {
             assert_eq!((exit_of(&error), next_step(&error).as_deref()), (Exit::Forbidden, Some("Ask.")));
         }
+    }
+
+    #[test]
+    fn the_outermost_problem_decides_what_is_next() {
+        let inner = Problem { exit: Exit::Forbidden, what: "status 403".into(), next: "Sign in again.".into() };
+        let outer = Problem { exit: Exit::NotFound, what: "no licence".into(), next: "License it.".into() };
+        let error = anyhow::Error::from(inner).context(outer).context("the set-up ended");
+        assert_eq!(sentence(&error), "the set-up ended: no licence: status 403");
+        assert_eq!((exit_of(&error), next_step(&error).as_deref()), (Exit::NotFound, Some("License it.")));
     }
 
     #[test]
