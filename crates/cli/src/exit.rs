@@ -4,7 +4,7 @@ use std::{fmt, io, process::ExitCode};
 
 use sortie_defender::{DefenderError, DefenderErrorKind};
 use sortie_identity::{CredentialError, TokenError, TokenErrorCause};
-use sortie_transport::{ProxyCause, SendError, SendErrorKind, TlsCause};
+use sortie_transport::{ProxyCause, SendError, SendErrorKind, TlsCause, TransportSettingsError};
 
 /// Exit codes, as `sortie --help` lists them. They never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,15 +77,17 @@ impl std::error::Error for Problem {}
 
 /// The exit code that the first error of the chain with an opinion asks for.
 pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
-    error.chain().find_map(exit_of_one).unwrap_or(Exit::Failure)
+    // A problem that was attached as context hides from the chain; anyhow finds it.
+    let attached = error.downcast_ref::<Problem>().map(|problem| problem.exit);
+    attached.or_else(|| error.chain().find_map(exit_of_one)).unwrap_or(Exit::Failure)
 }
 
 /// What to do next, from the first error of the chain that knows.
 pub(crate) fn next_step(error: &anyhow::Error) -> Option<String> {
+    if let Some(problem) = error.downcast_ref::<Problem>() {
+        return Some(problem.next.clone());
+    }
     error.chain().find_map(|cause| {
-        if let Some(problem) = cause.downcast_ref::<Problem>() {
-            return Some(problem.next.clone());
-        }
         let remedy = |error: &DefenderError| error.remedy();
         cause
             .downcast_ref::<DefenderError>()
@@ -93,6 +95,7 @@ pub(crate) fn next_step(error: &anyhow::Error) -> Option<String> {
             .or_else(|| cause.downcast_ref::<TokenError>().map(remedy_of_token))
             .or_else(|| cause.downcast_ref::<CredentialError>().map(|error| error.remedy().to_owned()))
             .or_else(|| cause.downcast_ref::<SendError>().map(SendError::remedy))
+            .or_else(|| cause.downcast_ref::<TransportSettingsError>().map(|error| error.remedy().to_owned()))
     })
 }
 
@@ -118,9 +121,6 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn exit_of_one(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
-    if let Some(problem) = cause.downcast_ref::<Problem>() {
-        return Some(problem.exit);
-    }
     if let Some(error) = cause.downcast_ref::<DefenderError>() {
         return Some(exit_of_defender(error));
     }
@@ -129,6 +129,9 @@ fn exit_of_one(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     }
     if cause.is::<CredentialError>() {
         return Some(Exit::SignIn);
+    }
+    if cause.is::<TransportSettingsError>() {
+        return Some(Exit::Usage);
     }
     cause.is::<SendError>().then_some(Exit::Network)
 }
@@ -164,11 +167,13 @@ pub(crate) fn remedy_of_token(error: &TokenError) -> String {
 
 /// Whether Entra refused, failed, or was never reached.
 pub(crate) fn exit_of_token(error: &TokenError) -> Exit {
-    use TokenErrorCause::{CutAnswer, EmptyAnswer, HtmlAnswer, NotJson, OversizedAnswer, Throttled, Transient};
+    use TokenErrorCause as Cause;
     match error.cause {
         _ if error.send.is_some() => Exit::Network,
-        HtmlAnswer | EmptyAnswer | CutAnswer | NotJson | OversizedAnswer => Exit::Network,
-        Throttled | Transient => Exit::Service,
+        // Nobody refused anything: Entra, or what answered in its place, gave no answer of its own.
+        Cause::Transient | Cause::Throttled => Exit::Service,
+        Cause::HtmlAnswer | Cause::EmptyAnswer | Cause::CutAnswer | Cause::NotJson => Exit::Service,
+        Cause::WrongShape | Cause::TokenMissing | Cause::OversizedAnswer => Exit::Service,
         _ => Exit::SignIn,
     }
 }
@@ -187,6 +192,26 @@ mod tests {
         assert_eq!(sentence(&error), "cannot read settings: the file is empty");
         assert_eq!(exit_of(&error), Exit::Usage);
         assert_eq!(next_step(&error).as_deref(), Some("Write one."));
+    }
+
+    #[test]
+    fn a_problem_that_was_attached_to_an_error_counts() {
+        let problem = || Problem { exit: Exit::Forbidden, what: "no".to_owned(), next: "Ask.".to_owned() };
+        for error in [
+            anyhow::Error::from(io::Error::other("inner")).context(problem()),
+            anyhow::Error::from(io::Error::other("inner")).context(problem()).context("outer"),
+        ] {
+            assert_eq!((exit_of(&error), next_step(&error).as_deref()), (Exit::Forbidden, Some("Ask.")));
+        }
+    }
+
+    #[test]
+    fn the_outermost_problem_decides_what_is_next() {
+        let inner = Problem { exit: Exit::Forbidden, what: "status 403".into(), next: "Sign in again.".into() };
+        let outer = Problem { exit: Exit::NotFound, what: "no licence".into(), next: "License it.".into() };
+        let error = anyhow::Error::from(inner).context(outer).context("the set-up ended");
+        assert_eq!(sentence(&error), "the set-up ended: no licence: status 403");
+        assert_eq!((exit_of(&error), next_step(&error).as_deref()), (Exit::NotFound, Some("License it.")));
     }
 
     #[test]

@@ -6,8 +6,10 @@
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
 use clap::Args;
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 use jiff::{Timestamp, Unit};
+
+use crate::exit::{Exit, Problem};
 
 /// Which form the answer takes; the table is the default.
 #[derive(Args, Clone, Copy, Debug, Default)]
@@ -86,7 +88,7 @@ pub(crate) struct Listing {
 
 impl Listing {
     /// Starts a list with these column names.
-    pub(crate) fn start(format: Format, columns: &[&str]) -> io::Result<Self> {
+    pub(crate) fn start(format: Format, columns: &[&str]) -> anyhow::Result<Self> {
         let mut listing =
             Self { format, table: table(), out: BufWriter::new(io::stdout().lock()), csv: false, rows: 0 };
         listing
@@ -95,13 +97,17 @@ impl Listing {
         if format == Format::Csv {
             listing.csv = true;
             let header: Vec<Field> = columns.iter().map(Field::plain).collect();
-            listing.csv_row(&header)?;
+            written(listing.csv_row(&header))?;
         }
         Ok(listing)
     }
 
     /// One row: `fields` for people and CSV, `document` for JSON.
-    pub(crate) fn row(&mut self, fields: &[Field], document: &str) -> io::Result<()> {
+    pub(crate) fn row(&mut self, fields: &[Field], document: &str) -> anyhow::Result<()> {
+        written(self.put(fields, document))
+    }
+
+    fn put(&mut self, fields: &[Field], document: &str) -> io::Result<()> {
         match self.format {
             Format::Table => {
                 self.table.add_row(fields.iter().map(cell));
@@ -121,12 +127,16 @@ impl Listing {
     }
 
     /// Hands on what has been written so far, so that a pipe sees it before the next wait.
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+    pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
+        written(self.out.flush())
     }
 
     /// Writes what is left; `empty` is the sentence for a table without rows.
-    pub(crate) fn finish(mut self, empty: &str) -> io::Result<u64> {
+    pub(crate) fn finish(mut self, empty: &str) -> anyhow::Result<()> {
+        written(self.end(empty))
+    }
+
+    fn end(&mut self, empty: &str) -> io::Result<()> {
         match self.format {
             Format::Table if self.rows == 0 => writeln!(self.out, "{empty}")?,
             Format::Table => writeln!(self.out, "{}", trimmed(&mut self.table))?,
@@ -134,8 +144,7 @@ impl Listing {
             Format::Json => self.out.write_all(b"\n]\n")?,
             Format::Jsonl | Format::Csv => {}
         }
-        self.out.flush()?;
-        Ok(self.rows)
+        self.out.flush()
     }
 
     fn csv_row(&mut self, fields: &[Field]) -> io::Result<()> {
@@ -210,24 +219,49 @@ pub(crate) fn moment(at: Option<Timestamp>) -> Field {
 }
 
 /// Prints lines of a longer answer for people.
-pub(crate) fn say(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{text}")
+pub(crate) fn say(text: &str) -> anyhow::Result<()> {
+    written(writeln!(io::stdout().lock(), "{text}"))
+}
+
+/// A full disk is said as such; a reader that went away stays recognisable underneath.
+fn written<T>(result: io::Result<T>) -> anyhow::Result<T> {
+    result.map_err(|error| {
+        let next = "Look at where standard output goes: the disk may be full.".to_owned();
+        anyhow::Error::from(error).context(Problem {
+            exit: Exit::Failure,
+            what: "the output cannot be written".to_owned(),
+            next,
+        })
+    })
 }
 
 fn table() -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    if !io::stdout().is_terminal() {
-        // Piped tables are for other programs' eyes: one row a line, whatever the width.
-        table.set_content_arrangement(ContentArrangement::Disabled);
+    match table.width() {
+        // Room for the indentation of a longer answer.
+        Some(width) if io::stdout().is_terminal() && width >= TERMINAL_WIDTH_MIN => {
+            table.set_width(width - INDENTATION_MAX);
+        }
+        // Piped tables are for other programs' eyes: one row a line, whatever the width. So are terminals without one.
+        _ => {
+            table.set_content_arrangement(ContentArrangement::Disabled);
+        }
     }
     table
 }
 
+const TERMINAL_WIDTH_MIN: u16 = 40;
+const INDENTATION_MAX: u16 = 3;
+
 fn trimmed(table: &mut Table) -> String {
-    for column in table.column_iter_mut() {
+    let last = table.column_count().saturating_sub(1);
+    for (at, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
+        // Ids and times stay whole, so that they can be copied; the last column holds the text that may wrap.
+        if at < last {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }

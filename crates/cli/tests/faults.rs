@@ -280,11 +280,12 @@ fn once(kind: &str) -> Value {
 }
 
 async fn throw_all(list: List) {
-    // Four pages at least, whatever the size of the list's pages.
+    // Three pages at least, whatever the size of the list's pages.
     let stage = Stage::start(match list {
-        GraphIncidents | GraphIncidentsWithAlerts => 110,
-        XdrIncidents => 250,
-        Alerts => 70,
+        GraphIncidents => 250,
+        GraphIncidentsWithAlerts => 100,
+        XdrIncidents => 150,
+        Alerts => 50,
     })
     .await;
     let start = Instant::now();
@@ -298,7 +299,6 @@ async fn throw_all(list: List) {
             assert_eq!(touched > 0, left.touches(), "{list:?} {kind} touched {touched} rows");
         }
         thrown += 1;
-        eprintln!("  {kind}: {:.1} s", start.elapsed().as_secs_f64());
     }
     eprintln!("{list:?}: {thrown} faults in {:.1} s", start.elapsed().as_secs_f64());
 }
@@ -389,16 +389,14 @@ async fn no_answer_is_awaited_beyond_the_timeout() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_at_the_sign_in_are_survived_or_said_plainly() {
+    // A failure that names no time to wait is not repeated here, for Entra counts such repeats against the app.
     let survived = [
         json!({ "kind": "too_many_requests" }),
-        json!({ "kind": "server_error" }),
         json!({ "kind": "server_error", "status": 503 }),
-        json!({ "kind": "gateway_timeout" }),
         json!({ "kind": "slow", "delay_ms": 300 }),
         json!({ "kind": "reset" }),
         json!({ "kind": "cut_body" }),
         json!({ "kind": "bad_gzip" }),
-        json!({ "kind": "html" }),
         json!({ "kind": "numbers_as_strings" }),
     ];
     let stage = Stage::start(0).await;
@@ -407,13 +405,17 @@ async fn faults_at_the_sign_in_are_survived_or_said_plainly() {
         fault.as_object_mut().unwrap().extend(sign_in.as_object().unwrap().clone());
         stage.check(GraphIncidents, &fault, Left::All).await;
     }
-    for (kind, words) in
-        [("server_error", "500"), ("reset", "closed before"), ("html", "web page"), ("oversized", "large")]
-    {
+    let ending = [
+        ("server_error", 7, "passing trouble"),
+        ("gateway_timeout", 7, "passing trouble"),
+        ("html", 7, "web page"),
+        ("reset", 6, "closed before an answer"),
+        ("oversized", 6, "larger than"),
+    ];
+    for (kind, code, words) in ending {
         let fault =
             json!({ "kind": kind, "service": "entra", "method": "POST", "route": "*/token", "times": 1_000_000 });
-        let ended = stage.throw(GraphIncidents, &fault).await;
-        assert!(matches!(ended.code, 3 | 6), "{kind}: {} {}", ended.code, ended.stderr);
+        let ended = stage.throw(GraphIncidents, &fault).await.ended_with(code);
         assert!(ended.stderr.contains(words) && ended.stderr.contains("next:"), "{kind}: {}", ended.stderr);
     }
 }

@@ -1,6 +1,7 @@
 //! Why Defender did not give what was asked, who must act, and what to do next.
 
 use serde::Deserialize;
+use serde_json::Value;
 use sortie_identity::{CallError, TokenError};
 use sortie_transport::{Response, SendError};
 
@@ -140,8 +141,12 @@ pub fn service_error(response: &Response) -> ServiceError {
         code: Option<String>,
         message: Option<String>,
         target: Option<String>,
+        #[serde(rename = "innerError")]
+        inner: Value,
     }
     let body = response.json::<Wire>().ok().and_then(|wire| wire.error).unwrap_or_default();
+    let inner_id =
+        || ["request-id", "requestId"].iter().find_map(|name| body.inner.get(name)?.as_str()).map(str::to_owned);
     let mut message = body.message.unwrap_or_default();
     if body.code.is_none() && message.is_empty() && response.is_html() {
         message = "a web page instead of JSON: a proxy or gateway answered in the service's place".to_owned();
@@ -153,7 +158,7 @@ pub fn service_error(response: &Response) -> ServiceError {
         status: response.status.as_u16(),
         code: body.code.unwrap_or_default(),
         message,
-        request_id: response.request_id().map(str::to_owned).or(body.target),
+        request_id: response.request_id().map(str::to_owned).or(body.target).or_else(inner_id),
     }
 }
 

@@ -77,3 +77,17 @@ pub enum TransportSettingsError {
     #[error("the user agent holds characters that a header cannot carry")]
     UserAgent,
 }
+
+impl TransportSettingsError {
+    /// What the operator can do, as a full sentence.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::CaBundleUnreadable { .. } => "Check the path and the right to read it.",
+            Self::CaBundleInvalid { .. } => {
+                "Give the authority's certificate as PEM; a DER file is converted by: openssl x509 -inform der -in ca.der -out ca.pem"
+            }
+            Self::ProxyScheme { .. } => "Write the proxy whole, such as `http://proxy.example:3128`.",
+            Self::UserAgent => "Use visible ASCII characters only.",
+        }
+    }
+}

@@ -44,7 +44,8 @@ pub(crate) struct AddArguments {
     #[arg(long, value_name = "GUID")]
     client_id: ClientId,
     /// Where the credential is found, never the credential itself: env:NAME, file:PATH, stdin, prompt,
-    /// certificate:PEM[,KEY], certificate-env:NAME, federated-file:PATH, github, managed-identity[:CLIENT_ID]
+    /// certificate:PEM or certificate:PEM,KEY, certificate-env:NAME, federated-file:PATH, github, managed-identity or
+    /// managed-identity:CLIENT_ID
     #[arg(long, value_name = "REFERENCE", default_value = "env:AZURE_CLIENT_SECRET", hide_default_value = false)]
     credential: String,
     /// Sign certificate assertions with RS256 and x5t instead of PS256 and x5t#S256

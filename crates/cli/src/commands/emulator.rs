@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 use jiff::Timestamp;
-use sortie_emulator::{ClockMode, Emulator, EmulatorConfig};
+use sortie_emulator::{ClockMode, Emulator, EmulatorConfig, StartError};
 
 use crate::{
     context::Context,
@@ -60,7 +60,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         real_names: arguments.real_names,
         allow_remote: arguments.allow_remote,
     })
-    .await?;
+    .await
+    .map_err(start_problem)?;
     say(&format!("services  http://{}", emulator.http()))?;
     if let Some(https) = emulator.https() {
         say(&format!("services  https://{https}"))?;
@@ -82,6 +83,16 @@ fn address(text: &str) -> anyhow::Result<SocketAddr> {
     text.parse().map_err(|_| {
         Problem::usage(format!("`{text}` is no address to listen on"), "Write one such as 127.0.0.1:8402.").into()
     })
+}
+
+fn start_problem(error: StartError) -> anyhow::Error {
+    let next = match &error {
+        StartError::NotLoopback(_) => "Listen on 127.0.0.1, or add `--allow-remote` in a network that is yours alone.",
+        StartError::Bind { .. } => "Choose another address or port; port 0 takes any free one.",
+        StartError::Tls(_) => "Name a folder that can be written with `--ca-dir`.",
+    };
+    let problem = Problem { exit: Exit::Failure, what: "the emulator did not start".to_owned(), next: next.to_owned() };
+    anyhow::Error::from(error).context(problem)
 }
 
 fn clock(text: &str) -> anyhow::Result<ClockMode> {

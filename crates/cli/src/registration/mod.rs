@@ -2,6 +2,7 @@
 
 mod graph;
 
+use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sortie_identity::Audience;
@@ -10,7 +11,7 @@ use sortie_transport::Transport;
 use url::Url;
 
 use crate::{
-    exit::{Exit, Problem},
+    exit::{Exit, Problem, exit_of},
     roles::Role,
 };
 use graph::{AppObject, Graph, ServicePrincipal};
@@ -70,10 +71,17 @@ impl<'a> Registrar<'a> {
     ///
     /// Running it again finds what is there and changes nothing that is right.
     pub(crate) async fn register(&self, plan: &Plan, mut tell: impl FnMut(Step)) -> anyhow::Result<Registration> {
-        let resources = self.resources(plan, &mut tell).await?;
-        let application = self.application(plan, &resources, &mut tell).await?;
-        let principal = self.principal(&application, &mut tell).await?;
-        self.grant(&principal, &resources, &mut tell).await?;
+        match self.make(plan, &mut tell).await {
+            Ok(registration) => Ok(registration),
+            Err(error) => Err(self.name_held_roles(error).await),
+        }
+    }
+
+    async fn make(&self, plan: &Plan, tell: &mut impl FnMut(Step)) -> anyhow::Result<Registration> {
+        let resources = self.resources(plan, tell).await?;
+        let application = self.application(plan, &resources, tell).await?;
+        let principal = self.principal(&application, tell).await?;
+        self.grant(&principal, &resources, tell).await?;
         Ok(Registration { client_id: application.app_id, object_id: application.id })
     }
 
@@ -84,7 +92,10 @@ impl<'a> Registrar<'a> {
         lifetime: SignedDuration,
         tell: &mut impl FnMut(Step),
     ) -> anyhow::Result<NewSecret> {
-        let made = self.graph.add_password(object_id, &password_body(self.graph.clock.now(), lifetime)).await?;
+        let made = match self.graph.add_password(object_id, &password_body(self.graph.clock.now(), lifetime)).await {
+            Ok(made) => made,
+            Err(error) => return Err(self.name_held_roles(error).await),
+        };
         let Some(value) = made.secret_text else {
             return Err(Problem {
                 exit: Exit::Service,
@@ -162,7 +173,10 @@ impl<'a> Registrar<'a> {
                 principal
             }
             None => {
-                let created = self.graph.create_service_principal(&app_id).await.map_err(|error| {
+                let created = self.graph.add_resource(&app_id).await.map_err(|error| {
+                    if exit_of(&error) != Exit::Failure {
+                        return error;
+                    }
                     let next = format!("The tenant has no licence for the product behind \"{label}\"; leave its roles out, or license it.");
                     error.context(Problem { exit: Exit::Failure, what: format!("\"{label}\" is not in the tenant"), next })
                 })?;
@@ -237,24 +251,24 @@ impl<'a> Registrar<'a> {
                     tell(Step { changed: false, text: format!("{name} is granted") });
                     continue;
                 }
-                if let Err(error) = self.graph.assign(&principal.id, &resource.principal.id, id).await {
-                    return Err(self.explain_refused_grant(error, &name).await);
-                }
+                let granted = self.graph.assign(&principal.id, &resource.principal.id, id).await;
+                granted.with_context(|| format!("{name} could not be granted"))?;
                 tell(Step { changed: true, text: format!("{name} granted and consented") });
             }
         }
         Ok(())
     }
 
-    async fn explain_refused_grant(&self, error: anyhow::Error, role: &str) -> anyhow::Error {
+    /// A refusal for want of a right, with the directory roles that the person has.
+    async fn name_held_roles(&self, error: anyhow::Error) -> anyhow::Error {
+        if exit_of(&error) != Exit::Forbidden {
+            return error;
+        }
         let roles = self.graph.own_directory_roles().await;
         let own = if roles.is_empty() { "no directory role that can be seen".to_owned() } else { roles.join(", ") };
-        let next = "Granting application permissions needs Privileged Role Administrator or Global Administrator: activate that role, or let somebody who has it run the same command.";
-        error.context(Problem {
-            exit: Exit::Forbidden,
-            what: format!("{role} could not be granted; you hold {own}"),
-            next: next.to_owned(),
-        })
+        let next = "An application takes Cloud Application Administrator, granting its roles Privileged Role Administrator (or Global Administrator for both): activate that role, or let somebody who has it run the same command.";
+        let what = format!("your directory roles do not suffice, you hold {own}");
+        error.context(Problem { exit: Exit::Forbidden, what, next: next.to_owned() })
     }
 }
 
@@ -282,6 +296,8 @@ pub(crate) fn calls(
     let planned: Vec<Resource> = audiences.iter().map(|audience| Resource::planned(audience, plan)).collect();
     calls.push(("GET", format!("/v1.0/applications?$filter=displayName eq '{}'", plan.display_name), None));
     calls.push(("POST", "/v1.0/applications".to_owned(), Some(application_body(plan, &planned))));
+    let own = "/v1.0/servicePrincipals?$filter=appId eq '<client id>'&$select=id,appId,displayName,appRoles";
+    calls.push(("GET", own.to_owned(), None));
     calls.push(("POST", "/v1.0/servicePrincipals".to_owned(), Some(json!({ "appId": "<client id>" }))));
     calls.push(("GET", "/v1.0/servicePrincipals/<service principal>/appRoleAssignments".to_owned(), None));
     for resource in &planned {

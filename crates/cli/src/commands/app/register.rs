@@ -4,7 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use jiff::SignedDuration;
-use sortie_identity::{Audience, Cloud, CredentialSource, EndpointVersion, administrator::DelegatedToken, inspect};
+use sortie_identity::{
+    Audience, Cloud, CredentialSource, EndpointVersion, TokenErrorCause, administrator::DelegatedToken, inspect,
+};
 use sortie_model::{ClientId, ConnectionName, TenantId};
 
 use super::{CloudArguments, lifetime, refused, secret_place::SecretPlace};
@@ -97,9 +99,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let tenant = tenant_of(&token)?;
     let registrar = Registrar::new(&transport, &hosts.graph, &token.secret, &*context.clock);
     let registration = registrar.register(&plan, tell).await?;
-    let connection = match known {
-        Some(known) if is_lasting(&known, context) => known,
-        _ => Connection {
+    let mut connection = match known {
+        Some(known) => Connection { credential: place.reference(), ..known },
+        None => Connection {
             tenant,
             client_id: registration.client_id.parse()?,
             cloud,
@@ -109,8 +111,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
             hosts: overrides,
         },
     };
-    if has_working_secret(&settings, &arguments.connection_name, &connection, context) {
+    if has_its_secret(&settings, &arguments.connection_name, &connection, &plan, context).await {
         tell(Step { changed: false, text: format!("connection {} has its credential", arguments.connection_name) });
+        connection.credential = settings.connections[&arguments.connection_name].credential.clone();
     } else {
         make_secret(&registrar, &registration, &place, arguments.lifetime).await?;
         keep_connection(&mut settings, &arguments.connection_name, &connection, context)?;
@@ -216,16 +219,30 @@ fn known(arguments: &Arguments, settings: &Settings) -> Option<Connection> {
     (arguments.application.as_ref() == Some(&known.client_id)).then(|| known.clone())
 }
 
-/// Whether its credential is there now, and will be there for a run that nobody watches.
-fn is_lasting(connection: &Connection, context: &Context) -> bool {
-    !matches!(connection.credential, CredentialSource::Stdin | CredentialSource::Prompt)
-        && connection.credential.load(&Terminal, context.clock.now()).is_ok()
-}
-
-fn has_working_secret(settings: &Settings, name: &ConnectionName, wanted: &Connection, context: &Context) -> bool {
-    settings.connections.get(name).is_some_and(|known| {
-        known.client_id == wanted.client_id && known.tenant == wanted.tenant && is_lasting(known, context)
-    })
+/// Whether the connection exists with a credential that nothing speaks against: a second secret would only be one more
+/// to guard. What is not at hand now (a vault's, one that is typed) counts as good.
+async fn has_its_secret(
+    settings: &Settings,
+    name: &ConnectionName,
+    wanted: &Connection,
+    plan: &Plan,
+    context: &Context,
+) -> bool {
+    let known = settings.connections.get(name);
+    let Some(known) = known.filter(|known| known.client_id == wanted.client_id && known.tenant == wanted.tenant) else {
+        return false;
+    };
+    match &known.credential {
+        CredentialSource::Environment { .. } | CredentialSource::Stdin | CredentialSource::Prompt => return true,
+        other if other.load(&Terminal, context.clock.now()).is_err() => return false,
+        _ => {}
+    }
+    let Ok(session) = context.session_of(settings, name.to_string(), known) else { return false };
+    let audience = plan.roles.first().map_or(Audience::Graph, |role| role.api.audience());
+    match session.client.tokens().token(&audience).await {
+        Err(error) => !matches!(error.cause, TokenErrorCause::WrongSecret | TokenErrorCause::SecretExpired),
+        Ok(_) => true,
+    }
 }
 
 /// Makes the secret and keeps it; one that cannot be kept is taken away again, for nobody could use it.
@@ -237,7 +254,12 @@ async fn make_secret(
 ) -> anyhow::Result<()> {
     let secret = registrar.new_secret(&registration.object_id, lifetime, &mut tell).await?;
     if let Err(error) = place.keep(&secret.value).await {
-        registrar.remove_secret(&registration.object_id, &secret.key_id).await?;
+        if registrar.remove_secret(&registration.object_id, &secret.key_id).await.is_err() {
+            let what = "the new secret could not be kept, nor taken away again".to_owned();
+            let next = format!("Remove the secret {} in the portal and run it again.", secret.key_id);
+            return Err(error.context(Problem { exit: Exit::Failure, what, next }));
+        }
+        tell(Step { changed: true, text: format!("client secret {} removed again", secret.key_id) });
         return Err(error);
     }
     tell(Step { changed: true, text: format!("the secret is in {}", place.describe()) });

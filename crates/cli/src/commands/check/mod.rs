@@ -121,7 +121,7 @@ fn print_steps(steps: &[String], command: Option<&str>, arguments: &Arguments) -
             (true, Purpose::Read) => "for reading",
             (true, Purpose::Write) => "for reading and changing",
         };
-        return Ok(say(&format!("\nAll is in order {purpose}."))?);
+        return say(&format!("\nAll is in order {purpose}."));
     }
     for (at, step) in steps.iter().enumerate() {
         let mut lines = step.lines();

@@ -4,6 +4,7 @@ mod request;
 
 use std::{path::PathBuf, sync::Arc};
 
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use sortie_identity::{
     Audience, EndpointVersion, ScopeNote,
@@ -83,7 +84,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         }
     };
     if let Some(path) = &arguments.out {
-        write_private(path, text.as_bytes())?;
+        write_private(path, text.as_bytes())
+            .with_context(|| format!("the token cannot be written to {}", path.display()))?;
         context.note(&format!(
             "the token is in {} (mode 0600); it is as good as a password until it expires",
             path.display()
@@ -242,7 +244,6 @@ pub(crate) fn finding_text(finding: &Finding) -> String {
 }
 
 fn read_token(path: &std::path::Path) -> anyhow::Result<String> {
-    use anyhow::Context as _;
     use std::io::Read as _;
     let mut text = String::new();
     if path.as_os_str() == "-" {

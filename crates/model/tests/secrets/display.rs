@@ -1,0 +1,3 @@
+fn main() {
+    println!("{}", sortie_model::Secret::new("hunter2"));
+}

@@ -1,0 +1,3 @@
+fn main() {
+    let _ = sortie_model::Secret::new("hunter2") == sortie_model::Secret::new("hunter2");
+}
