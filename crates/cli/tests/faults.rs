@@ -1,5 +1,6 @@
 //! Every fault that the simulated cloud knows, thrown in the middle of a list: nothing is lost, or it is said plainly.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
+#![expect(clippy::print_stderr, reason = "how many faults were thrown must be seen")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -40,7 +40,7 @@ async fn the_watch_knows_a_token_and_a_secret_when_it_sees_one() {
         let token = token(&sortie, audience).await;
         assert_eq!(token.split('.').count(), 3, "{} characters are no token", token.len());
         let by_form = Leaks::default().find(&format!("authorization: Bearer {token}\n"));
-        assert_eq!(by_form, [token.clone()], "a token is known by its form alone");
+        assert!(by_form.len() == 1 && by_form.contains(&token), "a token is known by its form alone");
         // Whoever asks for a token also sees nothing else of it.
         let stderr = sortie.run_unwatched(&["token", "--audience", audience, "--raw", "-vvv"], "").await.stderr;
         assert_eq!(cloud.leaks().find(&stderr), Vec::<String>::new());

@@ -1,5 +1,6 @@
 //! Recorded and documented answers of Microsoft's services: every leaf that arrives can be reached in what is kept.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
+#![expect(clippy::print_stdout, reason = "the table and what is skipped must be seen")]
 
 mod table;
 
@@ -247,7 +248,7 @@ fn error_bodies(name: &str, body: &[u8]) -> usize {
 fn response(status: u16, body: &[u8]) -> Response {
     Response {
         status: StatusCode::from_u16(status).unwrap(),
-        headers: http::HeaderMap::new(),
+        headers: Default::default(),
         body: body.to_vec().into(),
         url: "https://graph.microsoft.com/".parse().unwrap(),
         elapsed: Duration::ZERO,
