@@ -1,5 +1,7 @@
 //! The command that `sortie check` prints mends what it found, pasted as it is.
 
+use std::time::Duration;
+
 use sortie_testkit::Ended;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
@@ -29,7 +31,8 @@ async fn check_mends(stage: &Stage) {
     let found = stage.sortie.run(&["check"]).await.ended_with(9);
     let command = found.stdout.lines().find_map(|line| line.trim().strip_prefix("sortie app register ")).unwrap();
     let arguments: Vec<&str> = ["app", "register", "--yes"].into_iter().chain(command.split(' ')).collect();
-    as_administrator(stage, &arguments).await.succeeded();
+    let ended = tokio::time::timeout(Duration::from_secs(60), as_administrator(stage, &arguments)).await;
+    ended.unwrap_or_else(|_| panic!("`sortie app register {command}` hangs")).succeeded();
     stage.sortie.run(&["check"]).await.succeeded();
     let after = stage.sortie.run(&["connection", "show", "--json"]).await.succeeded().stdout;
     assert_eq!(after, connection, "the connection stays as it was");
