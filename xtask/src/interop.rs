@@ -1,7 +1,7 @@
 //! Other people's clients, unmodified, for the interoperability tests: installed once, outside the tree.
 //!
 //! The pins are `interop/requirements.txt` and `interop/package-lock.json`; the folder's name carries their hash, so a
-//! changed pin makes a new environment. The tests themselves are `crates/cli/tests/interop.rs`.
+//! changed pin makes a new environment. The tests themselves are `crates/cli/tests/interop/`.
 
 use std::{
     collections::hash_map::DefaultHasher,

@@ -5,7 +5,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use clap::Args;
 use sortie_defender::Defender;
-use sortie_identity::{Application, AuthorizedClient, CredentialSource, EndpointVersion, TokenSource};
+use sortie_identity::{
+    Application, AuthorizedClient, AzureEnvironment, Cloud, EndpointVersion, HostOverrides, TokenSource,
+};
 use sortie_model::{Clock, ConnectionName, SystemClock};
 use sortie_transport::{ProxySetting, Transport, TransportSettings, Wait, WaitReason};
 use url::Url;
@@ -66,7 +68,7 @@ pub(crate) struct Context {
 /// A connection that is ready to be used; the token is fetched by the first call.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
-    /// The connection's name, or `environment`.
+    /// The connection's name, or [`ENVIRONMENT`].
     pub name: String,
     pub application: Application,
     pub transport: Transport,
@@ -110,9 +112,16 @@ impl Context {
 
     /// The chosen connection, with its credential loaded.
     pub(crate) fn session(&self) -> anyhow::Result<Session> {
+        let session = self.session_unremarked()?;
+        self.remark(&session);
+        Ok(session)
+    }
+
+    /// The same for a command that says itself what looks wrong with the credential.
+    pub(crate) fn session_unremarked(&self) -> anyhow::Result<Session> {
         let settings = self.settings()?;
         let (name, connection) = self.choose(&settings)?;
-        self.session_of(&settings, name, &connection)
+        self.load(&settings, name, &connection)
     }
 
     /// A session of this connection.
@@ -122,13 +131,22 @@ impl Context {
         name: String,
         connection: &Connection,
     ) -> anyhow::Result<Session> {
+        let session = self.load(settings, name, connection)?;
+        self.remark(&session);
+        Ok(session)
+    }
+
+    fn remark(&self, session: &Session) {
+        if let Some(warning) = session.application.credential.warning() {
+            self.note(&warning.to_string());
+        }
+    }
+
+    fn load(&self, settings: &Settings, name: String, connection: &Connection) -> anyhow::Result<Session> {
         let credential = connection
             .credential
             .load(&Terminal, self.clock.now())
             .with_context(|| format!("the credential of connection `{name}` cannot be used"))?;
-        if let Some(warning) = credential.warning() {
-            self.note(&warning.to_string());
-        }
         let mut hosts = connection.cloud.hosts();
         if let Some(region) = connection.region {
             hosts = hosts.in_region(region);
@@ -161,8 +179,11 @@ impl Context {
         if let [(name, connection)] = settings.connections.iter().collect::<Vec<_>>()[..] {
             return Ok((name.to_string(), connection.clone()));
         }
-        if let Some(connection) = from_environment()? {
-            return Ok(("environment".to_owned(), connection));
+        match from_environment() {
+            Ok(Some(connection)) => return Ok((ENVIRONMENT.to_owned(), connection)),
+            // The secret alone may well be there for connections that refer to it; then those are what is meant.
+            Err(error) if settings.connections.is_empty() => return Err(error),
+            Ok(None) | Err(_) => {}
         }
         let (what, next) = match settings.connections.is_empty() {
             true => (
@@ -201,26 +222,42 @@ impl Session {
     }
 }
 
-/// A connection from `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and a credential of the usual names, if all are there.
+/// A connection from the usual `AZURE_*` variables; `None` where none of the three that it needs is set.
 fn from_environment() -> anyhow::Result<Option<Connection>> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-    let (Some(tenant), Some(client_id)) = (variable("AZURE_TENANT_ID"), variable("AZURE_CLIENT_ID")) else {
-        return Ok(None);
+    let environment = AzureEnvironment::read(&Terminal)?;
+    let (tenant, client_id, credential) = match (environment.tenant, environment.client_id, environment.credential) {
+        (None, None, None) => return Ok(None),
+        (Some(tenant), Some(client_id), Some(credential)) => (tenant, client_id, credential),
+        (tenant, client_id, credential) => {
+            let missing = [
+                ("AZURE_TENANT_ID", tenant.is_none()),
+                ("AZURE_CLIENT_ID", client_id.is_none()),
+                (
+                    "one of AZURE_CLIENT_SECRET, AZURE_CLIENT_CERTIFICATE_PATH and AZURE_FEDERATED_TOKEN_FILE",
+                    credential.is_none(),
+                ),
+            ];
+            let missing: Vec<_> = missing.iter().filter(|(_, missing)| *missing).map(|(name, _)| *name).collect();
+            let what = format!("the AZURE_* variables are incomplete: {} is not set", missing.join(" and "));
+            let next = "Set it, or add a connection with `sortie connection add`.";
+            return Err(Problem::usage(what, next).into());
+        }
     };
-    let Some(credential) = CredentialSource::from_azure_environment(&Terminal) else { return Ok(None) };
-    let mut hosts = sortie_identity::HostOverrides::default();
-    if let Some(login) = variable("AZURE_AUTHORITY_HOST") {
-        hosts.login = Some(parse_url("AZURE_AUTHORITY_HOST", &login)?);
-    }
     Ok(Some(Connection {
-        tenant: tenant.parse().context("AZURE_TENANT_ID is not usable")?,
-        client_id: client_id.parse().context("AZURE_CLIENT_ID is not usable")?,
-        cloud: Default::default(),
-        endpoint: Default::default(),
+        tenant: tenant.parse().context("AZURE_TENANT_ID is not usable").map_err(usage)?,
+        client_id: client_id.parse().context("AZURE_CLIENT_ID is not usable").map_err(usage)?,
+        cloud: Cloud::default(),
+        endpoint: EndpointVersion::default(),
         region: None,
         credential,
-        hosts,
+        hosts: HostOverrides { login: environment.authority_host, ..HostOverrides::default() },
     }))
+}
+
+/// A variable that holds the wrong thing is a mistake of the set-up.
+fn usage(error: anyhow::Error) -> anyhow::Error {
+    let next = "Copy the ids from the application's Overview page: Application (client) ID and Directory (tenant) ID.";
+    Problem::usage(crate::exit::sentence(&error), next).into()
 }
 
 fn parse_proxy(text: &str) -> anyhow::Result<Url> {
@@ -232,6 +269,9 @@ fn parse_url(name: &str, text: &str) -> anyhow::Result<Url> {
         Problem::usage(format!("{name} is not a URL"), "Write it whole, such as `https://host:port`.").into()
     })
 }
+
+/// The name of what the `AZURE_*` variables describe.
+pub(crate) const ENVIRONMENT: &str = "environment";
 
 fn tell_wait(wait: &Wait) {
     let seconds = wait.duration.as_secs_f64();

@@ -4,7 +4,7 @@ use std::{fmt, io, process::ExitCode};
 
 use sortie_defender::{DefenderError, DefenderErrorKind};
 use sortie_identity::{CredentialError, TokenError, TokenErrorCause};
-use sortie_transport::{SendError, TransportSettingsError};
+use sortie_transport::{ProxyCause, SendError, SendErrorKind, TlsCause, TransportSettingsError};
 
 /// Exit codes, as `sortie --help` lists them. They never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,14 +88,11 @@ pub(crate) fn next_step(error: &anyhow::Error) -> Option<String> {
         return Some(problem.next.clone());
     }
     error.chain().find_map(|cause| {
-        if let Some(problem) = cause.downcast_ref::<Problem>() {
-            return Some(problem.next.clone());
-        }
         let remedy = |error: &DefenderError| error.remedy();
         cause
             .downcast_ref::<DefenderError>()
             .map(remedy)
-            .or_else(|| cause.downcast_ref::<TokenError>().map(TokenError::remedy))
+            .or_else(|| cause.downcast_ref::<TokenError>().map(remedy_of_token))
             .or_else(|| cause.downcast_ref::<CredentialError>().map(|error| error.remedy().to_owned()))
             .or_else(|| cause.downcast_ref::<SendError>().map(SendError::remedy))
             .or_else(|| cause.downcast_ref::<TransportSettingsError>().map(|error| error.remedy().to_owned()))
@@ -124,9 +121,6 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn exit_of_one(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
-    if let Some(problem) = cause.downcast_ref::<Problem>() {
-        return Some(problem.exit);
-    }
     if let Some(error) = cause.downcast_ref::<DefenderError>() {
         return Some(exit_of_defender(error));
     }
@@ -158,7 +152,21 @@ fn exit_of_defender(error: &DefenderError) -> Exit {
     }
 }
 
-fn exit_of_token(error: &TokenError) -> Exit {
+/// What to do about a sign-in that failed, with the option of the command line that helps.
+pub(crate) fn remedy_of_token(error: &TokenError) -> String {
+    use SendErrorKind::{Connect, Dns, Proxy, Timeout, Tls};
+    let option = match error.send.as_deref().map(|send| &*send.kind) {
+        Some(Tls(TlsCause::UnknownIssuer | TlsCause::NoRoots)) => " The option is `--ca-bundle FILE`.",
+        Some(Dns(_) | Connect(_) | Timeout { .. } | Proxy(ProxyCause::Unreachable | ProxyCause::Broken)) => {
+            " The option is `--proxy URL`."
+        }
+        _ => "",
+    };
+    format!("{}{option}", error.remedy())
+}
+
+/// Whether Entra refused, failed, or was never reached.
+pub(crate) fn exit_of_token(error: &TokenError) -> Exit {
     use TokenErrorCause as Cause;
     match error.cause {
         _ if error.send.is_some() => Exit::Network,
@@ -195,6 +203,15 @@ mod tests {
         ] {
             assert_eq!((exit_of(&error), next_step(&error).as_deref()), (Exit::Forbidden, Some("Ask.")));
         }
+    }
+
+    #[test]
+    fn the_outermost_problem_decides_what_is_next() {
+        let inner = Problem { exit: Exit::Forbidden, what: "status 403".into(), next: "Sign in again.".into() };
+        let outer = Problem { exit: Exit::NotFound, what: "no licence".into(), next: "License it.".into() };
+        let error = anyhow::Error::from(inner).context(outer).context("the set-up ended");
+        assert_eq!(sentence(&error), "the set-up ended: no licence: status 403");
+        assert_eq!((exit_of(&error), next_step(&error).as_deref()), (Exit::NotFound, Some("License it.")));
     }
 
     #[test]

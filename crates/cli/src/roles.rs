@@ -1,5 +1,7 @@
 //! Application permissions by the names that people use: role values, the portal's words, and the usual mistakes.
 
+use std::borrow::Cow;
+
 use clap::ValueEnum;
 use sortie_identity::Audience;
 
@@ -60,6 +62,16 @@ impl Purpose {
         let known =
             |(api, value): &(Api, &str)| ROLES.iter().copied().find(|role| role.api == *api && role.value == *value);
         values.iter().filter_map(known).collect()
+    }
+}
+
+/// The API's product by its own name; Entra lists some under older ones, which `Audience::label` gives.
+pub(crate) fn product(audience: &Audience) -> Cow<'_, str> {
+    match audience {
+        Audience::Xdr => Cow::Borrowed("Defender XDR"),
+        Audience::DefenderForEndpoint => Cow::Borrowed("Defender for Endpoint"),
+        Audience::CloudApps => Cow::Borrowed("Defender for Cloud Apps"),
+        Audience::Graph | Audience::Other(_) => audience.label(),
     }
 }
 

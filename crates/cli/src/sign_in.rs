@@ -4,14 +4,17 @@ use std::{process::Stdio, sync::Arc, time::Duration};
 
 use clap::Args;
 use sortie_identity::{
-    Cloud, Hosts,
+    Cloud, Hosts, TokenError, TokenErrorCause,
     administrator::{Administrator, DelegatedToken},
 };
 use sortie_model::{ClientId, TenantId};
 use sortie_transport::{Request, Transport};
 use url::Url;
 
-use crate::context::Context;
+use crate::{
+    context::Context,
+    exit::{Exit, Problem},
+};
 
 /// How the administrator signs in.
 #[derive(Args, Clone, Debug, Default)]
@@ -57,6 +60,13 @@ impl SignIn<'_> {
         if let Some(client_id) = &self.arguments.sign_in_client_id {
             administrator = administrator.client_id(client_id.clone());
         }
+        let token = self.wait(&administrator).await;
+        token.map_err(
+            |error| if self.arguments.sign_in_client_id.is_none() { name_another_client(error) } else { error },
+        )
+    }
+
+    async fn wait(&self, administrator: &Administrator) -> anyhow::Result<DelegatedToken> {
         if self.arguments.device_code {
             let code = administrator.device_code().await?;
             eprintln!("Open {} and type {}", code.verification_uri, code.user_code);
@@ -74,6 +84,24 @@ impl SignIn<'_> {
         }
         Ok(waiting.finish(PATIENCE).await?)
     }
+}
+
+/// A tenant that blocks Microsoft's public client says so in one of these ways (M).
+fn name_another_client(error: anyhow::Error) -> anyhow::Error {
+    let cause = error.chain().find_map(|cause| cause.downcast_ref::<TokenError>()).map(|error| error.cause);
+    let blocked = [
+        TokenErrorCause::ConsentMissing,
+        TokenErrorCause::ApplicationNotFound,
+        TokenErrorCause::ApplicationDisabled,
+        TokenErrorCause::ServicePrincipalMissing,
+        TokenErrorCause::RoleRequired,
+    ];
+    if !cause.is_some_and(|cause| blocked.contains(&cause)) {
+        return error;
+    }
+    let what = "the tenant does not let you sign in with Microsoft Graph Command Line Tools".to_owned();
+    let next = "Have an administrator consent to it, or name a public client of your own with `--sign-in-client-id` (App registrations > Authentication > Allow public client flows, redirect address http://localhost).";
+    error.context(Problem { exit: Exit::SignIn, what, next: next.to_owned() })
 }
 
 /// Opens the page where a browser can be started, and prints its address in any case.

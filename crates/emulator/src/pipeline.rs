@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
-    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, RETRY_AFTER},
 };
 use serde_json::{Value, json};
 
@@ -35,7 +35,8 @@ use crate::{
 /// Stands in front of all services.
 pub(crate) async fn pipeline(State(app): State<App>, request: Request, next: Next) -> Response {
     let (request, seen) = Seen::of(request).await;
-    let response = answer(&app, &seen, request, next).await;
+    let mut response = answer(&app, &seen, request, next).await;
+    date(&app, &mut response);
     let is_dropped = response.extensions().get::<DropConnection>().is_some();
     app.counters.called(Call {
         service: seen.service,
@@ -76,6 +77,14 @@ impl Seen {
         });
         let route = matched.unwrap_or_else(|| "(none)".to_owned());
         (request, Self { service, method, path, query, route, headers, app_id, token })
+    }
+}
+
+/// Answers carry the time of the simulated cloud, by which clients find out that their own clock is off.
+fn date(app: &App, response: &mut Response) {
+    let now = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&app.clock.now());
+    if let Some(now) = now.ok().and_then(|now| HeaderValue::try_from(now).ok()) {
+        response.headers_mut().insert(DATE, now);
     }
 }
 

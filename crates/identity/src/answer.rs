@@ -66,9 +66,11 @@ pub(crate) fn refusal(status: u16, value: &Value) -> Details {
         _ if error.is_none() && code.is_none() => TokenErrorCause::WrongShape,
         _ => TokenErrorCause::UnknownRefusal,
     };
-    let cause = code
-        .and_then(TokenErrorCause::of_code)
-        .or_else(|| error.as_deref().and_then(TokenErrorCause::of_oauth_error))
+    let word = error.as_deref();
+    let cause = word
+        .and_then(TokenErrorCause::of_device_flow)
+        .or_else(|| code.and_then(TokenErrorCause::of_code))
+        .or_else(|| word.and_then(TokenErrorCause::of_oauth_error))
         .unwrap_or(fallback);
     let described = |label| description.as_deref().and_then(|words| after_label(words, label));
     Details {

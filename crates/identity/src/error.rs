@@ -192,6 +192,7 @@ impl TokenError {
         }
         let remedy = self.explanation().map_or_else(|| self.cause.remedy(), |row| row.remedy);
         match self.clock_ahead {
+            Some(ahead) if self.cause == TokenErrorCause::AssertionTime => clock_sentence(ahead),
             Some(ahead) => format!("{} {remedy}", clock_sentence(ahead)),
             None => remedy.to_owned(),
         }
@@ -284,12 +285,12 @@ impl fmt::Display for Who {
 /// By how much and which way the clock is off.
 fn clock_sentence(ahead: SignedDuration) -> String {
     let seconds = ahead.as_secs().unsigned_abs();
-    let way = if ahead.is_negative() { "behind" } else { "ahead" };
+    let way = if ahead.is_negative() { "behind" } else { "ahead of" };
     let (amount, unit) = match seconds {
         0..120 => (seconds, "seconds"),
-        120..7200 => (seconds / 60, "minutes"),
-        7200..172_800 => (seconds / 3600, "hours"),
-        _ => (seconds / 86_400, "days"),
+        120..7200 => ((seconds + 30) / 60, "minutes"),
+        7200..172_800 => ((seconds + 1800) / 3600, "hours"),
+        _ => ((seconds + 43_200) / 86_400, "days"),
     };
-    format!("This machine's clock is {amount} {unit} {way} of the service's; set it right (NTP).")
+    format!("This machine's clock is {amount} {unit} {way} the service's; set it right (NTP).")
 }

@@ -41,18 +41,25 @@ impl Cause {
         explain(code).map(|row| row.cause)
     }
 
-    /// What an OAuth `error` says where no code is known (RFC 6749 section 5.2, RFC 8628 section 3.5).
+    /// What the device flow's own words say (RFC 8628 section 3.5); the codes beside them are documented nowhere.
+    pub(crate) fn of_device_flow(error: &str) -> Option<Self> {
+        Some(match error {
+            "authorization_pending" | "slow_down" => Self::AuthorizationPending,
+            "authorization_declined" => Self::AuthorizationDeclined,
+            "bad_verification_code" => Self::BadVerificationCode,
+            "expired_token" | "code_expired" => Self::CodeExpired,
+            _ => return None,
+        })
+    }
+
+    /// What an OAuth `error` says where no code is known (RFC 6749 section 5.2).
     pub(crate) fn of_oauth_error(error: &str) -> Option<Self> {
         Some(match error {
             "invalid_request" | "unsupported_grant_type" => Self::RequestMalformed,
             "invalid_scope" => Self::ScopeInvalid,
             "invalid_resource" => Self::ResourceNotFound,
-            "authorization_pending" | "slow_down" => Self::AuthorizationPending,
-            "authorization_declined" => Self::AuthorizationDeclined,
             "access_denied" | "permission_denied" => Self::ConsentDeclined,
             "consent_required" => Self::ConsentMissing,
-            "bad_verification_code" => Self::BadVerificationCode,
-            "expired_token" | "code_expired" => Self::CodeExpired,
             "interaction_required" => Self::ConditionalAccess,
             "temporarily_unavailable" | "server_error" => Self::Transient,
             _ => return None,

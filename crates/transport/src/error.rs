@@ -251,7 +251,7 @@ impl ProxyCause {
     fn remedy(self, host: &str) -> String {
         match self {
             Self::AuthenticationRequired => {
-                "Put the proxy's user name and password into its address (http://user:password@proxy:port).".to_owned()
+                "Put the proxy's user name and password into its address in the variable HTTPS_PROXY (http://user:password@proxy:port).".to_owned()
             }
             Self::Refused => format!("Ask the network's administrators to allow `{host}` port 443 on the proxy."),
             Self::Unreachable => {

@@ -1,5 +1,7 @@
 //! `sortie connection add|list|show|test|use|remove`: the settings file by commands.
 
+mod test;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -23,6 +25,8 @@ pub(crate) enum Command {
     List(ListArguments),
     /// Show one connection: the current one, or NAME
     Show(NameArguments),
+    /// Sign in once for each API that a connection reaches, and show the roles
+    Test(test::Arguments),
     /// Make a connection the current one
     Use(NameArgument),
     /// Forget a connection; nothing changes at Microsoft
@@ -122,6 +126,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Add(arguments) => add(*arguments, context),
         Command::List(arguments) => list(arguments.output, context),
         Command::Show(arguments) => show(&arguments, context),
+        Command::Test(arguments) => test::run(arguments, context).await,
         Command::Use(arguments) => choose(&arguments.name, context),
         Command::Remove(arguments) => remove(&arguments, context),
     }

@@ -129,10 +129,17 @@ impl Graph<'_> {
         Ok(self.list("find the service principal", &["servicePrincipals"], &query).await?.into_iter().next())
     }
 
+    /// Of an application of our own, which replicas may not know yet.
     pub(super) async fn create_service_principal(&self, app_id: &str) -> anyhow::Result<ServicePrincipal> {
         let doing = "create the service principal";
         let request = self.post(&["servicePrincipals"], &json!({ "appId": app_id }));
         read(doing, &self.send_until_known(doing, request).await?)
+    }
+
+    /// Of one of Microsoft's APIs: what the tenant does not know now, it has no licence for.
+    pub(super) async fn add_resource(&self, app_id: &str) -> anyhow::Result<ServicePrincipal> {
+        let doing = "create the service principal";
+        read(doing, &self.send(doing, self.post(&["servicePrincipals"], &json!({ "appId": app_id }))).await?)
     }
 
     pub(super) async fn assignments(&self, service_principal: &str) -> anyhow::Result<Vec<Assignment>> {

@@ -2,15 +2,16 @@
 
 mod graph;
 
+use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use sortie_identity::{Audience, inspect::RoleRecord};
+use sortie_identity::Audience;
 use sortie_model::{Clock, Secret};
 use sortie_transport::Transport;
 use url::Url;
 
 use crate::{
-    exit::{Exit, Problem},
+    exit::{Exit, Problem, exit_of},
     roles::Role,
 };
 use graph::{AppObject, Graph, ServicePrincipal};
@@ -47,6 +48,15 @@ pub(crate) struct NewSecret {
     pub key_id: String,
 }
 
+/// What the directory says about an application's roles of one API.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Standing {
+    /// Values of the roles that its API permissions page lists.
+    pub listed: Vec<String>,
+    /// Values of those that are granted, and since when.
+    pub granted: Vec<(String, Option<Timestamp>)>,
+}
+
 /// An administrator at Graph.
 pub(crate) struct Registrar<'a> {
     graph: Graph<'a>,
@@ -61,10 +71,17 @@ impl<'a> Registrar<'a> {
     ///
     /// Running it again finds what is there and changes nothing that is right.
     pub(crate) async fn register(&self, plan: &Plan, mut tell: impl FnMut(Step)) -> anyhow::Result<Registration> {
-        let resources = self.resources(plan, &mut tell).await?;
-        let application = self.application(plan, &resources, &mut tell).await?;
-        let principal = self.principal(&application, &mut tell).await?;
-        self.grant(&principal, &resources, &mut tell).await?;
+        match self.make(plan, &mut tell).await {
+            Ok(registration) => Ok(registration),
+            Err(error) => Err(self.name_held_roles(error).await),
+        }
+    }
+
+    async fn make(&self, plan: &Plan, tell: &mut impl FnMut(Step)) -> anyhow::Result<Registration> {
+        let resources = self.resources(plan, tell).await?;
+        let application = self.application(plan, &resources, tell).await?;
+        let principal = self.principal(&application, tell).await?;
+        self.grant(&principal, &resources, tell).await?;
         Ok(Registration { client_id: application.app_id, object_id: application.id })
     }
 
@@ -75,7 +92,10 @@ impl<'a> Registrar<'a> {
         lifetime: SignedDuration,
         tell: &mut impl FnMut(Step),
     ) -> anyhow::Result<NewSecret> {
-        let made = self.graph.add_password(object_id, &password_body(self.graph.clock.now(), lifetime)).await?;
+        let made = match self.graph.add_password(object_id, &password_body(self.graph.clock.now(), lifetime)).await {
+            Ok(made) => made,
+            Err(error) => return Err(self.name_held_roles(error).await),
+        };
         let Some(value) = made.secret_text else {
             return Err(Problem {
                 exit: Exit::Service,
@@ -101,23 +121,26 @@ impl<'a> Registrar<'a> {
         })
     }
 
-    /// Whether the application lists permissions of this API, and when the newest of them was consented to.
-    pub(crate) async fn record(&self, client_id: &str, resource_app_id: &str) -> anyhow::Result<RoleRecord> {
+    /// Which application roles of this API the application lists, and which of them are granted.
+    pub(crate) async fn standing(&self, client_id: &str, resource_app_id: &str) -> anyhow::Result<Standing> {
         let application = self.find(client_id).await?;
-        let listed = application
-            .required_resource_access
-            .iter()
-            .filter(|one| one.resource_app_id.eq_ignore_ascii_case(resource_app_id));
-        let declared = listed.flat_map(|one| &one.resource_access).any(|role| role.kind == "Role");
-        let own = self.graph.service_principal(client_id).await?;
-        let resource = self.graph.service_principal(resource_app_id).await?;
-        let (Some(own), Some(resource)) = (own, resource) else {
-            return Ok(RoleRecord { declared: Some(declared), granted_at: Some(None) });
+        let Some(resource) = self.graph.service_principal(resource_app_id).await? else {
+            return Ok(Standing::default());
+        };
+        let value_of =
+            |id: &str| resource.app_roles.iter().find(|role| role.id == id).and_then(|role| role.value.clone());
+        let of_this = |one: &&graph::RequiredResource| one.resource_app_id.eq_ignore_ascii_case(resource_app_id);
+        let listed = application.required_resource_access.iter().filter(of_this).flat_map(|one| &one.resource_access);
+        let listed = listed.filter(|role| role.kind == "Role").filter_map(|role| value_of(&role.id)).collect();
+        let Some(own) = self.graph.service_principal(client_id).await? else {
+            return Ok(Standing { listed, granted: Vec::new() });
         };
         let grants = self.graph.assignments(&own.id).await?;
-        let of_this = grants.iter().filter(|grant| grant.resource_id == resource.id);
-        let newest = of_this.filter_map(|grant| grant.created_date_time.as_deref()?.parse::<Timestamp>().ok()).max();
-        Ok(RoleRecord { declared: Some(declared), granted_at: Some(newest) })
+        let granted = grants.iter().filter(|grant| grant.resource_id == resource.id).filter_map(|grant| {
+            let at = grant.created_date_time.as_deref().and_then(|at| at.parse().ok());
+            Some((value_of(&grant.app_role_id)?, at))
+        });
+        Ok(Standing { listed, granted: granted.collect() })
     }
 
     /// Takes a client secret away for good.
@@ -150,7 +173,10 @@ impl<'a> Registrar<'a> {
                 principal
             }
             None => {
-                let created = self.graph.create_service_principal(&app_id).await.map_err(|error| {
+                let created = self.graph.add_resource(&app_id).await.map_err(|error| {
+                    if exit_of(&error) != Exit::Failure {
+                        return error;
+                    }
                     let next = format!("The tenant has no licence for the product behind \"{label}\"; leave its roles out, or license it.");
                     error.context(Problem { exit: Exit::Failure, what: format!("\"{label}\" is not in the tenant"), next })
                 })?;
@@ -225,24 +251,24 @@ impl<'a> Registrar<'a> {
                     tell(Step { changed: false, text: format!("{name} is granted") });
                     continue;
                 }
-                if let Err(error) = self.graph.assign(&principal.id, &resource.principal.id, id).await {
-                    return Err(self.explain_refused_grant(error, &name).await);
-                }
+                let granted = self.graph.assign(&principal.id, &resource.principal.id, id).await;
+                granted.with_context(|| format!("{name} could not be granted"))?;
                 tell(Step { changed: true, text: format!("{name} granted and consented") });
             }
         }
         Ok(())
     }
 
-    async fn explain_refused_grant(&self, error: anyhow::Error, role: &str) -> anyhow::Error {
+    /// A refusal for want of a right, with the directory roles that the person has.
+    async fn name_held_roles(&self, error: anyhow::Error) -> anyhow::Error {
+        if exit_of(&error) != Exit::Forbidden {
+            return error;
+        }
         let roles = self.graph.own_directory_roles().await;
         let own = if roles.is_empty() { "no directory role that can be seen".to_owned() } else { roles.join(", ") };
-        let next = "Granting application permissions needs Privileged Role Administrator or Global Administrator: activate that role, or let somebody who has it run the same command.";
-        error.context(Problem {
-            exit: Exit::Forbidden,
-            what: format!("{role} could not be granted; you hold {own}"),
-            next: next.to_owned(),
-        })
+        let next = "An application takes Cloud Application Administrator, granting its roles Privileged Role Administrator (or Global Administrator for both): activate that role, or let somebody who has it run the same command.";
+        let what = format!("your directory roles do not suffice, you hold {own}");
+        error.context(Problem { exit: Exit::Forbidden, what, next: next.to_owned() })
     }
 }
 
@@ -270,6 +296,8 @@ pub(crate) fn calls(
     let planned: Vec<Resource> = audiences.iter().map(|audience| Resource::planned(audience, plan)).collect();
     calls.push(("GET", format!("/v1.0/applications?$filter=displayName eq '{}'", plan.display_name), None));
     calls.push(("POST", "/v1.0/applications".to_owned(), Some(application_body(plan, &planned))));
+    let own = "/v1.0/servicePrincipals?$filter=appId eq '<client id>'&$select=id,appId,displayName,appRoles";
+    calls.push(("GET", own.to_owned(), None));
     calls.push(("POST", "/v1.0/servicePrincipals".to_owned(), Some(json!({ "appId": "<client id>" }))));
     calls.push(("GET", "/v1.0/servicePrincipals/<service principal>/appRoleAssignments".to_owned(), None));
     for resource in &planned {

@@ -110,8 +110,8 @@ pub(crate) fn graph_sdk(found: &Findings, truth: &Value) {
 
 /// What the SDK changed, by the cloud's own record.
 pub(crate) fn graph_sdk_effects(found: &Findings, truth: &Value) {
-    let id = text(found.get("changed"), "id");
-    let incident = visible(truth).into_iter().find(|one| one["id"].to_string() == id).unwrap();
+    let id: u64 = text(found.get("changed"), "id").parse().unwrap();
+    let incident = visible(truth).into_iter().find(|one| one["id"] == id).unwrap();
     assert_eq!((text(incident, "status"), text(incident, "assignedTo")), ("inProgress", "soc@sortie.example"));
     assert_eq!(incident["tags"], json!(["interop"]));
     let alert = &found.get("alerts")["ids"][0];

@@ -126,6 +126,7 @@ pub(super) async fn overview(State(cloud): State<App>) -> Json<Value> {
         json!({
             "appId": application.app_id, "objectId": application.id, "tenant": application.tenant,
             "displayName": application.display_name(), "signInAudience": application.properties.get("signInAudience"),
+            "redirectUris": application.properties.get("web").map(|web| &web["redirectUris"]),
             "secrets": application.passwords.iter().map(|password| json!({
                 "keyId": password.key_id, "displayName": password.display_name, "endDateTime": password.end.to_string(),
             })).collect::<Vec<_>>(),

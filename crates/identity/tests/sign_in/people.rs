@@ -68,6 +68,7 @@ async fn a_device_code_is_polled_until_the_person_has_finished() {
 async fn a_declined_or_expired_device_code_ends_the_polling() {
     for (error, code, cause) in [
         ("authorization_declined", 0, TokenErrorCause::AuthorizationDeclined),
+        ("authorization_declined", 70020, TokenErrorCause::AuthorizationDeclined),
         ("expired_token", 70019, TokenErrorCause::CodeExpired),
         ("bad_verification_code", 70018, TokenErrorCause::BadVerificationCode),
         ("invalid_client", 7000218, TokenErrorCause::CredentialMissing),

@@ -4,7 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use jiff::SignedDuration;
-use sortie_identity::{Audience, CredentialSource, EndpointVersion, administrator::DelegatedToken, inspect};
+use sortie_identity::{
+    Audience, Cloud, CredentialSource, EndpointVersion, TokenErrorCause, administrator::DelegatedToken, inspect,
+};
 use sortie_model::{ClientId, ConnectionName, TenantId};
 
 use super::{CloudArguments, lifetime, refused, secret_place::SecretPlace};
@@ -79,12 +81,17 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         return Ok(Exit::Failure);
     }
     let transport = context.transport(&settings)?;
-    let hosts = arguments.cloud.hosts();
+    let known = known(&arguments, &settings);
+    let (cloud, overrides) = match &known {
+        Some(known) => (known.cloud, known.hosts.clone()),
+        None => (arguments.cloud.cloud, arguments.cloud.overrides()),
+    };
+    let hosts = cloud.hosts().with(&overrides);
     let sign_in = SignIn {
         transport: &transport,
-        cloud: arguments.cloud.cloud,
+        cloud,
         hosts: &hosts,
-        tenant: arguments.tenant.as_ref(),
+        tenant: arguments.tenant.as_ref().or(known.as_ref().map(|known| &known.tenant)),
         arguments: &arguments.sign_in,
         browser: Browser::Own,
     };
@@ -92,17 +99,21 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let tenant = tenant_of(&token)?;
     let registrar = Registrar::new(&transport, &hosts.graph, &token.secret, &*context.clock);
     let registration = registrar.register(&plan, tell).await?;
-    let connection = Connection {
-        tenant,
-        client_id: registration.client_id.parse()?,
-        cloud: arguments.cloud.cloud,
-        endpoint: EndpointVersion::V2,
-        region: None,
-        credential: place.reference(),
-        hosts: arguments.cloud.overrides(),
+    let mut connection = match known {
+        Some(known) => Connection { credential: place.reference(), ..known },
+        None => Connection {
+            tenant,
+            client_id: registration.client_id.parse()?,
+            cloud,
+            endpoint: EndpointVersion::V2,
+            region: None,
+            credential: place.reference(),
+            hosts: overrides,
+        },
     };
-    if has_working_secret(&settings, &arguments.connection_name, &connection, context) {
-        tell(Step { changed: false, text: format!("connection {} has its secret", arguments.connection_name) });
+    if has_its_secret(&settings, &arguments.connection_name, &connection, &plan, context).await {
+        tell(Step { changed: false, text: format!("connection {} has its credential", arguments.connection_name) });
+        connection.credential = settings.connections[&arguments.connection_name].credential.clone();
     } else {
         make_secret(&registrar, &registration, &place, arguments.lifetime).await?;
         keep_connection(&mut settings, &arguments.connection_name, &connection, context)?;
@@ -201,13 +212,37 @@ fn tenant_of(token: &DelegatedToken) -> anyhow::Result<TenantId> {
     tenant.ok_or_else(|| refused("the sign-in does not tell its tenant", "Name the tenant with `--tenant`."))
 }
 
-fn has_working_secret(settings: &Settings, name: &ConnectionName, wanted: &Connection, context: &Context) -> bool {
-    settings.connections.get(name).is_some_and(|known| {
-        known.client_id == wanted.client_id
-            && known.tenant == wanted.tenant
-            && known.credential.load(&Terminal, context.clock.now()).is_ok()
-            && !matches!(known.credential, CredentialSource::Stdin | CredentialSource::Prompt)
-    })
+/// The connection that this command brings up to date: of that name and application, unless another cloud is asked for.
+fn known(arguments: &Arguments, settings: &Settings) -> Option<Connection> {
+    let asked = arguments.cloud.emulator.is_some() || arguments.cloud.cloud != Cloud::default();
+    let known = settings.connections.get(&arguments.connection_name).filter(|_| !asked)?;
+    (arguments.application.as_ref() == Some(&known.client_id)).then(|| known.clone())
+}
+
+/// Whether the connection exists with a credential that nothing speaks against: a second secret would only be one more
+/// to guard. What is not at hand now (a vault's, one that is typed) counts as good.
+async fn has_its_secret(
+    settings: &Settings,
+    name: &ConnectionName,
+    wanted: &Connection,
+    plan: &Plan,
+    context: &Context,
+) -> bool {
+    let known = settings.connections.get(name);
+    let Some(known) = known.filter(|known| known.client_id == wanted.client_id && known.tenant == wanted.tenant) else {
+        return false;
+    };
+    match &known.credential {
+        CredentialSource::Environment { .. } | CredentialSource::Stdin | CredentialSource::Prompt => return true,
+        other if other.load(&Terminal, context.clock.now()).is_err() => return false,
+        _ => {}
+    }
+    let Ok(session) = context.session_of(settings, name.to_string(), known) else { return false };
+    let audience = plan.roles.first().map_or(Audience::Graph, |role| role.api.audience());
+    match session.client.tokens().token(&audience).await {
+        Err(error) => !matches!(error.cause, TokenErrorCause::WrongSecret | TokenErrorCause::SecretExpired),
+        Ok(_) => true,
+    }
 }
 
 /// Makes the secret and keeps it; one that cannot be kept is taken away again, for nobody could use it.
@@ -219,7 +254,12 @@ async fn make_secret(
 ) -> anyhow::Result<()> {
     let secret = registrar.new_secret(&registration.object_id, lifetime, &mut tell).await?;
     if let Err(error) = place.keep(&secret.value).await {
-        registrar.remove_secret(&registration.object_id, &secret.key_id).await?;
+        if registrar.remove_secret(&registration.object_id, &secret.key_id).await.is_err() {
+            let what = "the new secret could not be kept, nor taken away again".to_owned();
+            let next = format!("Remove the secret {} in the portal and run it again.", secret.key_id);
+            return Err(error.context(Problem { exit: Exit::Failure, what, next }));
+        }
+        tell(Step { changed: true, text: format!("client secret {} removed again", secret.key_id) });
         return Err(error);
     }
     tell(Step { changed: true, text: format!("the secret is in {}", place.describe()) });

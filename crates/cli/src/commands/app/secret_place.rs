@@ -67,19 +67,16 @@ async fn pipe(command: &str, secret: &Secret) -> anyhow::Result<()> {
         .spawn()
         .context("the vault's command cannot be started")?;
     let mut stdin = child.stdin.take().ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))?;
-    stdin
-        .write_all(secret.expose().as_bytes())
-        .await
-        .context("the vault's command does not read its standard input")?;
+    let written = stdin.write_all(secret.expose().as_bytes()).await;
     drop(stdin);
     let status = child.wait().await.context("the vault's command did not end")?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(refused(
-        format!("the vault's command ended with {status}"),
-        "Try the command by hand with any text on its standard input.",
-    ))
+    let what = match (status.success(), written) {
+        (true, Ok(())) => return Ok(()),
+        (true, Err(_)) => "the vault's command ended well without reading its standard input".to_owned(),
+        // Why it did not read on is what its own status says.
+        (false, _) => format!("the vault's command ended with {status}"),
+    };
+    Err(refused(what, "Try the command by hand with any text on its standard input."))
 }
 
 fn beside(path: &Path) -> PathBuf {

@@ -1,19 +1,30 @@
 //! Looking: one token and one read for each API that the wanted roles belong to.
 
 use jiff::{SignedDuration, Timestamp};
-use sortie_defender::{AlertFilter, Api, Defender, DefenderError, IncidentFilter};
+use sortie_defender::{AlertFilter, Api, Defender, DefenderError, DefenderErrorKind, IncidentFilter};
 use sortie_identity::{
     Audience, Credential, TokenError,
-    inspect::{DecodedToken, Finding, RoleRecord, Wanted, decode, diagnose},
+    inspect::{Claims, Finding, Wanted, decode, diagnose},
 };
 use sortie_transport::RetryPolicy;
 
+use super::refusal::Refusal;
 use crate::{
-    commands::{explain::who_text, token::finding_text},
+    commands::token::finding_text,
     context::{Context, Session},
-    registration::Registrar,
-    roles::{Role, covers},
+    registration::{Registrar, Standing},
+    roles::{ROLES, Role, covers},
 };
+
+/// What was seen.
+#[derive(Debug)]
+pub(super) struct Examination {
+    pub apis: Vec<Examined>,
+    /// This machine's clock, if it is wrong.
+    pub clock: Option<String>,
+    /// Roles of APIs that are not wanted, looked for where a wanted API gives none.
+    pub elsewhere: Vec<(Audience, Vec<String>)>,
+}
 
 /// What was seen of one API.
 #[derive(Debug)]
@@ -21,12 +32,12 @@ pub(super) struct Examined {
     pub audience: Audience,
     pub sign: Sign,
     /// Wanted and not held, not even by a role that includes it.
-    pub missing: Vec<String>,
-    /// Held and not wanted.
-    pub excess: Vec<String>,
+    pub missing: Vec<Missing>,
+    /// Held and not needed.
+    pub excess: Vec<Excess>,
     /// The outcome of one read; `None` where nothing can be read yet.
     pub read: Option<Result<(), Failed>>,
-    /// What else is not in order: a wrong clock, why there are no roles.
+    /// What else is not in order with the token.
     pub remarks: Vec<String>,
 }
 
@@ -36,40 +47,73 @@ pub(super) enum Sign {
     In {
         held: Vec<String>,
     },
-    Refused {
-        code: Option<u32>,
-        error: String,
-        who: &'static str,
-        next: String,
-        network: bool,
-    },
+    Refused(Box<Refusal>),
     /// The same credential was refused for another API a moment ago.
     AsBefore,
+}
+
+/// A role that the token lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Missing {
+    pub role: String,
+    pub why: Why,
+}
+
+/// Why a role is not in the token, as far as the application may read the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Why {
+    /// The directory could not be read.
+    Unknown,
+    /// Not among the application's API permissions.
+    NotListed,
+    /// Listed, and no administrator has consented.
+    NotConsented,
+    /// Granted, and tokens do not show it yet.
+    Granted(Option<Timestamp>),
+}
+
+/// A role that is held and not needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Excess {
+    pub role: String,
+    /// The smaller one that would do, where this one is what serves now.
+    pub enough: Option<String>,
 }
 
 /// A read that gave nothing.
 #[derive(Debug)]
 pub(super) struct Failed {
-    pub short: String,
+    pub short: &'static str,
     pub error: String,
     pub next: String,
 }
 
 /// Examines every API that a wanted role belongs to, in the order of the roles.
-pub(super) async fn examine(session: &Session, wanted: &[Role], context: &Context) -> Vec<Examined> {
-    let mut examined: Vec<Examined> = Vec::new();
+pub(super) async fn examine(session: &Session, wanted: &[Role], context: &Context) -> Examination {
+    let mut all = Examination { apis: Vec::new(), clock: None, elsewhere: Vec::new() };
     for audience in audiences(wanted) {
         let of_this: Vec<&'static str> =
             wanted.iter().filter(|role| role.api.audience() == audience).map(|role| role.value).collect();
         let refused_before =
-            examined.iter().any(|one| matches!(&one.sign, Sign::Refused { code, .. } if !is_of_one_api(*code)));
+            all.apis.iter().any(|one| matches!(&one.sign, Sign::Refused(refusal) if !refusal.is_of_one_api()));
         let one = match refused_before {
             true => Examined::of(audience, Sign::AsBefore),
-            false => examine_one(session, audience, &of_this, context).await,
+            false => examine_one(session, audience, &of_this, context, &mut all.clock).await,
         };
-        examined.push(one);
+        all.apis.push(one);
     }
-    examined
+    let without_any = |one: &Examined| matches!(&one.sign, Sign::In { held } if held.is_empty());
+    if all.apis.iter().any(without_any) {
+        for audience in [Audience::Graph, Audience::Xdr, Audience::DefenderForEndpoint, Audience::CloudApps] {
+            if all.apis.iter().all(|one| one.audience != audience)
+                && let held = known_roles_of(session, &audience).await
+                && !held.is_empty()
+            {
+                all.elsewhere.push((audience, held));
+            }
+        }
+    }
+    all
 }
 
 fn audiences(wanted: &[Role]) -> Vec<Audience> {
@@ -82,9 +126,12 @@ fn audiences(wanted: &[Role]) -> Vec<Audience> {
     audiences
 }
 
-/// Refusals that concern the resource, so that another API may still be reached: not in the tenant, no role, disabled.
-fn is_of_one_api(code: Option<u32>) -> bool {
-    matches!(code, Some(500_011 | 50_001 | 501_051 | 650_052 | 650_057 | 70_011))
+/// The roles of an API that are about security, if it gives a token that can be read.
+async fn known_roles_of(session: &Session, audience: &Audience) -> Vec<String> {
+    let Ok(token) = session.client.tokens().token(audience).await else { return Vec::new() };
+    let held = decode(token.secret().expose()).map(|decoded| decoded.claims.roles).unwrap_or_default();
+    let is_known = |held: &String| ROLES.iter().any(|role| role.api.audience() == *audience && role.value == held);
+    held.into_iter().filter(is_known).collect()
 }
 
 impl Examined {
@@ -93,82 +140,109 @@ impl Examined {
     }
 }
 
-async fn examine_one(session: &Session, audience: Audience, wanted: &[&'static str], context: &Context) -> Examined {
+async fn examine_one(
+    session: &Session,
+    audience: Audience,
+    wanted: &[&'static str],
+    context: &Context,
+    clock: &mut Option<String>,
+) -> Examined {
     let token = match session.client.tokens().token(&audience).await {
         Ok(token) => token,
-        Err(error) => return Examined::of(audience, refused(&error)),
+        Err(error) => return Examined::of(audience, refused(&error, session)),
     };
-    let decoded = decode(token.secret().expose()).ok();
-    let held = decoded.as_ref().map(|decoded| decoded.claims.roles.clone()).unwrap_or_default();
+    let Ok(decoded) = decode(token.secret().expose()) else {
+        // Microsoft calls access tokens opaque: one that is no JWT shows nothing and may still work.
+        let mut one = Examined::of(audience, Sign::In { held: Vec::new() });
+        one.read = read(&session.defender, &one.audience, wanted).await;
+        return one;
+    };
+    let held = decoded.claims.roles.clone();
     let mut one = Examined::of(audience, Sign::In { held: held.clone() });
-    one.missing = wanted
-        .iter()
-        .filter(|want| !held.iter().any(|held| covers(held, want)))
-        .map(|want| (*want).to_owned())
-        .collect();
-    one.excess = held.iter().filter(|held| !wanted.contains(&held.as_str())).cloned().collect();
-    if let Some(decoded) = &decoded {
-        one.remarks = remarks(session, &one.audience, decoded, context).await;
+    let lacking: Vec<&str> =
+        wanted.iter().copied().filter(|want| !held.iter().any(|held| covers(held, want))).collect();
+    one.excess = excess(&held, wanted, &lacking);
+    if !lacking.is_empty() {
+        let standing = standing(session, &one.audience).await;
+        one.missing = lacking.into_iter().map(|role| missing(role, standing.as_ref())).collect();
     }
+    let now = context.clock.now();
+    let managed = matches!(session.application.credential, Credential::ManagedIdentity(_));
+    let off = decoded.claims.issued_at.filter(|_| !managed).and_then(|issued| clock_is_off(issued, now));
+    // Every other judgement about time would repeat that one.
+    if off.is_none() {
+        one.remarks = remarks(&decoded.claims, diagnose(&decoded, &wanted_of(&one.audience, now)));
+    }
+    *clock = clock.take().or(off);
     // Without any role the read would only say the same again.
-    if decoded.is_none() || !held.is_empty() {
+    if !held.is_empty() {
         one.read = read(&session.defender, &one.audience, wanted).await;
     }
     one
 }
 
-fn refused(error: &TokenError) -> Sign {
-    let chain = crate::exit::sentence(&anyhow::Error::from(error.clone()));
-    Sign::Refused {
-        code: error.code,
-        error: chain,
-        who: who_text(error.who()),
-        next: error.remedy(),
-        network: error.send.is_some(),
-    }
+fn refused(error: &TokenError, session: &Session) -> Sign {
+    Sign::Refused(Box::new(Refusal::of(error, session)))
 }
 
-/// What a token shows beyond its roles: a wrong clock, a person's token, why it carries no roles at all.
-async fn remarks(session: &Session, audience: &Audience, decoded: &DecodedToken, context: &Context) -> Vec<String> {
-    let now = context.clock.now();
-    let managed = matches!(session.application.credential, Credential::ManagedIdentity(_));
-    if let Some(off) = decoded.claims.issued_at.filter(|_| !managed).and_then(|issued| clock_is_off(issued, now)) {
-        // Every other judgement about time would repeat this one.
-        return vec![off];
-    }
-    let record = if decoded.claims.roles.is_empty() { record(session, audience).await } else { RoleRecord::default() };
-    let wanted = Wanted { audience: Some(audience), now, record, ..Wanted::default() };
-    let worth = |finding: &Finding| finding.is_mistake() && !matches!(finding, Finding::MissingRoles(_));
-    diagnose(decoded, &wanted).iter().filter(|finding| worth(finding)).map(finding_text).collect()
+fn wanted_of(audience: &Audience, now: Timestamp) -> Wanted<'_> {
+    Wanted { audience: Some(audience), now, ..Wanted::default() }
 }
 
-/// A token fetched a moment ago was issued now; Entra dates it back by up to five minutes.
-fn clock_is_off(issued: Timestamp, now: Timestamp) -> Option<String> {
-    let ahead = now.duration_since(issued);
-    let direction = if ahead > SignedDuration::from_mins(15) {
-        "ahead"
-    } else if ahead < SignedDuration::from_mins(-5) {
-        "behind"
-    } else {
-        return None;
+/// What a token shows beyond its roles: another audience, a person.
+fn remarks(claims: &Claims, findings: Vec<Finding>) -> Vec<String> {
+    let about_roles = |finding: &Finding| {
+        matches!(finding, Finding::NoRoles | Finding::MissingRoles(_))
+            || (!finding.is_mistake() && !claims.is_delegated())
     };
-    let minutes = ahead.as_mins().abs();
-    Some(format!(
-        "this machine's clock is about {minutes} minutes {direction}: a token that was issued a moment ago says {issued}. Set the clock right (NTP); until then tokens look expired or not yet valid, and certificates are refused."
-    ))
+    findings.iter().filter(|finding| !about_roles(finding)).map(finding_text).collect()
+}
+
+fn excess(held: &[String], wanted: &[&str], lacking: &[&str]) -> Vec<Excess> {
+    // The smaller role still serves until the larger one that is lacking is there.
+    let serves = |role: &str| wanted.contains(&role) || lacking.iter().any(|lacking| covers(lacking, role));
+    let held_itself = |wanted: &str| held.iter().any(|held| held == wanted);
+    let unneeded = held.iter().filter(|role| !serves(role));
+    unneeded
+        .map(|role| {
+            let enough = wanted.iter().find(|wanted| covers(role, wanted) && !held_itself(wanted));
+            Excess { role: role.clone(), enough: enough.map(|enough| (*enough).to_owned()) }
+        })
+        .collect()
+}
+
+fn missing(role: &str, standing: Option<&Standing>) -> Missing {
+    let why = standing.map_or(Why::Unknown, |standing| {
+        let granted = standing.granted.iter().find(|(granted, _)| covers(granted, role));
+        match granted {
+            Some((_, at)) => Why::Granted(*at),
+            None if standing.listed.iter().any(|listed| covers(listed, role)) => Why::NotConsented,
+            None => Why::NotListed,
+        }
+    });
+    Missing { role: role.to_owned(), why }
+}
+
+/// A token fetched a moment ago was issued now; Entra dates it back by five minutes.
+fn clock_is_off(issued: Timestamp, now: Timestamp) -> Option<String> {
+    let ahead = now.duration_since(issued) - DATED_BACK;
+    if ahead.abs() < SignedDuration::from_mins(10) {
+        return None;
+    }
+    let direction = if ahead.is_negative() { "behind" } else { "ahead of" };
+    let minutes = (ahead.as_secs().unsigned_abs() + 30) / 60;
+    Some(format!("This machine's clock is about {minutes} minutes {direction} Entra's."))
 }
 
 /// What the directory says about the roles, where the application may read it.
-async fn record(session: &Session, audience: &Audience) -> RoleRecord {
-    let Ok(token) = session.client.tokens().token(&Audience::Graph).await else { return RoleRecord::default() };
+async fn standing(session: &Session, audience: &Audience) -> Option<Standing> {
+    let token = session.client.tokens().token(&Audience::Graph).await.ok()?;
     let may_read = ["Application.Read.All", "Application.ReadWrite.All", "Directory.Read.All"];
     let roles = decode(token.secret().expose()).map(|decoded| decoded.claims.roles).unwrap_or_default();
-    let Some(app_id) = audience.app_id().filter(|_| roles.iter().any(|role| may_read.contains(&role.as_str()))) else {
-        return RoleRecord::default();
-    };
+    let app_id = audience.app_id().filter(|_| roles.iter().any(|role| may_read.contains(&role.as_str())))?;
     let hosts = &session.application.hosts;
     let registrar = Registrar::new(&session.transport, &hosts.graph, token.secret(), session.client.tokens().clock());
-    registrar.record(session.application.client_id.as_str(), app_id).await.unwrap_or_default()
+    registrar.standing(session.application.client_id.as_str(), app_id).await.ok()
 }
 
 /// One object of each list that the wanted roles are about.
@@ -178,6 +252,7 @@ async fn read(defender: &Defender, audience: &Audience, wanted: &[&str]) -> Opti
     let defender = defender.clone().with_policy(patient);
     let about = |word: &str| wanted.iter().any(|role| role.contains(word));
     let outcome = match audience {
+        Audience::Graph if !about("Incident") && !about("Alert") => return None,
         Audience::Graph => {
             let incidents = match about("Incident") {
                 true => first(&defender, Some(Api::Graph)).await,
@@ -188,12 +263,12 @@ async fn read(defender: &Defender, audience: &Audience, wanted: &[&str]) -> Opti
                 (outcome, _) => outcome,
             }
         }
-        Audience::Xdr => first(&defender, Some(Api::Xdr)).await,
+        Audience::Xdr if about("Incident") => first(&defender, Some(Api::Xdr)).await,
         // Nothing of the other APIs can be read by this version.
         _ => return None,
     };
     Some(outcome.map_err(|error| Failed {
-        short: "failed".to_owned(),
+        short: if matches!(*error.kind, DefenderErrorKind::Forbidden { .. }) { "refused (403)" } else { "failed" },
         next: error.remedy(),
         error: crate::exit::sentence(&anyhow::Error::from(error)),
     }))
@@ -207,6 +282,8 @@ async fn first(defender: &Defender, incidents: Option<Api>) -> Result<(), Defend
     }
 }
 
+const DATED_BACK: SignedDuration = SignedDuration::from_mins(5);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,15 +294,41 @@ mod tests {
         #[track_caller]
         fn check(issued: Timestamp, now: &str, expected: Option<&str>) {
             let off = clock_is_off(issued, now.parse().unwrap());
-            assert_eq!(
-                off.as_deref().and_then(|off| ["ahead", "behind"].into_iter().find(|word| off.contains(word))),
-                expected,
-                "{now}"
-            );
+            assert_eq!(off.as_deref().map(|off| &off[20..off.len() - 9]), expected, "{now}");
         }
         check(issued, "2026-11-22T03:00:00Z", None);
         check(issued, "2026-11-22T03:05:30Z", None);
-        check(issued, "2026-11-22T04:00:00Z", Some("ahead"));
-        check(issued, "2026-11-22T02:00:00Z", Some("behind"));
+        check(issued, "2026-11-22T04:05:00Z", Some(" is about 60 minutes ahead of"));
+        check(issued, "2026-11-22T02:05:20Z", Some(" is about 60 minutes behind"));
+    }
+
+    #[test]
+    fn more_than_needed_is_what_nothing_wanted_rests_on() {
+        #[track_caller]
+        fn check(held: &[&str], wanted: &[&str], expected: &[(&str, Option<&str>)]) {
+            let held: Vec<String> = held.iter().map(|role| (*role).to_owned()).collect();
+            let lacking: Vec<&str> =
+                wanted.iter().copied().filter(|want| !held.iter().any(|held| covers(held, want))).collect();
+            let found = excess(&held, wanted, &lacking);
+            let found: Vec<_> = found.iter().map(|one| (one.role.as_str(), one.enough.as_deref())).collect();
+            assert_eq!(found, expected, "{held:?} for {wanted:?}");
+        }
+        check(&["Incident.Read.All"], &["Incident.Read.All"], &[]);
+        check(
+            &["Incident.ReadWrite.All"],
+            &["Incident.Read.All"],
+            &[("Incident.ReadWrite.All", Some("Incident.Read.All"))],
+        );
+        check(
+            &["Incident.Read.All", "Incident.ReadWrite.All"],
+            &["Incident.Read.All"],
+            &[("Incident.ReadWrite.All", None)],
+        );
+        check(&["Incident.Read.All"], &["Incident.ReadWrite.All"], &[]);
+        check(
+            &["Incident.Read.All", "Incident.ReadWrite.All"],
+            &["Incident.ReadWrite.All"],
+            &[("Incident.Read.All", None)],
+        );
     }
 }

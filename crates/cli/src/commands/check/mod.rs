@@ -1,6 +1,7 @@
 //! `sortie check`: for each API the token, the roles held, missing and excess, one read, and the next step for each gap.
 
 mod examine;
+pub(crate) mod refusal;
 mod steps;
 
 use clap::Args;
@@ -10,9 +11,9 @@ use crate::{
     context::Context,
     exit::{Exit, Problem},
     output::{Field, Format, Listing, OutputArguments, Tone, properties, say, visible},
-    roles::{Purpose, Reading, Role, read_role},
+    roles::{Purpose, Reading, Role, product, read_role},
 };
-use examine::{Examined, Sign};
+use examine::{Examination, Examined, Sign, Why};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -28,7 +29,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
     let wanted = wanted(&arguments, context)?;
-    let session = context.session()?;
+    let session = context.session_unremarked()?;
     let examined = examine::examine(&session, &wanted, context).await;
     let format = arguments.output.format();
     if format == Format::Table {
@@ -41,14 +42,19 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         say("")?;
     }
     let mut listing = Listing::start(format, &["api", "token", "roles held", "missing", "excess", "read"])?;
-    for one in &examined {
-        listing.row(&fields(one), &as_json(one).to_string())?;
+    let command = steps::command(&examined, &session);
+    for one in &examined.apis {
+        listing.row(&fields(one), &as_json(one, &examined, command.as_deref()).to_string())?;
     }
     listing.finish("Nothing to check.")?;
     if format == Format::Table {
-        print_steps(&session, &examined, &arguments)?;
+        print_steps(&steps::of(&examined, &session), command.as_deref(), &arguments)?;
+        for hint in steps::hints(&examined) {
+            say(&format!("\n{}", visible(&hint)))?;
+        }
     }
-    Ok(examined.iter().map(exit_of).find(|exit| *exit != Exit::Success).unwrap_or(Exit::Success))
+    let exit = examined.apis.iter().map(exit_of).find(|exit| *exit != Exit::Success).unwrap_or(Exit::Success);
+    Ok(if exit == Exit::Success && examined.clock.is_some() { Exit::Findings } else { exit })
 }
 
 fn wanted(arguments: &Arguments, context: &Context) -> anyhow::Result<Vec<Role>> {
@@ -76,44 +82,39 @@ fn wanted(arguments: &Arguments, context: &Context) -> anyhow::Result<Vec<Role>>
 }
 
 fn fields(one: &Examined) -> Vec<Field> {
-    let list = |roles: &[String], tone| match roles.is_empty() {
+    let list = |roles: Vec<&str>, tone| match roles.is_empty() {
         true => Field::plain("none"),
         false => Field::toned(roles.join(", "), tone),
     };
     let token = match &one.sign {
         Sign::In { .. } => Field::toned("ok", Tone::Good),
-        Sign::Refused { code: Some(code), .. } => Field::toned(format!("refused (AADSTS{code})"), Tone::Bad),
-        Sign::Refused { code: None, .. } => Field::toned("failed", Tone::Bad),
+        Sign::Refused(refusal) => match refusal.code {
+            Some(code) => Field::toned(format!("refused (AADSTS{code})"), Tone::Bad),
+            None => Field::toned("failed", Tone::Bad),
+        },
         Sign::AsBefore => Field::plain("not tried again"),
     };
+    let api = Field::plain(product(&one.audience));
     let Sign::In { held } = &one.sign else {
-        return vec![
-            Field::plain(one.audience.label()),
-            token,
-            Field::plain("-"),
-            Field::plain("-"),
-            Field::plain("-"),
-            Field::plain("-"),
-        ];
+        return vec![api, token, Field::plain("-"), Field::plain("-"), Field::plain("-"), Field::plain("-")];
     };
     let read = match &one.read {
         None => Field::plain("-"),
         Some(Ok(())) => Field::toned("ok", Tone::Good),
-        Some(Err(failed)) => Field::toned(&failed.short, Tone::Bad),
+        Some(Err(failed)) => Field::toned(failed.short, Tone::Bad),
     };
     vec![
-        Field::plain(one.audience.label()),
+        api,
         token,
-        list(held, Tone::Good),
-        list(&one.missing, Tone::Bad),
-        list(&one.excess, Tone::Warning),
+        list(held.iter().map(String::as_str).collect(), Tone::Good),
+        list(one.missing.iter().map(|missing| missing.role.as_str()).collect(), Tone::Bad),
+        list(one.excess.iter().map(|excess| excess.role.as_str()).collect(), Tone::Warning),
         read,
     ]
 }
 
 /// What to do about each gap, numbered, in the portal's words and as a command.
-fn print_steps(session: &crate::context::Session, examined: &[Examined], arguments: &Arguments) -> anyhow::Result<()> {
-    let steps: Vec<String> = examined.iter().flat_map(|one| steps::of(one, session)).collect();
+fn print_steps(steps: &[String], command: Option<&str>, arguments: &Arguments) -> anyhow::Result<()> {
     if steps.is_empty() {
         let purpose = match (arguments.role.is_empty(), arguments.purpose) {
             (false, _) => "with these roles",
@@ -129,32 +130,47 @@ fn print_steps(session: &crate::context::Session, examined: &[Examined], argumen
             say(&format!("   {}", visible(line)))?;
         }
     }
+    if let Some(command) = command {
+        say(&format!(
+            "\nInstead of the portal, that administrator may run this, which adds and consents all that is missing:\n   {command}"
+        ))?;
+    }
     Ok(())
 }
 
-fn as_json(one: &Examined) -> Value {
+fn as_json(one: &Examined, all: &Examination, command: Option<&str>) -> Value {
     let (token, held) = match &one.sign {
         Sign::In { held } => (json!({ "ok": true }), json!(held)),
-        Sign::Refused { code, error, who, next, .. } => {
-            (json!({ "ok": false, "code": code, "error": error, "who": who, "next": next }), Value::Null)
-        }
+        Sign::Refused(refusal) => (refusal.json(), Value::Null),
         Sign::AsBefore => (json!({ "ok": false, "error": "not tried again" }), Value::Null),
     };
     let read = one.read.as_ref().map(|read| match read {
         Ok(()) => json!({ "ok": true }),
         Err(failed) => json!({ "ok": false, "error": failed.error, "next": failed.next }),
     });
-    let remarks: Vec<&String> = one.remarks.iter().collect();
+    let missing: Vec<&str> = one.missing.iter().map(|missing| missing.role.as_str()).collect();
+    let because = one.missing.iter().map(|missing| {
+        let why = match missing.why {
+            Why::Unknown => "unknown",
+            Why::NotListed => "not listed",
+            Why::NotConsented => "not consented",
+            Why::Granted(_) => "granted, not in tokens yet",
+        };
+        (missing.role.clone(), json!(why))
+    });
+    let excess: Vec<&str> = one.excess.iter().map(|excess| excess.role.as_str()).collect();
+    let remarks: Vec<&String> = all.clock.iter().chain(&one.remarks).collect();
     json!({
         "api": one.audience.name(), "label": one.audience.label(), "token": token, "held": held,
-        "missing": one.missing, "excess": one.excess, "read": read, "remarks": remarks,
+        "missing": missing, "because": because.collect::<serde_json::Map<_, _>>(), "excess": excess, "read": read,
+        "remarks": remarks, "command": command.filter(|_| !missing.is_empty()),
     })
 }
 
 fn exit_of(one: &Examined) -> Exit {
     match (&one.sign, &one.read) {
-        (Sign::Refused { network: true, .. }, _) => Exit::Network,
-        (Sign::Refused { .. } | Sign::AsBefore, _) => Exit::SignIn,
+        (Sign::Refused(refusal), _) => refusal.exit,
+        (Sign::AsBefore, _) => Exit::SignIn,
         _ if !one.missing.is_empty() => Exit::Findings,
         (_, Some(Err(_))) => Exit::Findings,
         _ if !one.remarks.is_empty() => Exit::Findings,

@@ -5,9 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 #![expect(clippy::print_stdout, reason = "what is left out, and which versions ran, must be seen")]
 
-#[path = "interop/judge.rs"]
 mod judge;
-#[path = "interop/stage.rs"]
 mod stage;
 
 use std::net::SocketAddr;
