@@ -61,6 +61,7 @@ async fn the_loudest_log_tells_much_and_no_secret() {
         &["incidents", "list", "--api", "xdr", "-vvv"],
         &["alerts", "list", "--jsonl", "-vvv"],
         &["check", "-vvv"],
+        &["connection", "test", "-vvv"],
         &register,
     ];
     for run in runs {
