@@ -6,12 +6,13 @@ use sortie_model::AlertId;
 
 use super::{
     change::{ChangeArguments, classification, determination, severity, status},
-    incidents::{comment_text, severity_field, since, status_field, tell_notes},
+    incidents::{comment_text, severity_field, since, status_field},
+    listing::PrintedList,
 };
 use crate::{
     context::Context,
     exit::{Exit, Problem},
-    output::{Field, Format, Listing, OutputArguments, Progress, Tone, moment, properties, rows, say, visible},
+    output::{Field, Format, Listing, OutputArguments, Tone, moment, properties, rows, say, visible},
 };
 
 #[derive(Subcommand)]
@@ -117,27 +118,9 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
         updated_since: arguments.updated_since.as_deref().map(|text| since(text, now)).transpose()?,
     };
     let session = context.session()?;
-    let mut pages = session.defender.alerts(&filter);
-    let format = arguments.output.format();
-    let mut listing = Listing::start(format, COLUMNS)?;
-    let mut left = arguments.limit.unwrap_or(u64::MAX);
-    let progress = Progress::start("alerts read", format, context.global.quiet);
-    while left > 0 {
-        let page = pages.next().await?;
-        tell_notes(context, pages.notes());
-        let Some(page) = page else { break };
-        progress.add(page.len() as u64);
-        for document in page.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
-            left -= 1;
-            let fields =
-                if matches!(format, Format::Table | Format::Csv) { alert_fields(document) } else { Vec::new() };
-            listing.row(&fields, document.as_str())?;
-        }
-        listing.flush()?;
-    }
-    drop(progress);
-    listing.finish("No alert matches.")?;
-    Ok(Exit::Success)
+    let pages = session.defender.alerts(&filter);
+    let list = PrintedList { what: "alerts", columns: COLUMNS, fields: alert_fields, limit: arguments.limit };
+    list.print(pages, arguments.output.format(), context).await
 }
 
 async fn change(id: &str, change: Change, output: OutputArguments, context: &Context) -> anyhow::Result<Exit> {

@@ -2,14 +2,17 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
-use sortie_defender::{Api, Document, Followed, Incident, IncidentFilter, Note, Severity, Status};
+use sortie_defender::{Api, Document, Followed, Incident, IncidentFilter, Severity, Status};
 use sortie_model::IncidentId;
 
-use super::change::{ChangeArguments, severity, status};
+use super::{
+    change::{ChangeArguments, severity, status},
+    listing::PrintedList,
+};
 use crate::{
     context::Context,
     exit::{Exit, Problem},
-    output::{Field, Format, Listing, OutputArguments, Progress, Tone, moment, properties, rows, say, visible},
+    output::{Field, Format, Listing, OutputArguments, Tone, moment, properties, rows, say, visible},
 };
 
 #[derive(Subcommand)]
@@ -118,28 +121,9 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
         with_alerts: arguments.with_alerts,
     };
     let session = context.session()?;
-    let mut pages = session.defender.incidents(arguments.api.api(), &filter)?;
-    let format = arguments.output.format();
-    let mut listing =
-        Listing::start(format, &["id", "severity", "status", "created", "updated", "assigned to", "title"])?;
-    let mut left = arguments.limit.unwrap_or(u64::MAX);
-    let progress = Progress::start("incidents read", format, context.global.quiet);
-    while left > 0 {
-        let page = pages.next().await?;
-        tell_notes(context, pages.notes());
-        let Some(page) = page else { break };
-        progress.add(page.len() as u64);
-        for document in page.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
-            left -= 1;
-            let fields =
-                if matches!(format, Format::Table | Format::Csv) { incident_fields(document) } else { Vec::new() };
-            listing.row(&fields, document.as_str())?;
-        }
-        listing.flush()?;
-    }
-    drop(progress);
-    listing.finish("No incident matches.")?;
-    Ok(Exit::Success)
+    let pages = session.defender.incidents(arguments.api.api(), &filter)?;
+    let list = PrintedList { what: "incidents", columns: COLUMNS, fields: incident_fields, limit: arguments.limit };
+    list.print(pages, arguments.output.format(), context).await
 }
 
 async fn show(arguments: ShowArguments, context: &Context) -> anyhow::Result<Exit> {
@@ -166,8 +150,7 @@ fn print_incident(context: &Context, followed: &Followed, format: Format) -> any
     match format {
         Format::Json | Format::Jsonl => say(incident.document.as_str())?,
         Format::Csv => {
-            let mut listing =
-                Listing::start(format, &["id", "severity", "status", "created", "updated", "assigned to", "title"])?;
+            let mut listing = Listing::start(format, COLUMNS)?;
             listing.row(&incident_fields(&incident.document), incident.document.as_str())?;
             listing.finish("")?;
         }
@@ -255,19 +238,6 @@ pub(crate) fn status_field(status: Option<&Status>) -> Field {
     Field::toned(status, tone)
 }
 
-/// What a list wants the reader to know, on standard error.
-pub(crate) fn tell_notes(context: &Context, notes: Vec<Note>) {
-    for note in notes {
-        context.note(&match note {
-            Note::ForeignNextLink { host } => {
-                format!("the list's next link named another host ({host}); it was asked from the configured host, and nothing was sent to the other")
-            }
-            Note::Mended { id, defect } => format!("object {}: {defect}", id.unwrap_or_else(|| "without an id".to_owned())),
-            Note::ExpandFailed => "the service could not bring the alerts along; they were asked for separately".to_owned(),
-        });
-    }
-}
-
 /// An instant, or a span before now: `30m`, `24h`, `7d`, `2w`.
 pub(crate) fn since(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
     let wrong = || {
@@ -301,6 +271,8 @@ fn incident_id(text: &str) -> anyhow::Result<IncidentId> {
     }
     Ok(IncidentId(digits.to_owned()))
 }
+
+const COLUMNS: &[&str] = &["id", "severity", "status", "created", "updated", "assigned to", "title"];
 
 #[cfg(test)]
 mod tests {

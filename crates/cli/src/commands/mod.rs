@@ -10,6 +10,7 @@ mod demo;
 mod emulator;
 mod explain;
 mod incidents;
+mod listing;
 mod token;
 mod which_access;
 
