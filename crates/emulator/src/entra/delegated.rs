@@ -106,7 +106,7 @@ pub(crate) fn device(cloud: &Cloud, request: &TokenRequest<'_>, found: &TenantLo
             record.last_poll.is_some_and(|last| now > last && allowed(last).is_ok_and(|allowed| now < allowed));
         record.last_poll = Some(now);
         match record.state {
-            DeviceState::Declined => return Err(EntraError::plain(70_020)),
+            DeviceState::Declined => return Err(EntraError::plain(70_015)),
             DeviceState::Redeemed => return Err(EntraError::plain(70_000)),
             DeviceState::Pending if too_fast => {
                 record.interval_s += SLOW_DOWN_S;

@@ -126,7 +126,7 @@ fn row(code: u32) -> &'static Row {
 
 /// Only codes of the published table have a page; the pages of the device flow and of redirects are not linked (M).
 fn has_help_page(code: u32) -> bool {
-    !matches!(code, 70_016 | 70_017 | 70_020 | 70_018 | 70_019 | 65_004 | 90_038 | 700_009)
+    !matches!(code, 70_015 | 70_016 | 70_017 | 70_020 | 70_018 | 70_019 | 65_004 | 90_038 | 700_009)
 }
 
 const fn of(code: u32, status: u16, error: &'static str, text: &'static str) -> Row {
@@ -152,7 +152,7 @@ const ROWS: &[Row] = &[
         "invalid_client",
         "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
     ),
-    // The device flow's numbers 70017 and 70020 are guesses (G): the document names the errors only.
+    // The device flow's numbers 70017 and 70015 are guesses (G): the document names the errors only.
     // MSAL calls this one `invalid_client`, the code table `invalid_request`; live answers show the former.
     of(
         7_000_218,
@@ -362,10 +362,16 @@ const ROWS: &[Row] = &[
     ),
     of(70_017, 400, "slow_down", "OAuth 2.0 device flow error. The client polls too often."),
     of(
-        70_020,
+        70_015,
         400,
         "authorization_declined",
         "OAuth 2.0 device flow error. The end user denied the authorization request.",
+    ),
+    of(
+        70_020,
+        400,
+        "expired_token",
+        "The provided value for the input parameter 'device_code' is not valid. This device code has expired.",
     ),
     of(
         70_018,

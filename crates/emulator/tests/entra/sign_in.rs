@@ -66,7 +66,7 @@ async fn a_device_code_is_declined_expires_or_was_never_given() {
     let declined = device(&stage).await;
     let code = declined["user_code"].as_str().unwrap();
     stage.admin(Method::POST, &format!("/directory/device-codes/{code}/decline"), Value::Null).await;
-    poll(&stage, &declined).await.expect_error(400, "authorization_declined", 70_020);
+    poll(&stage, &declined).await.expect_error(400, "authorization_declined", 70_015);
     let late = device(&stage).await;
     stage.emulator.advance_clock(SignedDuration::from_secs(900));
     poll(&stage, &late).await.expect_error(400, "expired_token", 70_019);
