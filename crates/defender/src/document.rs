@@ -123,6 +123,10 @@ pub struct Page {
     pub items: Vec<Document>,
     /// Where the next page is.
     pub next_link: Option<String>,
+    /// `@odata.context`: what the list is about.
+    pub context: Option<String>,
+    /// `@odata.count`: how many there are in all, where it was asked for.
+    pub count: Option<u64>,
 }
 
 /// Reads a page item by item, so that one broken object does not cost the others.
@@ -136,12 +140,18 @@ pub fn read_page(body: &[u8]) -> Result<Page, serde_json::Error> {
         value: Option<Vec<&'a RawValue>>,
         #[serde(borrow, default, rename = "@odata.nextLink")]
         next_link: Option<std::borrow::Cow<'a, str>>,
+        #[serde(default, rename = "@odata.context")]
+        context: Value,
+        #[serde(default, rename = "@odata.count")]
+        count: Value,
     }
     // A stray byte that is not UTF-8 costs one character, not the page.
     let text = String::from_utf8_lossy(body);
     let wire: Wire<'_> = serde_json::from_str(&text)?;
     let items = wire.value.unwrap_or_default().into_iter().map(Document::of_item).collect();
-    Ok(Page { items, next_link: wire.next_link.filter(|link| !link.is_empty()).map(std::borrow::Cow::into_owned) })
+    let next_link = wire.next_link.filter(|link| !link.is_empty()).map(std::borrow::Cow::into_owned);
+    let count = scalar(&wire.count).and_then(|count| count.parse().ok());
+    Ok(Page { items, next_link, context: scalar(&wire.context), count })
 }
 
 /// The first of `names` that holds text; numbers and booleans count as their spelling, `null` and blanks as absent.

@@ -5,6 +5,8 @@ use serde_json::Value;
 use sortie_identity::{CallError, TokenError};
 use sortie_transport::{Response, SendError};
 
+use crate::Document;
+
 /// What failed and why. Prints as `cannot list incidents`; the source says the rest.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing}")]
@@ -70,6 +72,8 @@ pub struct ServiceError {
     pub message: String,
     /// The id to give to Microsoft's support: `request-id` or the body's `target`.
     pub request_id: Option<String>,
+    /// The whole body as it came, for what is not read here.
+    pub body: Document,
 }
 
 impl std::fmt::Display for ServiceError {
@@ -159,6 +163,7 @@ pub fn service_error(response: &Response) -> ServiceError {
         code: body.code.unwrap_or_default(),
         message,
         request_id: response.request_id().map(str::to_owned).or(body.target).or_else(inner_id),
+        body: Document::new(&response.text()),
     }
 }
 

@@ -21,6 +21,8 @@ pub struct TokenAnswer {
     pub refresh_in: Option<u64>,
     /// What was granted, for sign-in of a person.
     pub scope: Option<String>,
+    /// The whole answer as it came, for members that are not read here; a secret, because tokens stand in it.
+    pub whole: Secret,
 }
 
 impl TokenAnswer {
@@ -46,9 +48,10 @@ pub fn parse_token_answer(status: u16, content_type: Option<&str>, body: &[u8]) 
         Err(error) => return failed(not_json(status, content_type, body, &error)),
     };
     if (200..300).contains(&status) {
-        return success(&value).map_err(|cause| Details { status: Some(status), ..Details::of(cause) }.into_error());
+        return success(&value, body)
+            .map_err(|cause| Details { status: Some(status), ..Details::of(cause) }.into_error());
     }
-    Err(refusal(status, &value).into_error())
+    Err(Details { whole: Some(whole(body)), ..refusal(status, &value) }.into_error())
 }
 
 /// The documented error body, or what comes closest.
@@ -96,7 +99,11 @@ struct RefusalBody {
     correlation_id: Value,
 }
 
-fn success(value: &Value) -> Result<TokenAnswer, TokenErrorCause> {
+fn whole(body: &[u8]) -> Secret {
+    Secret::new(String::from_utf8_lossy(body))
+}
+
+fn success(value: &Value, body: &[u8]) -> Result<TokenAnswer, TokenErrorCause> {
     let object = value.as_object().ok_or(TokenErrorCause::WrongShape)?;
     let secret = |name: &str| {
         object.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty()).map(Secret::new)
@@ -115,6 +122,7 @@ fn success(value: &Value) -> Result<TokenAnswer, TokenErrorCause> {
         expires_on: number("expires_on"),
         refresh_in: number("refresh_in").and_then(|seconds| u64::try_from(seconds).ok()),
         scope: object.get("scope").and_then(Value::as_str).map(bounded),
+        whole: whole(body),
     })
 }
 

@@ -3,6 +3,7 @@
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
+use sortie_model::Secret;
 use sortie_transport::SendError;
 
 use crate::{
@@ -44,6 +45,8 @@ pub struct Details {
     pub send: Option<Arc<SendError>>,
     /// What is wrong with the credential on this side.
     pub credential: Option<Arc<CredentialError>>,
+    /// The whole refusal as it came; kept like a secret, because nobody knows what a gateway repeats in it.
+    pub whole: Option<Secret>,
 }
 
 /// What kind of failure it is. The rows of Microsoft's AADSTS list come down to these.
@@ -224,6 +227,7 @@ impl Details {
             retry_after: None,
             send: None,
             credential: None,
+            whole: None,
         }
     }
 

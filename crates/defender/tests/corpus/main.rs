@@ -91,7 +91,8 @@ fn check(state: State, name: &str, body: &[u8]) -> usize {
             for pointer in pointers {
                 assert!(raw.pointer(pointer).is_some(), "{name} has no {pointer}");
             }
-            pointers.len()
+            assert_eq!(response(200, body).json::<Value>().unwrap(), raw, "{name}");
+            leaves(&raw)
         }
     }
 }
@@ -106,7 +107,12 @@ fn page(name: &str, body: &[u8], view: fn(&str, &Document, &Value)) -> usize {
         kept(name, document, item);
         view(name, document, item);
     }
-    items.iter().map(leaves).sum()
+    assert_eq!(page.context.as_deref(), raw["@odata.context"].as_str(), "{name}");
+    assert_eq!(page.count, raw["@odata.count"].as_u64(), "{name}");
+    let envelope = ["value", "@odata.context", "@odata.count", "@odata.nextLink"];
+    let foreign = raw.as_object().unwrap().keys().find(|member| !envelope.contains(&member.as_str()));
+    assert_eq!(foreign, None, "{name}: a member of the page that is not kept");
+    leaves(&raw)
 }
 
 fn one(name: &str, body: &[u8], view: fn(&str, &Document, &Value)) -> usize {
@@ -164,7 +170,7 @@ fn comment(name: &str, document: &Document, raw: &Value) {
     assert!(raw["comment"].is_string() && document.as_str().contains("createdByDisplayName"), "{name}");
 }
 
-/// What is kept of a token answer. The rest is a secret that nobody needs, or says nothing new.
+/// What is read of a token answer; the rest stands in the whole of it.
 fn token(name: &str, body: &[u8]) -> usize {
     let raw = json(body);
     let answer =
@@ -179,10 +185,11 @@ fn token(name: &str, body: &[u8]) -> usize {
             "token_type" => "Bearer".to_owned(), // Any other is refused.
             "ext_expires_in" | "not_before" | "resource" | "refresh_token" | "id_token" => continue,
             "token_source" => continue, // A word of the library that recorded it, not of Entra.
-            other => panic!("{name}: `{other}` is neither kept nor left out on purpose"),
+            other => panic!("{name}: `{other}` is neither read nor left to the whole answer on purpose"),
         };
         assert_eq!(kept, scalar(value), "{name}: {member}");
     }
+    assert_eq!(json(answer.whole.expose().as_bytes()), raw, "{name}");
     leaves(&raw)
 }
 
@@ -211,6 +218,7 @@ fn token_error(name: &str, status: u16, body: &[u8]) -> usize {
         assert_eq!(kept, Some(scalar(value)), "{name}: {member}");
     }
     assert!(error.explanation().is_some() || error.code.is_none(), "{name}: the code is explained");
+    assert_eq!(json(error.whole.as_ref().unwrap().expose().as_bytes()), raw, "{name}");
     leaves(&raw)
 }
 
@@ -223,6 +231,7 @@ fn error_body(name: &str, status: u16, body: &[u8]) -> usize {
     assert_eq!(Some(&error.message), text("/error/message").as_ref(), "{name}: message");
     let inner = || text("/error/innerError/request-id").or_else(|| text("/error/innerError/requestId"));
     assert_eq!(error.request_id, text("/error/target").or_else(inner), "{name}: the id for Microsoft's support");
+    assert_eq!(error.body.to_value(), raw, "{name}");
     leaves(&raw)
 }
 
