@@ -6,14 +6,14 @@ use std::{
 };
 
 use jiff::Timestamp;
-use sortie_transport::{Request, RetryPolicy};
+use sortie_transport::{Request, Response, RetryPolicy, SendErrorKind};
 use url::Url;
 
 use crate::{
     Api, Classification, Defender, Determination, Document, Incident, Severity, Status,
     client::{Operation, is_service_failure, malformed},
     document::{Page, read_page},
-    error::DefenderError,
+    error::{DefenderError, DefenderErrorKind},
 };
 
 /// Which incidents are wanted; everything that is set must hold.
@@ -54,7 +54,8 @@ pub struct AlertFilter {
     pub updated_since: Option<Timestamp>,
 }
 
-/// A list that is being read. Each object comes once, also when pages overlap or shift while they are read.
+/// A list that is being read. Each object comes once, also when pages overlap or shift while they are read, and a list
+/// that brought less than the service counted is read a second time.
 #[derive(Debug)]
 pub struct Pages<'a> {
     defender: &'a Defender,
@@ -70,9 +71,30 @@ pub struct Pages<'a> {
     severity: Option<Severity>,
     /// Alerts by incident, once `$expand` has failed for good.
     separate: Option<HashMap<String, Vec<Document>>>,
-    seen: HashSet<String>,
+    seen: Seen,
+    /// How many objects the service counted in the list, where it counts.
+    counted: Option<u64>,
     links: HashSet<String>,
     notes: Vec<Note>,
+}
+
+/// What has come so far.
+#[derive(Debug, Default)]
+struct Seen {
+    /// By id: the reading in which it came last.
+    last: HashMap<String, Reading>,
+    reading: Reading,
+    /// Different objects of this reading.
+    in_reading: usize,
+    /// Objects without an id; they cannot be told apart.
+    unnamed: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Reading {
+    #[default]
+    First,
+    Second,
 }
 
 /// What a reader of the list should know, though nothing was lost.
@@ -92,6 +114,13 @@ pub enum Note {
     },
     /// `$expand=alerts` kept failing, so incidents and alerts were asked for separately.
     ExpandFailed,
+    /// Fewer objects came than the service had counted, so the list was read a second time.
+    ReadAgain {
+        /// What the service counted.
+        counted: u64,
+        /// How many had come.
+        listed: usize,
+    },
 }
 
 impl Defender {
@@ -104,7 +133,9 @@ impl Defender {
         let (operation, id_name, list, last_below) = match api {
             Api::Graph => {
                 let mut url = self.address(Operation::IncidentRead, &["v1.0", "security", "incidents"], doing)?;
-                url.query_pairs_mut().append_pair("$top", &GRAPH_INCIDENTS_TOP.to_string());
+                url.query_pairs_mut()
+                    .append_pair("$top", &GRAPH_INCIDENTS_TOP.to_string())
+                    .append_pair("$count", "true");
                 if filter.with_alerts {
                     url.query_pairs_mut().append_pair("$expand", "alerts");
                 }
@@ -126,7 +157,7 @@ impl Defender {
     /// The alerts that match, newest first, through Graph.
     pub fn alerts(&self, filter: &AlertFilter) -> Pages<'_> {
         let mut url = self.graph(&["v1.0", "security", "alerts_v2"]);
-        url.query_pairs_mut().append_pair("$top", &GRAPH_ALERTS_TOP.to_string());
+        url.query_pairs_mut().append_pair("$top", &GRAPH_ALERTS_TOP.to_string()).append_pair("$count", "true");
         add_filter(&mut url, &filter.terms());
         Pages { last_below: GRAPH_ALERTS_TOP, ..Pages::new(self, Operation::AlertRead, "list alerts", "id", url) }
     }
@@ -140,10 +171,21 @@ impl<'a> Pages<'a> {
         id_name: &'static str,
         list: Url,
     ) -> Self {
-        let (seen, links, notes) = (HashSet::new(), HashSet::new(), Vec::new());
-        let (next, last_below) = (Some(list.clone()), 1);
-        let (severity, separate) = (None, None);
-        Self { defender, operation, doing, id_name, list, next, last_below, severity, separate, seen, links, notes }
+        Self {
+            defender,
+            operation,
+            doing,
+            id_name,
+            next: Some(list.clone()),
+            list,
+            last_below: 1,
+            severity: None,
+            separate: None,
+            seen: Seen::default(),
+            counted: None,
+            links: HashSet::new(),
+            notes: Vec::new(),
+        }
     }
 
     /// The next objects that have not come before; `None` at the end. A page may be empty and still not be the last.
@@ -165,7 +207,8 @@ impl<'a> Pages<'a> {
         std::mem::take(&mut self.notes)
     }
 
-    /// Reads one page; an answer with status 200 that is not the API's is asked for again, for a gateway gave it.
+    /// Reads one page; an answer with status 200 that is not the API's is asked for again, for a gateway gave it. So is,
+    /// once, a page that is too large: no page of the API is, and what stood in its place may have passed.
     async fn read(&self, url: &Url) -> Result<Page, DefenderError> {
         let policy = match url.query().is_some_and(|query| query.contains("expand")) {
             true => RetryPolicy { attempts_max: 3, ..self.defender.policy.clone() },
@@ -173,9 +216,14 @@ impl<'a> Pages<'a> {
         };
         let mut attempt = 0;
         loop {
-            let response =
-                self.defender.call_with(self.operation, Request::get(url.clone()), self.doing, &policy).await?;
             attempt += 1;
+            let response = match self.ask(url, &policy).await {
+                Err(error) if is_too_large(&error) && attempt == 1 => {
+                    tokio::time::sleep(MALFORMED_PAUSE).await;
+                    continue;
+                }
+                response => response?,
+            };
             let reason = match read_page(&response.body) {
                 Ok(page) => return Ok(page),
                 Err(_) if response.is_html() => "a web page instead of JSON, from a proxy or gateway".to_owned(),
@@ -186,6 +234,10 @@ impl<'a> Pages<'a> {
             }
             tokio::time::sleep(MALFORMED_PAUSE * attempt).await;
         }
+    }
+
+    async fn ask(&self, url: &Url, policy: &RetryPolicy) -> Result<Response, DefenderError> {
+        self.defender.call_with(self.operation, Request::get(url.clone()), self.doing, policy).await
     }
 
     /// Goes on without `$expand` and brings the alerts by a list of their own.
@@ -223,11 +275,30 @@ impl<'a> Pages<'a> {
     /// goes on by `$skip`, as both services document it, until a page brings nothing new.
     fn take(&mut self, page: Page, asked: &Url) -> Result<Vec<Document>, DefenderError> {
         let link = page.next_link.as_deref().map(|link| self.followed(link, asked)).transpose()?;
-        let (count, seen_before) = (page.items.len(), self.seen.len());
+        self.counted = self.counted.or(page.count);
+        let (count, seen_before) = (page.items.len(), self.seen.in_reading);
         let fresh = self.fresh(page.items);
-        let goes_on = count >= self.last_below && self.seen.len() > seen_before;
-        self.next = link.or_else(|| goes_on.then(|| self.skipping(self.seen.len())));
+        let goes_on = count >= self.last_below && self.seen.in_reading > seen_before;
+        self.next = link.or_else(|| goes_on.then(|| self.skipping(self.seen.in_reading)));
+        if self.next.is_none() {
+            self.read_again_where_less_came();
+        }
         Ok(fresh)
+    }
+
+    /// An object that is indexed while its page is read is in no page, but it is in the count of the list.
+    fn read_again_where_less_came(&mut self) {
+        let listed = self.seen.last.len() + self.seen.unnamed;
+        match self.counted {
+            Some(counted) if self.seen.reading == Reading::First && counted > listed as u64 => {
+                self.note(Note::ReadAgain { counted, listed });
+                self.seen.reading = Reading::Second;
+                self.seen.in_reading = 0;
+                self.links.clear();
+                self.next = Some(self.list.clone());
+            }
+            _ => {}
+        }
     }
 
     /// The list from its start without the first `count` objects. Pages overlap rather than leave a gap: what is known is
@@ -274,9 +345,7 @@ impl<'a> Pages<'a> {
                 }
                 None => true,
             };
-            // What has no id cannot be told apart and is handed on: better twice than never.
-            let first_time = id.as_ref().is_none_or(|id| self.seen.insert(id.clone()));
-            if first_time && wanted {
+            if self.seen.is_first_time(id.as_ref()) && wanted {
                 fresh.push(self.with_separate_alerts(item, id));
             }
         }
@@ -293,6 +362,19 @@ impl<'a> Pages<'a> {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
+    }
+}
+
+impl Seen {
+    /// What has no id is handed on in the first reading: better twice than never.
+    fn is_first_time(&mut self, id: Option<&String>) -> bool {
+        let Some(id) = id else {
+            self.unnamed += usize::from(self.reading == Reading::First);
+            return self.reading == Reading::First;
+        };
+        let before = self.last.insert(id.clone(), self.reading);
+        self.in_reading += usize::from(before != Some(self.reading));
+        before.is_none()
     }
 }
 
@@ -333,6 +415,10 @@ impl AlertFilter {
         ];
         terms.into_iter().flatten().collect()
     }
+}
+
+fn is_too_large(error: &DefenderError) -> bool {
+    matches!(&*error.kind, DefenderErrorKind::Send(error) if matches!(*error.kind, SendErrorKind::TooLarge { .. }))
 }
 
 /// `name eq 'value'` with quotes doubled, so that a value stays a value (OData 4.01, URL conventions, 5.1.1.6.1).

@@ -54,6 +54,9 @@ fn tell_notes(context: &Context, notes: Vec<Note>) {
             }
             Note::Mended { id, defect } => format!("object {}: {defect}", id.unwrap_or_else(|| "without an id".to_owned())),
             Note::ExpandFailed => "the service could not bring the alerts along; they were asked for separately".to_owned(),
+            Note::ReadAgain { counted, listed } => {
+                format!("{listed} objects came where the service had counted {counted}, so the list was read a second time")
+            }
         });
     }
 }
