@@ -202,9 +202,7 @@ async fn incidents_that_leave_a_filtered_list_between_two_pages_hide_no_other() 
     cloud.post("/faults", &slow).await;
     let list = ["incidents", "list", "--api", "xdr", "--status", "active", "--jsonl"];
     let resolve = async {
-        while !cloud.get("/faults").await.to_string().contains("\"hits\":1") {
-            tokio::task::yield_now().await;
-        }
+        cloud.fault_struck().await;
         let newest =
             sortie.run(&["incidents", "list", "--status", "active", "--limit", "3", "--jsonl"]).await.json_lines();
         for incident in &newest {
