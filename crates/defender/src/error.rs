@@ -5,7 +5,7 @@ use serde_json::Value;
 use sortie_identity::{CallError, TokenError};
 use sortie_transport::{Response, SendError};
 
-use crate::Document;
+use crate::{Document, MachineAction};
 
 /// What failed and why. Prints as `cannot list incidents`; the source says the rest.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,18 @@ pub enum DefenderErrorKind {
     /// The fate of a change could not be found out.
     #[error("it is not known whether the change was made: {0}")]
     InDoubt(String),
+    /// An open action that is not ours stands in the way of an order; nothing was sent.
+    #[error("{} is already in progress there: action {}{}, {}", .0.kind, .0.id, by(.0), .0.status)]
+    AlreadyInProgress(Box<MachineAction>),
+    /// The order was sent, never answered, and never shown: it did not arrive.
+    #[error("the order did not arrive, though it was sent several times: {0}")]
+    Undelivered(String),
+    /// Nothing is called so.
+    #[error("{0}")]
+    Absent(String),
+    /// Several objects are called so; their ids.
+    #[error("several are called so: {0}")]
+    Ambiguous(String),
     /// The caller asked for what the API does not offer.
     #[error("{0}")]
     Unsupported(String),
@@ -128,9 +140,22 @@ impl DefenderError {
                 "Run it again later; if it stays, give the request id to Microsoft's support.".to_owned()
             }
             Kind::InDoubt(_) => "Look at the object before you repeat the change.".to_owned(),
+            Kind::AlreadyInProgress(action) => format!(
+                "Nothing was sent. Watch it with `sortie actions show {} --wait`, or take it back with `sortie actions cancel {}`.",
+                action.id, action.id
+            ),
+            Kind::Undelivered(_) => {
+                "Run the same command again: it looks first and sends only what is not there.".to_owned()
+            }
+            Kind::Absent(_) => "`sortie devices list` shows what there is.".to_owned(),
+            Kind::Ambiguous(_) => "Give one of these ids.".to_owned(),
             Kind::Unsupported(_) => "Choose another API with `--api`.".to_owned(),
         }
     }
+}
+
+fn by(action: &MachineAction) -> String {
+    action.requestor.as_ref().map_or_else(String::new, |requestor| format!(" by {requestor}"))
 }
 
 /// The error that an answer carries, whatever its shape: `{"error":{..}}`, HTML, an empty body.
