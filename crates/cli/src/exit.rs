@@ -148,7 +148,10 @@ fn exit_of_defender(error: &DefenderError) -> Exit {
         }
         DefenderErrorKind::Refused(_) => Exit::Failure,
         DefenderErrorKind::Unsupported(_) => Exit::Usage,
-        DefenderErrorKind::InDoubt(_) => Exit::InDoubt,
+        DefenderErrorKind::InDoubt(_) | DefenderErrorKind::Undelivered(_) => Exit::InDoubt,
+        DefenderErrorKind::AlreadyInProgress(_) => Exit::Findings,
+        DefenderErrorKind::Absent(_) => Exit::NotFound,
+        DefenderErrorKind::Ambiguous(_) => Exit::Usage,
     }
 }
 

@@ -8,11 +8,14 @@ mod commands;
 mod context;
 mod exit;
 mod input;
+mod orders;
 mod output;
 mod registration;
 mod roles;
 mod settings;
 mod sign_in;
+mod state;
+mod times;
 
 use std::{io::IsTerminal as _, process::ExitCode};
 
@@ -27,7 +30,8 @@ use crate::{
 
 /// Security automation for Microsoft Defender XDR.
 ///
-/// Signs in to a tenant as an application, without a user, and reads and changes incidents and alerts. `sortie demo`
+/// Signs in to a tenant as an application, without a user, reads and changes incidents and alerts, hunts, and acts on
+/// devices. `sortie demo`
 /// shows all of it against a simulated Microsoft cloud on this machine.
 #[derive(Parser)]
 #[command(name = "sortie", version, after_help = exit::EXIT_CODES, styles = STYLES, max_term_width = 110)]

@@ -6,13 +6,14 @@
 //! device are read until ours shows up or the settle time has passed, for the service lists an action some seconds after
 //! it has accepted it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sortie_model::MachineId;
-use sortie_transport::{Delivery, Effect, Priority, Request};
+use sortie_transport::{Delivery, Effect, Priority, Record, Request};
 
 use crate::{
     ActionFilter, Defender, MachineAction,
@@ -65,7 +66,8 @@ pub struct Order {
 }
 
 /// What tells one order from another: 16 hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct OrderKey(String);
 
 /// An order that the service has taken.
@@ -187,7 +189,8 @@ impl DeviceOrder {
 }
 
 impl Defender {
-    /// Gives the order once. `doubt` is when an earlier attempt with the same key was sent whose answer is not known.
+    /// Gives the order once. `doubt` is when an earlier attempt with the same key was sent whose answer is not known;
+    /// `record` is called before each attempt leaves, so that a later process knows that time.
     ///
     /// # Errors
     /// [`DefenderError`]; `AlreadyInProgress` when an open action that is not ours stands in the way (nothing was sent),
@@ -195,7 +198,12 @@ impl Defender {
     ///
     /// # Cancellation
     /// Dropping the future leaves the order in doubt from the moment of the call on.
-    pub async fn order(&self, order: &Order, doubt: Option<Timestamp>) -> Result<Ordered, DefenderError> {
+    pub async fn order(
+        &self,
+        order: &Order,
+        doubt: Option<Timestamp>,
+        record: &Record,
+    ) -> Result<Ordered, DefenderError> {
         let doing = format!("{} device {}", order.what.verb(), order.machine);
         let mut doubt = doubt;
         let mut reason = String::new();
@@ -208,7 +216,7 @@ impl Defender {
             if let Some(open) = self.in_the_way(order).await? {
                 return settled(order, open, &doing);
             }
-            match self.send_order(order, &doing).await {
+            match self.send_order(order, record, &doing).await {
                 Ok(action) if order.is_ours(&action) => return Ok(Ordered { action, found: false }),
                 // The service answers a repeat with the action that is open already.
                 Ok(action) => return Err(already_in_progress(&doing, action)),
@@ -328,12 +336,12 @@ impl Defender {
         Ok(actions)
     }
 
-    async fn send_order(&self, order: &Order, doing: &str) -> Result<MachineAction, DefenderError> {
+    async fn send_order(&self, order: &Order, record: &Record, doing: &str) -> Result<MachineAction, DefenderError> {
         let operation = order.what.operation();
         let url = self.address(operation, &["api", "machines", &order.machine.0, order.what.route()], doing)?;
         let body = order.what.body(order.comment());
         let request = Request::post(url).json(&body).effect(Effect::Probed).priority(Priority::Response);
-        let response = self.call(operation, request, doing).await?;
+        let response = self.call(operation, request.recorded_by(Arc::clone(record)), doing).await?;
         read_action(&response.text(), doing)
     }
 

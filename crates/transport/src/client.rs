@@ -119,6 +119,9 @@ impl Transport {
         if let Some(defect) = request.defect {
             return Err(SendErrorKind::BadRequest(defect));
         }
+        if let Some(record) = &request.record {
+            record().map_err(SendErrorKind::NotRecorded)?;
+        }
         let limits = Limits {
             first_byte: self.shared.settings.first_byte_timeout,
             total: self.shared.settings.total_timeout,

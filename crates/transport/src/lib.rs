@@ -19,7 +19,7 @@ pub use client::Transport;
 pub use error::{Delivery, ProxyCause, RedirectCause, SendError, SendErrorKind, TimeoutPhase, TlsCause};
 pub use gate::{QuotaGate, QuotaKey, QuotaWindow};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-pub use request::{Effect, FormValue, Priority, Request};
+pub use request::{Effect, FormValue, Priority, Record, Request};
 pub use response::Response;
 pub use retry::{RetryPolicy, Wait, WaitReason};
 pub use retry_after::retry_after;

@@ -1,6 +1,6 @@
 //! A request as callers write it: method, address, body, and what may be done with it in doubt.
 
-use std::fmt;
+use std::{fmt, io, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -24,6 +24,7 @@ pub struct Request {
     /// Whether a header or body carries a credential: such a request never follows a redirect to another origin.
     pub(crate) carries_credentials: bool,
     pub(crate) reach: Reach,
+    pub(crate) record: Option<Record>,
     /// Why the request cannot be sent at all; reported by the send, so that builders stay chains.
     pub(crate) defect: Option<&'static str>,
 }
@@ -54,6 +55,9 @@ pub enum Priority {
     /// Catching up with history.
     BackFill,
 }
+
+/// Makes durable that an attempt is about to leave.
+pub type Record = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
 
 /// A value of a form field, secret or not.
 pub enum FormValue<'a> {
@@ -93,6 +97,7 @@ impl Request {
             body_bytes_max: None,
             carries_credentials: false,
             reach: Reach::Ordinary,
+            record: None,
             defect: None,
         }
     }
@@ -211,6 +216,14 @@ impl Request {
     #[must_use]
     pub fn priority(mut self, priority: Priority) -> Self {
         self.priority = priority;
+        self
+    }
+
+    /// Has `record` called before each attempt leaves, repeats included; where it fails, nothing is sent. After a crash the
+    /// last record is thus never older than the last attempt.
+    #[must_use]
+    pub fn recorded_by(mut self, record: Record) -> Self {
+        self.record = Some(record);
         self
     }
 

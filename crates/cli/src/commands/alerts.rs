@@ -6,13 +6,14 @@ use sortie_model::AlertId;
 
 use super::{
     change::{ChangeArguments, classification, determination, severity, status},
-    incidents::{comment_text, severity_field, since, status_field},
+    incidents::{comment_text, severity_field, status_field},
     listing::PrintedList,
 };
 use crate::{
     context::Context,
     exit::{Exit, Problem},
     output::{Field, Format, Listing, OutputArguments, Tone, moment, properties, rows, say, visible},
+    times::since,
 };
 
 #[derive(Subcommand)]

@@ -1,7 +1,6 @@
 //! `sortie incidents list|show|update`.
 
 use clap::{Args, Subcommand, ValueEnum};
-use jiff::{SignedDuration, Timestamp};
 use sortie_defender::{Api, Document, Followed, Incident, IncidentFilter, Severity, Status};
 use sortie_model::IncidentId;
 
@@ -13,6 +12,7 @@ use crate::{
     context::Context,
     exit::{Exit, Problem},
     output::{Field, Format, Listing, OutputArguments, Tone, moment, properties, rows, say, visible},
+    times::since,
 };
 
 #[derive(Subcommand)]
@@ -238,31 +238,6 @@ pub(crate) fn status_field(status: Option<&Status>) -> Field {
     Field::toned(status, tone)
 }
 
-/// An instant, or a span before now: `30m`, `24h`, `7d`, `2w`.
-pub(crate) fn since(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
-    let wrong = || {
-        Problem::usage(
-            format!("`{text}` is no time"),
-            "Write 30m, 24h, 7d, 2w, or an instant such as 2026-11-22T03:00:00Z.",
-        )
-    };
-    let text = text.trim();
-    if let Ok(at) = text.parse() {
-        return Ok(at);
-    }
-    let unit = text.chars().last().and_then(|unit| match unit {
-        'm' => Some(60),
-        'h' => Some(3_600),
-        'd' => Some(86_400),
-        'w' => Some(7 * 86_400),
-        _ => None,
-    });
-    let seconds = unit
-        .and_then(|unit: i64| text[..text.len() - 1].trim().parse::<u32>().ok().map(|count| unit * i64::from(count)));
-    let seconds = seconds.ok_or_else(wrong)?;
-    now.checked_sub(SignedDuration::from_secs(seconds)).map_err(|_| wrong().into())
-}
-
 fn incident_id(text: &str) -> anyhow::Result<IncidentId> {
     let digits = text.trim().trim_start_matches('#');
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -277,21 +252,6 @@ const COLUMNS: &[&str] = &["id", "severity", "status", "created", "updated", "as
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_time_is_an_instant_or_a_span_before_now() {
-        let now: Timestamp = "2026-11-22T03:00:00Z".parse().unwrap();
-        #[track_caller]
-        fn check(text: &str, now: Timestamp, expected: Option<&str>) {
-            assert_eq!(since(text, now).ok(), expected.map(|at| at.parse().unwrap()), "{text}");
-        }
-        check("24h", now, Some("2026-11-21T03:00:00Z"));
-        check(" 7d ", now, Some("2026-11-15T03:00:00Z"));
-        check("2026-01-01T00:00:00Z", now, Some("2026-01-01T00:00:00Z"));
-        for wrong in ["", "d", "7", "-7d", "7y", "yesterday", "7ü", "4294967295w"] {
-            check(wrong, now, None);
-        }
-    }
 
     #[test]
     fn an_incident_number_is_digits() {

@@ -1,5 +1,6 @@
 //! One file for each command: its arguments and what it does.
 
+mod actions;
 mod alerts;
 mod app;
 mod change;
@@ -7,6 +8,7 @@ mod check;
 mod completions;
 mod connection;
 mod demo;
+mod devices;
 mod emulator;
 mod explain;
 mod incidents;
@@ -38,6 +40,12 @@ pub(crate) enum Command {
     /// List, show and change alerts
     #[command(subcommand, visible_alias = "alert")]
     Alerts(alerts::Command),
+    /// List and show devices, and give them orders: isolate, release, scan and so on
+    #[command(subcommand, visible_alias = "device")]
+    Devices(devices::Command),
+    /// List, show and cancel the orders to devices
+    #[command(subcommand, visible_alias = "action")]
+    Actions(actions::Command),
     /// Explain an error code of Entra: who must act and what to do
     Explain(explain::Arguments),
     /// Find out which way of access fits: daemon, on behalf of a user, or partner
@@ -58,6 +66,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Token(arguments) => token::run(arguments, context).await,
         Command::Incidents(command) => incidents::run(command, context).await,
         Command::Alerts(command) => alerts::run(command, context).await,
+        Command::Devices(command) => devices::run(command, context).await,
+        Command::Actions(command) => actions::run(command, context).await,
         Command::Explain(arguments) => explain::run(&arguments),
         Command::WhichAccess(arguments) => which_access::run(&arguments),
         Command::Emulator(arguments) => emulator::run(arguments, context).await,
