@@ -40,7 +40,7 @@ pub(crate) struct Global {
     /// Proxy for https, instead of the usual variables; `none` for no proxy at all
     #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
     pub proxy: Option<String>,
-    /// Wait at most so many seconds for one answer, instead of 60 for its start and 120 for all of it
+    /// Wait at most so many seconds for one answer, instead of 60 for its start and 120 for all of it (240 for a query)
     #[arg(
         long,
         global = true,
@@ -107,6 +107,7 @@ impl Context {
         let mut transport = TransportSettings { ca_bundle, proxy, ..TransportSettings::default() };
         if let Some(timeout) = self.global.timeout.map(Duration::from_secs) {
             (transport.first_byte_timeout, transport.total_timeout) = (timeout, timeout);
+            transport.long_timeout = timeout;
             transport.connect_timeout = transport.connect_timeout.min(timeout);
         }
         let transport = Transport::new(transport)?;

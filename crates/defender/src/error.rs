@@ -47,6 +47,9 @@ pub enum DefenderErrorKind {
     /// Any other 4xx: the request itself is not taken.
     #[error("the service does not take the request: {0}")]
     Refused(ServiceError),
+    /// 400 to a hunting query: the service does not understand it, or gave it up.
+    #[error("the service does not answer the query: {0}")]
+    Query(ServiceError),
     /// 5xx to the end of all attempts.
     #[error("the service failed: {0}")]
     Failed(ServiceError),
@@ -136,6 +139,7 @@ impl DefenderError {
                 "Wait and run it again; other tools that use the same application share its quota.".to_owned()
             }
             Kind::Refused(_) => "Correct the request as the service says; nothing was changed.".to_owned(),
+            Kind::Query(error) => crate::hunting::query_remedy(error).to_owned(),
             Kind::Failed(_) | Kind::Malformed(_) => {
                 "Run it again later; if it stays, give the request id to Microsoft's support.".to_owned()
             }

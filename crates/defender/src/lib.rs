@@ -1,4 +1,4 @@
-//! Incidents and alerts of Microsoft Defender as typed views over the XDR and Graph APIs.
+//! Microsoft Defender as typed views over its APIs: incidents, alerts, devices, orders to them, indicators, hunting.
 //!
 //! Answers are read leniently, so that an unknown word or a broken object costs nothing else, and requests are
 //! written in each API's own spelling.
@@ -9,6 +9,8 @@ mod client;
 mod document;
 mod enums;
 mod error;
+mod hunting;
+mod indicators;
 mod machines;
 mod operation;
 mod order;
@@ -27,6 +29,8 @@ pub use enums::{Api, Classification, Determination, Severity, Status};
 #[doc(hidden)]
 pub use error::service_error;
 pub use error::{DefenderError, DefenderErrorKind, ServiceError};
+pub use hunting::{Hunt, HuntAnswer, HuntApi, HuntColumn, HuntType};
+pub use indicators::{Imported, Indicator, IndicatorFilter, NewIndicator, kind_of_value};
 pub use machines::{Machine, MachineFilter, TagChange, is_machine_id};
 pub use order::{DeviceOrder, Order, OrderKey, Ordered};
 pub use pages::{AlertFilter, IncidentFilter, Note, Pages};

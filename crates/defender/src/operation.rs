@@ -25,14 +25,12 @@ pub(crate) enum Operation {
     DeviceRestrict,
     DeviceScan,
     EndpointHunt,
-    FileRead,
     IndicatorBatch,
     IndicatorRead,
     IndicatorWrite,
     MachineRead,
     MachineWrite,
     PackageUri,
-    UserRead,
 }
 
 impl Operation {
@@ -73,11 +71,9 @@ impl Operation {
             Self::DeviceRestrict => &["Machine.RestrictExecution"],
             Self::DeviceScan => &["Machine.Scan"],
             Self::EndpointHunt => &["AdvancedQuery.Read.All"],
-            Self::FileRead => &["File.Read.All"],
             Self::IndicatorBatch | Self::IndicatorRead | Self::IndicatorWrite => &["Ti.ReadWrite.All", "Ti.ReadWrite"],
             Self::MachineRead => &["Machine.Read.All", "Machine.ReadWrite.All"],
             Self::MachineWrite => &["Machine.ReadWrite.All"],
-            Self::UserRead => &["User.Read.All"],
         }
     }
 

@@ -20,7 +20,7 @@ pub use error::{Delivery, ProxyCause, RedirectCause, SendError, SendErrorKind, T
 pub use gate::{QuotaGate, QuotaKey, QuotaWindow};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 pub use request::{Effect, FormValue, Priority, Record, Request};
-pub use response::Response;
+pub use response::{Response, Spool};
 pub use retry::{RetryPolicy, Wait, WaitReason};
 pub use retry_after::retry_after;
 pub use settings::{ProxySetting, TransportSettings, TransportSettingsError};

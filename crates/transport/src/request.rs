@@ -21,6 +21,10 @@ pub struct Request {
     pub(crate) quota: Option<QuotaKey>,
     pub(crate) priority: Priority,
     pub(crate) body_bytes_max: Option<u64>,
+    /// Beyond so many bytes the answer's body goes to a file.
+    pub(crate) spool_above: Option<usize>,
+    /// Whether the service may take minutes for its answer.
+    pub(crate) is_long: bool,
     /// Whether a header or body carries a credential: such a request never follows a redirect to another origin.
     pub(crate) carries_credentials: bool,
     pub(crate) reach: Reach,
@@ -95,6 +99,8 @@ impl Request {
             quota: None,
             priority: Priority::default(),
             body_bytes_max: None,
+            spool_above: None,
+            is_long: false,
             carries_credentials: false,
             reach: Reach::Ordinary,
             record: None,
@@ -231,6 +237,20 @@ impl Request {
     #[must_use]
     pub fn body_bytes_max(mut self, bytes: u64) -> Self {
         self.body_bytes_max = Some(bytes);
+        self
+    }
+
+    /// Lets the answer's body go to a nameless temporary file when it is larger than this, so that memory stays small.
+    #[must_use]
+    pub fn spool_above(mut self, bytes: usize) -> Self {
+        self.spool_above = Some(bytes);
+        self
+    }
+
+    /// Waits for the answer as long as for a query, not as for an ordinary call.
+    #[must_use]
+    pub fn long(mut self) -> Self {
+        self.is_long = true;
         self
     }
 
