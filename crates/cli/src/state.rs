@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{exit::Problem, settings::write_private};

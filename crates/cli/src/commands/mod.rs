@@ -11,7 +11,9 @@ mod demo;
 mod devices;
 mod emulator;
 mod explain;
+mod hunt;
 mod incidents;
+mod indicators;
 mod listing;
 mod token;
 mod which_access;
@@ -46,6 +48,11 @@ pub(crate) enum Command {
     /// List, show and cancel the orders to devices
     #[command(subcommand, visible_alias = "action")]
     Actions(actions::Command),
+    /// List, add and remove indicators: files, addresses and domains to block or allow
+    #[command(subcommand, visible_alias = "indicator")]
+    Indicators(indicators::Command),
+    /// Run an advanced hunting query
+    Hunt(hunt::Arguments),
     /// Explain an error code of Entra: who must act and what to do
     Explain(explain::Arguments),
     /// Find out which way of access fits: daemon, on behalf of a user, or partner
@@ -68,6 +75,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Alerts(command) => alerts::run(command, context).await,
         Command::Devices(command) => devices::run(command, context).await,
         Command::Actions(command) => actions::run(command, context).await,
+        Command::Indicators(command) => indicators::run(command, context).await,
+        Command::Hunt(arguments) => hunt::run(arguments, context).await,
         Command::Explain(arguments) => explain::run(&arguments),
         Command::WhichAccess(arguments) => which_access::run(&arguments),
         Command::Emulator(arguments) => emulator::run(arguments, context).await,
