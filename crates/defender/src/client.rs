@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use sortie_identity::{Application, Audience, AuthorizedClient, Hosts};
 use sortie_model::{AlertId, IncidentId};
 use sortie_transport::{HeaderName, QuotaGate, QuotaKey, Request, Response, RetryPolicy};
@@ -91,6 +92,10 @@ impl Defender {
         let response = self.call(Operation::AlertRead, request, &doing).await?;
         let document = Document::new(&response.text());
         Alert::read(&document).ok_or_else(|| malformed(&doing, "an alert without an id"))
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.client.tokens().clock().now()
     }
 
     async fn one_incident(&self, api: Api, id: &IncidentId) -> Result<Incident, DefenderError> {

@@ -16,6 +16,7 @@ mod operation;
 mod order;
 mod pages;
 mod view;
+mod watch;
 
 pub use actions::{ActionFilter, ActionStatus, MachineAction};
 pub use change::Change;
@@ -35,3 +36,4 @@ pub use machines::{Machine, MachineFilter, TagChange, is_machine_id};
 pub use order::{DeviceOrder, Order, OrderKey, Ordered};
 pub use pages::{AlertFilter, IncidentFilter, Note, Pages};
 pub use view::{Alert, Comment, Evidence, Incident};
+pub use watch::{ChangeKind, Changed, Commit, Round, WatchCursor, WatchError, Watched};

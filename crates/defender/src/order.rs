@@ -344,10 +344,6 @@ impl Defender {
         let response = self.call(operation, request.recorded_by(Arc::clone(record)), doing).await?;
         read_action(&response.text(), doing)
     }
-
-    fn now(&self) -> Timestamp {
-        self.client.tokens().clock().now()
-    }
 }
 
 impl Order {

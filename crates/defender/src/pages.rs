@@ -30,6 +30,8 @@ pub struct IncidentFilter {
     pub created_since: Option<Timestamp>,
     /// Changed at or after.
     pub updated_since: Option<Timestamp>,
+    /// Changed before.
+    pub updated_before: Option<Timestamp>,
     /// Bring the alerts along.
     pub with_alerts: bool,
 }
@@ -196,6 +198,13 @@ impl<'a> Pages<'a> {
     /// A page of this size without a link is not taken for the last one.
     pub(crate) fn full_at(self, count: usize) -> Self {
         Self { last_below: count, ..self }
+    }
+
+    /// Graph sorts by the time of change; what changes meanwhile moves to the end.
+    pub(crate) fn oldest_change_first(mut self) -> Self {
+        self.list.query_pairs_mut().append_pair("$orderby", "lastUpdateDateTime asc");
+        self.next = Some(self.list.clone());
+        self
     }
 
     pub(crate) fn empty_when_not_found(self) -> Self {
@@ -404,6 +413,7 @@ impl IncidentFilter {
             self.assigned_to.as_ref().map(|person| equals("assignedTo", person)),
             self.created_since.map(|at| format!("createdDateTime ge {at}")),
             self.updated_since.map(|at| format!("lastUpdateDateTime ge {at}")),
+            self.updated_before.map(|at| format!("lastUpdateDateTime lt {at}")),
         ];
         terms.into_iter().flatten().collect()
     }
@@ -414,6 +424,7 @@ impl IncidentFilter {
             self.assigned_to.as_ref().map(|person| equals("assignedTo", person)),
             self.created_since.map(|at| format!("createdTime ge {at}")),
             self.updated_since.map(|at| format!("lastUpdateTime ge {at}")),
+            self.updated_before.map(|at| format!("lastUpdateTime lt {at}")),
         ];
         terms.into_iter().flatten().collect()
     }

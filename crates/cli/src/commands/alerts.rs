@@ -1,13 +1,14 @@
-//! `sortie alerts list|show|update|comment`.
+//! `sortie alerts list|show|update|comment|watch`.
 
 use clap::{Args, Subcommand};
-use sortie_defender::{Alert, AlertFilter, Change, Document};
+use sortie_defender::{Alert, AlertFilter, Change, Document, Watched};
 use sortie_model::AlertId;
 
 use super::{
     change::{ChangeArguments, classification, determination, severity, status},
     incidents::{comment_text, severity_field, status_field},
     listing::PrintedList,
+    watch::{WatchArguments, watch},
 };
 use crate::{
     context::Context,
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Update(UpdateArguments),
     /// Add a comment
     Comment(CommentArguments),
+    /// Print every alert that is new or changes, without losing or repeating one
+    Watch(WatchArguments),
 }
 
 #[derive(Args)]
@@ -103,6 +106,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
             let comment = Change { comment: Some(arguments.text), ..Change::default() };
             change(&arguments.id, comment, arguments.output, context).await
         }
+        Command::Watch(arguments) => watch(Watched::Alerts, arguments, context).await,
     }
 }
 

@@ -1,12 +1,13 @@
-//! `sortie incidents list|show|update`.
+//! `sortie incidents list|show|update|watch`.
 
 use clap::{Args, Subcommand, ValueEnum};
-use sortie_defender::{Api, Document, Followed, Incident, IncidentFilter, Severity, Status};
+use sortie_defender::{Api, Document, Followed, Incident, IncidentFilter, Severity, Status, Watched};
 use sortie_model::IncidentId;
 
 use super::{
     change::{ChangeArguments, severity, status},
     listing::PrintedList,
+    watch::{WatchArguments, watch},
 };
 use crate::{
     context::Context,
@@ -23,6 +24,19 @@ pub(crate) enum Command {
     Show(ShowArguments),
     /// Change status, person, classification, determination or tags, or add a comment
     Update(UpdateArguments),
+    /// Print every incident that is new or changes, without losing or repeating one
+    Watch(IncidentWatchArguments),
+}
+
+#[derive(Args)]
+pub(crate) struct IncidentWatchArguments {
+    #[command(flatten)]
+    api: ApiArgument,
+    /// Bring the alerts along
+    #[arg(long)]
+    with_alerts: bool,
+    #[command(flatten)]
+    watch: WatchArguments,
 }
 
 #[derive(Args)]
@@ -107,6 +121,14 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::List(arguments) => list(arguments, context).await,
         Command::Show(arguments) => show(arguments, context).await,
         Command::Update(arguments) => update(arguments, context).await,
+        Command::Watch(arguments) => {
+            let watched = match (arguments.api.api(), arguments.with_alerts) {
+                (Api::Xdr, _) => Watched::XdrIncidents,
+                (Api::Graph, true) => Watched::IncidentsWithAlerts,
+                (Api::Graph, false) => Watched::Incidents,
+            };
+            watch(watched, arguments.watch, context).await
+        }
     }
 }
 
@@ -118,6 +140,7 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
         assigned_to: arguments.assigned_to,
         created_since: arguments.since.as_deref().map(|text| since(text, now)).transpose()?,
         updated_since: arguments.updated_since.as_deref().map(|text| since(text, now)).transpose()?,
+        updated_before: None,
         with_alerts: arguments.with_alerts,
     };
     let session = context.session()?;

@@ -46,7 +46,7 @@ impl PrintedList {
 }
 
 /// What a list wants the reader to know, on standard error.
-fn tell_notes(context: &Context, notes: Vec<Note>) {
+pub(super) fn tell_notes(context: &Context, notes: Vec<Note>) {
     for note in notes {
         context.note(&match note {
             Note::ForeignNextLink { host } => {

@@ -16,6 +16,7 @@ mod incidents;
 mod indicators;
 mod listing;
 mod token;
+mod watch;
 mod which_access;
 
 use clap::Subcommand;
@@ -36,10 +37,10 @@ pub(crate) enum Command {
     Check(check::Arguments),
     /// Acquire a token and look into it, prove it, or print the request for it
     Token(token::Arguments),
-    /// List, show and change incidents
+    /// List, show, change and watch incidents
     #[command(subcommand, visible_alias = "incident")]
     Incidents(incidents::Command),
-    /// List, show and change alerts
+    /// List, show, change and watch alerts
     #[command(subcommand, visible_alias = "alert")]
     Alerts(alerts::Command),
     /// List and show devices, and give them orders: isolate, release, scan and so on
