@@ -90,7 +90,7 @@ pub(crate) fn alert_json(world: &World, alert: &Alert, members: Members) -> Valu
         "firstActivityDateTime": alert.first_activity.to_string(),
         "lastActivityDateTime": alert.last_activity.to_string(),
         "comments": comments_json(&alert.comments),
-        "evidence": evidence.iter().map(|one| evidence_json(one, members)).collect::<Vec<_>>(),
+        "evidence": evidence.iter().map(|one| evidence_json(one, members, world.now())).collect::<Vec<_>>(),
         "systemTags": system_tags(alert),
         "additionalData": {},
         "customDetails": {},

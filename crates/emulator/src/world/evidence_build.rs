@@ -18,6 +18,22 @@ impl Alert {
         traces.enumerate().map(|(index, trace)| scene.evidence(*trace, index)).collect()
     }
 
+    /// The files that it shows, images of processes, too.
+    pub(crate) fn files(&self, company: &Company) -> Vec<FileFacts> {
+        let mut files: Vec<FileFacts> = Vec::new();
+        for evidence in self.evidence(company) {
+            let file = match evidence.clue {
+                Clue::File { file, .. } | Clue::Malware { file, .. } => file,
+                Clue::Process(process) => process.image,
+                _ => continue,
+            };
+            if !files.iter().any(|known| known.sha256 == file.sha256 && known.name == file.name) {
+                files.push(file);
+            }
+        }
+        files
+    }
+
     /// The devices that take part.
     pub(crate) fn devices<'a>(&self, company: &'a Company) -> Vec<&'a Device> {
         let shown = self.kind.traces.contains(&Trace::Device);

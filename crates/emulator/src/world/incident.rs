@@ -6,9 +6,14 @@ use std::{
 };
 
 use super::{
-    catalog::AlertKind,
+    action::MachineAction,
+    action_course::Pace,
+    catalog::{AlertKind, Trace},
     company::Company,
     dice::{Dice, mix, part},
+    investigation::OrderedInvestigation,
+    library::LibraryFile,
+    log::{Event, Happening},
     story::{self, Step},
     terms::{AlertStatus, Classification, Determination, IncidentStatus, InvestigationState, ServiceSource, Severity},
     ticks::Ticks,
@@ -74,6 +79,8 @@ pub(crate) struct Alert {
     pub determination: Determination,
     pub assigned_to: Option<String>,
     pub comments: Vec<Comment>,
+    /// What orders have made of its investigation, and that one's number; `None`: as it was drawn.
+    pub investigation: Option<(InvestigationState, Option<u64>)>,
     pub real: bool,
 }
 
@@ -107,6 +114,13 @@ pub(crate) struct World {
     now: Ticks,
     snapshots: VecDeque<(u64, Arc<[u32]>)>,
     snapshot_count: u64,
+    /// Oldest first.
+    pub(super) actions: Vec<MachineAction>,
+    pub(crate) pace: Pace,
+    pub(super) library: Vec<LibraryFile>,
+    pub(super) investigations: Vec<OrderedInvestigation>,
+    pub(super) events: Vec<Event>,
+    pub(super) risks_are_stale: bool,
 }
 
 impl World {
@@ -126,7 +140,14 @@ impl World {
             now: start,
             snapshots: VecDeque::new(),
             snapshot_count: 0,
+            actions: Vec::new(),
+            pace: Pace::default(),
+            library: Vec::new(),
+            investigations: Vec::new(),
+            events: Vec::new(),
+            risks_are_stale: true,
         };
+        world.stock_library();
         world.advance(start);
         world
     }
@@ -147,6 +168,7 @@ impl World {
             let ((at, _), step) = entry.remove_entry();
             story::play(self, at, step);
         }
+        self.weigh_risks();
     }
 
     pub(crate) fn now(&self) -> Ticks {
@@ -261,6 +283,7 @@ impl World {
             determination: Determination::Unknown,
             assigned_to: None,
             comments: Vec::new(),
+            investigation: None,
             real: plan.real,
         };
         self.alert_positions.insert(alert.id.clone(), position);
@@ -269,6 +292,8 @@ impl World {
         target.severity = target.severity.max(alert.severity);
         target.updated = target.updated.max(at);
         self.alerts.push(alert);
+        self.risks_are_stale = true;
+        self.note(at, Happening::AlertRaised { alert: position });
     }
 
     /// Follows merges to the incident that is still its own.
@@ -342,7 +367,15 @@ impl Alert {
         Dice::new(&[part(self.kind.title)]).guid()
     }
 
+    /// Seen on a device of the company.
+    pub(crate) fn is_on_device(&self) -> bool {
+        self.kind.traces.contains(&Trace::Device)
+    }
+
     pub(crate) fn investigation_state(&self) -> InvestigationState {
+        if let Some((state, _)) = self.investigation {
+            return state;
+        }
         let mut dice = Dice::new(&[self.seed, 12]);
         match self.kind.service {
             ServiceSource::Endpoint | ServiceSource::Office365 if self.status == AlertStatus::Resolved => {
@@ -361,6 +394,9 @@ impl Alert {
 
     /// Number of the automated investigation, where there is one.
     pub(crate) fn investigation_id(&self) -> Option<u64> {
+        if let Some((_, Some(id))) = self.investigation {
+            return Some(id);
+        }
         let started = matches!(
             self.investigation_state(),
             InvestigationState::Running

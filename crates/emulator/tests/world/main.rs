@@ -7,8 +7,11 @@
 )]
 
 mod access;
+mod actions;
+mod between;
 mod changes;
 mod faults;
 mod lists;
+mod machines;
 mod schema;
 mod stage;
