@@ -30,7 +30,8 @@ impl Stage {
     async fn start() -> Self {
         let cloud = TestCloud::start().await;
         cloud.put("/throttle", &json!({ "mode": "off" })).await;
-        cloud.put("/world/actions", &json!({ "start_s": 0, "run_s": 1 })).await;
+        // A second isolation is taken, as it has been seen to be: nothing but the client keeps it from happening.
+        cloud.put("/world/actions", &json!({ "start_s": 0, "run_s": 1, "repeat": "accept" })).await;
         let application = cloud.application(ROLES).await;
         let sortie = Sortie::connected(PROGRAM, &cloud, &application).await.with("SORTIE_SETTLE", SETTLE);
         let truth = cloud.get("/truth").await;
@@ -153,10 +154,9 @@ async fn no_fault_isolates_a_device_twice_or_not_at_all() {
 async fn an_action_that_is_listed_late_after_a_lost_answer_is_waited_for() {
     let stage = Stage::start().await;
     for (at, kind) in ["fails_after_effect", "reset_after_effect"].into_iter().enumerate() {
-        stage.fault(json!({ "kind": "late_action_listing", "seconds": 2, "service": "mde" })).await;
-        stage.fault(json!({ "kind": kind })).await;
+        stage.fault(json!({ "kind": kind, "seconds": 2 })).await;
         let ended = stage.isolate(stage.device(at), &["--wait"]).await;
-        stage.cloud.delete("/faults", None).await;
+        assert!(stage.hits().await > 0, "{kind}");
         assert_eq!(ended.code, 0, "{kind}: {}", ended.stderr);
         stage.once(stage.device(at), kind).await;
     }
@@ -263,8 +263,7 @@ async fn killed_while_the_answer_is_on_its_way_the_order_is_found_again() {
     for at in 0..3 {
         let device = stage.device(at);
         // The effect is there, the answer never comes.
-        stage.fault(json!({ "kind": "slow", "delay_ms": 60_000 })).await;
-        stage.fault(json!({ "kind": "late_action_listing", "seconds": 1 })).await;
+        stage.fault(json!({ "kind": "reset_after_effect", "delay_ms": 60_000, "seconds": 2 })).await;
         let command = ["device", "isolate", device, "--reason", "ransomware", "--yes"];
         let mut child = stage.sortie.command(&command).spawn().unwrap();
         for _ in 0..200 {

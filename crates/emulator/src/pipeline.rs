@@ -118,9 +118,11 @@ async fn answer(app: &App, seen: &Seen, request: Request, next: Next) -> Respons
 
 /// The request, with what the service itself has to know of a fault.
 fn announced(mut request: Request, chosen: &Chosen) -> Request {
-    if chosen.order.kind == FaultKind::LateActionListing {
+    let is_late = chosen.order.kind == FaultKind::LateActionListing;
+    // A lost answer and a late listing may come together: the worst case for who looks whether the order is there.
+    if is_late || chosen.order.seconds.is_some() {
         let seconds = chosen.order.seconds.unwrap_or(LATE_S);
-        request.extensions_mut().insert(LateListing { seconds, fault: chosen.id });
+        request.extensions_mut().insert(LateListing { seconds, fault: is_late.then_some(chosen.id) });
     }
     request
 }
@@ -182,6 +184,7 @@ async fn changed(app: &App, seen: &Seen, chosen: &Chosen, response: Response) ->
     }
     if matches!(kind, FaultKind::FailsAfterEffect | FaultKind::ResetAfterEffect) {
         app.faults.hit(chosen.id);
+        tokio::time::sleep(Duration::from_millis(chosen.order.delay_ms.unwrap_or(0).min(DELAY_MS_MAX))).await;
         if kind == FaultKind::ResetAfterEffect {
             return dropped();
         }

@@ -36,11 +36,11 @@ pub(crate) struct FaultOrder {
     /// Retry-After of `too_many_requests` and `server_error` as it goes over the wire; `null` sends none.
     #[serde(default = "one_second")]
     pub retry_after: Option<RetryAfter>,
-    /// Of `slow`, in real milliseconds.
+    /// Of `slow`, and between the effect and its lost answer, in real milliseconds.
     pub delay_ms: Option<u64>,
     /// Of `foreign_next_link`: scheme and host.
     pub host: Option<String>,
-    /// Of `late_action_listing`, in the cloud's seconds.
+    /// Of `late_action_listing`, and of a lost answer to an order whose action is listed late, in the cloud's seconds.
     pub seconds: Option<i64>,
 }
 
@@ -96,8 +96,8 @@ pub(crate) enum FaultKind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LateListing {
     pub seconds: i64,
-    /// To be counted when an action was begun.
-    pub fault: u64,
+    /// To be counted when an action was begun; `None` where the fault is counted for its answer.
+    pub fault: Option<u64>,
 }
 
 /// Header value given as a number or as a text.

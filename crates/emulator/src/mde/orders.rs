@@ -118,7 +118,7 @@ pub(super) fn place(call: &Call, order: ActionOrder) -> Answer {
             let (Ordered::New(position) | Ordered::Same(position)) = ordered;
             if let (Some(late), Ordered::New(_)) = (call.late_listing, ordered) {
                 world.list_action_late(position, late.seconds);
-                call.app.faults.hit(late.fault);
+                late.fault.into_iter().for_each(|fault| call.app.faults.hit(fault));
             }
             (action_json(world, world.action(position)), ordered)
         });

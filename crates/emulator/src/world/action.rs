@@ -105,6 +105,8 @@ pub(crate) enum Repeat {
     Refuse,
     /// The open action.
     Same,
+    /// Another action beside it, as isolation has been seen to do.
+    Accept,
 }
 
 impl ActionStatus {
@@ -138,7 +140,8 @@ impl CommandStatus {
 impl World {
     /// Takes an order, unless the same one is open.
     pub(crate) fn order(&mut self, order: ActionOrder) -> Result<Ordered, OrderRefused> {
-        if let Some(open) = self.open_action(&order) {
+        let repeats = self.pace.repeat != Repeat::Accept;
+        if let Some(open) = self.open_action(&order).filter(|_| repeats) {
             let answers_with_it = self.pace.repeat == Repeat::Same && MAY_REPEAT.contains(&order.kind);
             return if answers_with_it { Ok(Ordered::Same(open)) } else { Err(OrderRefused::AlreadyInProgress) };
         }
