@@ -151,6 +151,50 @@ async fn no_fault_isolates_a_device_twice_or_not_at_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_goes_wrong_while_it_looks_or_waits_costs_nothing() {
+    let kinds = [
+        "too_many_requests",
+        "server_error",
+        "gateway_timeout",
+        "reset",
+        "cut_body",
+        "html",
+        "bad_gzip",
+        "token_expired",
+        "numbers_as_strings",
+        "null_lists",
+    ];
+    let stage = Stage::start().await;
+    let mut at = 0;
+    for (route, after) in [("/api/machineactions", 0), ("/api/machineactions/*", 1), ("/api/machines/*", 0)] {
+        for kind in kinds {
+            // Nothing to change in: one object has no list but its own, and no number.
+            if kind == "null_lists" && route == "/api/machineactions/*"
+                || kind == "numbers_as_strings" && route.starts_with("/api/machineactions")
+            {
+                continue;
+            }
+            // The list has something in it.
+            stage.isolate(stage.device(at), &["--wait"]).await.succeeded();
+            stage
+                .sortie
+                .run(&["device", "release", stage.device(at), "--reason", "x", "--yes", "--wait"])
+                .await
+                .succeeded();
+            let fault = json!({ "kind": kind, "method": "GET", "route": route, "after": after, "times": 1 });
+            stage.fault(fault.clone()).await;
+            let ended = stage.isolate(stage.device(at), &["--wait"]).await;
+            let hits = stage.hits().await;
+            assert!(hits > 0, "{fault} hit nothing: {}", ended.stderr);
+            assert_eq!(ended.code, 0, "{fault}: {}", ended.stderr);
+            assert_eq!(stage.actions(stage.device(at), "Isolate").await.len(), 2, "{fault}");
+            at += 1;
+        }
+    }
+    eprintln!("{at} faults");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_action_that_is_listed_late_after_a_lost_answer_is_waited_for() {
     let stage = Stage::start().await;
     for (at, kind) in ["fails_after_effect", "reset_after_effect"].into_iter().enumerate() {
@@ -240,6 +284,7 @@ async fn an_end_that_is_no_success_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_moment_the_same_command_isolates_once() {
     let stage = Stage::start().await;
+    stage.fault(json!({ "kind": "late_action_listing", "seconds": 1, "times": 1_000 })).await;
     let mut kills = 0;
     for round in 0..10_u64 {
         let device = stage.device(usize::try_from(round).unwrap());

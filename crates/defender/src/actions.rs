@@ -153,8 +153,7 @@ impl Defender {
     pub async fn action(&self, id: &ActionId) -> Result<MachineAction, DefenderError> {
         let doing = format!("read machine action {id}");
         let request = self.get(Operation::MachineRead, &["api", "machineactions", &id.0], &doing)?;
-        let response = self.call(Operation::MachineRead, request, &doing).await?;
-        read_action(&response.text(), &doing)
+        self.read_one(Operation::MachineRead, request, &doing, MachineAction::read).await
     }
 
     /// Takes an action back that is not final yet; to do it twice changes nothing.

@@ -89,9 +89,7 @@ impl Defender {
     pub async fn alert(&self, id: &AlertId) -> Result<Alert, DefenderError> {
         let doing = format!("read alert {id}");
         let request = self.get(Operation::AlertRead, &["v1.0", "security", "alerts_v2", &id.0], &doing)?;
-        let response = self.call(Operation::AlertRead, request, &doing).await?;
-        let document = Document::new(&response.text());
-        Alert::read(&document).ok_or_else(|| malformed(&doing, "an alert without an id"))
+        self.read_one(Operation::AlertRead, request, &doing, Alert::read).await
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -144,8 +142,30 @@ impl Defender {
         request: Request,
         doing: &str,
     ) -> Result<Incident, DefenderError> {
-        let response = self.call(operation, request, doing).await?;
-        self.read_incident(&response, doing)
+        self.read_one(operation, request, doing, Incident::read).await
+    }
+
+    /// Reads one object; an answer with status 200 that is not the API's is asked for again, for a gateway gave it.
+    pub(crate) async fn read_one<T>(
+        &self,
+        operation: Operation,
+        request: Request,
+        doing: &str,
+        read: fn(&Document) -> Option<T>,
+    ) -> Result<T, DefenderError> {
+        let mut attempt = 0;
+        loop {
+            let response = self.call(operation, request.clone(), doing).await?;
+            attempt += 1;
+            if let Some(object) = read(&Document::new(&response.text())) {
+                return Ok(object);
+            }
+            if attempt >= MALFORMED_ATTEMPTS_MAX {
+                let page = "a web page instead of JSON, from a proxy or gateway";
+                return Err(malformed(doing, if response.is_html() { page } else { "an object without an id" }));
+            }
+            tokio::time::sleep(MALFORMED_PAUSE * attempt).await;
+        }
     }
 
     pub(crate) fn read_incident(&self, response: &Response, doing: &str) -> Result<Incident, DefenderError> {
@@ -234,3 +254,6 @@ const PREFER: HeaderName = HeaderName::from_static("prefer");
 const REDIRECT_HOPS_MAX: usize = 8;
 /// Microsoft lists an action some seconds after accepting it; no page says how many (G).
 const SETTLE: Duration = Duration::from_secs(30);
+/// A gateway that answers in the service's place mostly lets go soon.
+pub(crate) const MALFORMED_ATTEMPTS_MAX: u32 = 4;
+pub(crate) const MALFORMED_PAUSE: Duration = Duration::from_millis(400);

@@ -119,6 +119,16 @@ impl DefenderError {
         Self::new(doing, kind)
     }
 
+    /// Whether the same call may fare better later without anybody's help.
+    pub fn may_pass(&self) -> bool {
+        match &*self.kind {
+            DefenderErrorKind::Send(error) => error.may_pass(),
+            DefenderErrorKind::Token(error) => error.may_pass(),
+            DefenderErrorKind::Throttled(_) | DefenderErrorKind::Failed(_) | DefenderErrorKind::Malformed(_) => true,
+            _ => false,
+        }
+    }
+
     /// What to do next, as a full sentence.
     pub fn remedy(&self) -> String {
         use DefenderErrorKind as Kind;

@@ -15,7 +15,7 @@ use sortie_transport::{Effect, Request, Response, RetryPolicy};
 
 use crate::{
     Defender, Document,
-    client::malformed,
+    client::{MALFORMED_ATTEMPTS_MAX, MALFORMED_PAUSE, malformed},
     error::{DefenderError, DefenderErrorKind, ServiceError},
     operation::Operation,
 };
@@ -346,8 +346,6 @@ const ROWS_MAX: u64 = 100_000;
 const SPOOL_ABOVE_BYTES: usize = 4 << 20;
 /// The documents speak of 50, 64 and 124 MB; none of the services gives more.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
-const MALFORMED_ATTEMPTS_MAX: u32 = 3;
-const MALFORMED_PAUSE: std::time::Duration = std::time::Duration::from_millis(400);
 
 #[cfg(test)]
 mod tests {

@@ -132,7 +132,7 @@ impl Defender {
         if is_machine_id(id_or_name) {
             let id = id_or_name.to_ascii_lowercase();
             let request = self.get(Operation::MachineRead, &["api", "machines", &id], &doing)?;
-            return self.machine_of(request, &doing).await;
+            return self.read_one(Operation::MachineRead, request, &doing, Machine::read).await;
         }
         let filter = MachineFilter { name_prefix: Some(id_or_name.to_owned()), ..MachineFilter::default() };
         let mut pages = self.machines(&filter)?;
@@ -171,11 +171,6 @@ impl Defender {
         let request = Request::post(url).json(&body).effect(Effect::Overwrite).priority(Priority::Response);
         let response = self.call(Operation::MachineWrite, request, &doing).await?;
         Machine::read(&Document::new(&response.text())).ok_or_else(|| malformed(&doing, "a device without an id"))
-    }
-
-    async fn machine_of(&self, request: Request, doing: &str) -> Result<Machine, DefenderError> {
-        let response = self.call(Operation::MachineRead, request, doing).await?;
-        Machine::read(&Document::new(&response.text())).ok_or_else(|| malformed(doing, "a device without an id"))
     }
 }
 

@@ -270,6 +270,8 @@ impl Defender {
                 }
                 // It was accepted; the service lists it late.
                 Err(error) if is_not_found(&error) && start.elapsed() < self.settle => {}
+                // The action goes on without us; a service that fails now may answer before patience is over.
+                Err(error) if error.may_pass() && start.elapsed() + pause < patience => {}
                 Err(error) => return Err(error),
             }
         }

@@ -1,9 +1,6 @@
 //! Lists, page by page: every object once, whatever happens between two pages.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use sortie_transport::{Request, Response, RetryPolicy, SendErrorKind};
@@ -11,7 +8,7 @@ use url::Url;
 
 use crate::{
     Api, Classification, Defender, Determination, Document, Incident, Severity, Status,
-    client::{is_service_failure, malformed},
+    client::{MALFORMED_ATTEMPTS_MAX, MALFORMED_PAUSE, is_service_failure, malformed},
     document::{Page, read_page},
     error::{DefenderError, DefenderErrorKind},
     operation::Operation,
@@ -478,5 +475,3 @@ const GRAPH_ALERTS_TOP: usize = 100;
 const XDR_TOP: &str = "100";
 /// So many objects may leave a filtered list while one page is read, and none is missed.
 const SKIP_OVERLAP: usize = 5;
-const MALFORMED_ATTEMPTS_MAX: u32 = 4;
-const MALFORMED_PAUSE: Duration = Duration::from_millis(400);

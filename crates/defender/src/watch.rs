@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::{
     AlertFilter, Api, Defender, Document, IncidentFilter, Note, Pages, Status,
     document::{instant, text},
-    error::{DefenderError, DefenderErrorKind},
+    error::DefenderError,
 };
 
 /// What is watched.
@@ -291,13 +291,9 @@ impl OpenRound<'_> {
 impl WatchError {
     /// Whether the next round may fare better without anybody's help.
     pub fn may_pass(&self) -> bool {
-        let Self::Defender(error) = self else { return true };
-        use DefenderErrorKind as Kind;
-        match &*error.kind {
-            Kind::Send(error) => error.may_pass(),
-            Kind::Token(error) => error.may_pass(),
-            Kind::Throttled(_) | Kind::Failed(_) | Kind::Malformed(_) => true,
-            _ => false,
+        match self {
+            Self::Defender(error) => error.may_pass(),
+            Self::Commit(_) => true,
         }
     }
 }
