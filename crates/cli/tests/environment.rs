@@ -1,5 +1,6 @@
 //! The usual `AZURE_*` variables alone, without a settings file.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256};
 use serde_json::json;
 use sortie_testkit::{Leaks, Registered, Sortie, TestCloud};
@@ -48,10 +49,14 @@ async fn a_federated_token_in_the_environment_is_sent() {
     let cloud = TestCloud::start().await;
     let application = cloud.application(&[ROLE]).await;
     let sortie = user(&cloud, &application).await.with("AZURE_FEDERATED_TOKEN_FILE", "token");
-    std::fs::write(sortie.folder().join("token"), "not.a.token").unwrap();
-    // That a good one is taken is proved where tokens of a provider are made; here the file must have been read and sent.
+    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let claims = part(json!({ "iss": "https://provider.example", "sub": "somebody" }));
+    let token = format!("{}.{claims}.c2lnbmF0dXJl", part(json!({ "alg": "RS256", "typ": "JWT" })));
+    std::fs::write(sortie.folder().join("token"), token).unwrap();
+    // That a good one is taken is proved where tokens of a provider are made; here the file must have been read and sent:
+    // only a token of a foreign issuer leads Entra to say that this application trusts none.
     let refused = sortie.run(&["token"]).await.ended_with(3);
-    assert!(refused.stderr.contains("AADSTS"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("AADSTS70025)"), "{}", refused.stderr);
     std::fs::remove_file(sortie.folder().join("token")).unwrap();
     let missing = sortie.run(&["token"]).await.ended_with(3);
     assert!(missing.stderr.contains("token"), "{}", missing.stderr);

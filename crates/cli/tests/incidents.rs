@@ -74,6 +74,30 @@ async fn filters_are_the_services_own_and_severity_works_in_both_apis() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_can_be_of_one_person_and_of_a_time_in_both_apis() {
+    let (cloud, sortie) = cloud_and_user().await;
+    let all = truth(&cloud).await;
+    let at = |one: &Value, name: &str| one[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let person = all.iter().find_map(|one| one["assignedTo"].as_str()).expect("somebody works on an incident");
+    let middle = |name: &str| at(&all[all.len() / 2], name).to_string();
+    let (created, updated) = (middle("createdDateTime"), middle("lastUpdateDateTime"));
+    let since = |name: &str, text: &str| -> Vec<Value> {
+        all.iter().filter(|one| at(one, name) >= text.parse().unwrap()).cloned().collect()
+    };
+    for (option, value, expected) in [
+        ("--assigned-to", person, all.iter().filter(|one| one["assignedTo"] == person).cloned().collect()),
+        ("--since", &created, since("createdDateTime", &created)),
+        ("--updated-since", &updated, since("lastUpdateDateTime", &updated)),
+    ] {
+        assert!((1..all.len()).contains(&expected.len()), "{option} {value} picks some and not all");
+        for (api, id) in [("graph", "id"), ("xdr", "incidentId")] {
+            let listed = sortie.run(&["incidents", "list", "--api", api, option, value, "--jsonl"]).await.succeeded();
+            assert_eq!(ids(&listed.json_lines(), id), ids(&expected, "id"), "{option} {value} {api}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_change_by_one_api_shows_in_the_other() {
     let (cloud, sortie) = cloud_and_user().await;
     let id = truth(&cloud).await.iter().find(|one| one["status"] == "active").unwrap()["id"].to_string();
@@ -202,9 +226,7 @@ async fn incidents_that_leave_a_filtered_list_between_two_pages_hide_no_other() 
     cloud.post("/faults", &slow).await;
     let list = ["incidents", "list", "--api", "xdr", "--status", "active", "--jsonl"];
     let resolve = async {
-        while !cloud.get("/faults").await.to_string().contains("\"hits\":1") {
-            tokio::task::yield_now().await;
-        }
+        cloud.fault_struck().await;
         let newest =
             sortie.run(&["incidents", "list", "--status", "active", "--limit", "3", "--jsonl"]).await.json_lines();
         for incident in &newest {

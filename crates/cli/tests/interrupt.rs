@@ -21,9 +21,7 @@ async fn an_interrupt_ends_a_waiting_list_at_once() {
     cloud.post("/faults", &json!({ "kind": "slow", "service": "graph", "delay_ms": 60_000, "times": 9 })).await;
     let child = sortie.command(&["incidents", "list", "--jsonl"]).spawn().expect("the binary starts");
     let pid = child.id().expect("it runs").to_string();
-    while !cloud.get("/faults").await.to_string().contains("\"hits\":1") {
-        tokio::task::yield_now().await;
-    }
+    cloud.fault_struck().await;
     let killed = Command::new("kill").args(["-INT", &pid]).status().await.expect("kill can be started");
     assert!(killed.success());
     let output = timeout(Duration::from_secs(20), child.wait_with_output()).await.expect("it ends").expect("it ends");

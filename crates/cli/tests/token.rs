@@ -160,16 +160,27 @@ async fn a_token_without_roles_is_named_as_that() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_printed_requests_give_a_token() {
-    let (_cloud, application, sortie) = stage().await;
-    for more in [&["--audience", "xdr"][..], &["--audience", "xdr", "--v1"]] {
+    let (cloud, application, sortie) = stage().await;
+    let resource = "https://api.security.microsoft.com";
+    for (more, path, name, value) in [
+        (&["--audience", "xdr"][..], "oauth2/v2.0/token", "scope", format!("{resource}/.default")),
+        (&["--audience", "xdr", "--v1"], "oauth2/token", "resource", resource.to_owned()),
+    ] {
+        let address = format!("{}/{}/{path}", cloud.url(), application.tenant);
         for language in ["curl", "python", "powershell", "csharp"] {
             let run = [&["token", "--as-request", language], more].concat();
             let text = sortie.run(&run).await.succeeded().stdout;
-            assert!(text.contains(&application.client_id) && text.contains("AZURE_CLIENT_SECRET"), "{text}");
+            // PowerShell and C# do not run on this system, so every text is searched for each part of the request.
+            let texts = ["grant_type", "client_credentials", "client_id", "client_secret", "AZURE_CLIENT_SECRET", name];
+            for part in texts.into_iter().chain([application.client_id.as_str(), &value]) {
+                assert!(text.contains(part), "{part} in {text}");
+            }
+            let address_ends = |rest: &str| rest.starts_with(['\'', '"']);
+            assert!(text.split(&address).skip(1).any(address_ends), "{address} in {text}");
+            assert!(text.split(&value).skip(1).any(address_ends), "{value} in {text}");
             let program: &[&str] = match language {
                 "curl" => &["sh", "-c", &text],
                 "python" => &["python3", "-c", &format!("{text}\nprint(token)")],
-                // Neither runs on this system; their text is compared with the others by what it must hold.
                 _ => continue,
             };
             if let Some(output) = run_program(language, program, &application.secret) {

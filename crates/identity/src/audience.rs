@@ -140,7 +140,7 @@ impl FromStr for Audience {
     /// `/.default` are dropped.
     fn from_str(text: &str) -> Result<Self, AudienceError> {
         let text = text.trim();
-        let resource = text.strip_suffix("/.default").unwrap_or(text);
+        let resource = text.trim_end_matches("/.default");
         if resource.is_empty() {
             return Err(AudienceError::Empty);
         }
@@ -270,6 +270,7 @@ mod tests {
         let guid = "11111111-2222-3333-4444-555555555555";
         check(guid, Ok(Audience::Other(guid.into())));
         check("api://my-api/.default", Ok(Audience::Other("api://my-api".into())));
+        check("api://my-api/.default/.default", Ok(Audience::Other("api://my-api".into())));
         check("https://vault.azure.net", Ok(Audience::Other("https://vault.azure.net".into())));
         check("  ", Err("Empty"));
         check("/.default", Err("Empty"));
@@ -302,7 +303,7 @@ mod tests {
         }
 
         #[test]
-        fn text_like_scopes_too(text in "(https://|api://|[a-z.]{1,8}|/|//|/.default| |User.Read|:){0,8}") {
+        fn text_like_scopes_too(text in r"(https://|api://)?([a-z.]{1,8}|/|//| |User\.Read|:){0,6}(/\.default){0,3}") {
             if let Ok((audience, _)) = parse_scope(&text, &Audience::Xdr) {
                 prop_assert_eq!(audience.name().parse::<Audience>(), Ok(audience.clone()));
             }

@@ -1,5 +1,7 @@
 //! A running simulated cloud and its admin API.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use sortie_emulator::{Emulator, EmulatorConfig};
 
@@ -110,6 +112,22 @@ impl TestCloud {
         self.admin(reqwest::Method::DELETE, path, body).await
     }
 
+    /// Waits until a fault has struck a call, and fails the test when none has within a minute: then the call that the test
+    /// waits for was never made.
+    pub async fn fault_struck(&self) {
+        let struck = async {
+            loop {
+                let faults = self.get("/faults").await;
+                let faults = faults["faults"].as_array().cloned().unwrap_or_default();
+                if faults.iter().any(|fault| fault["hits"].as_u64() > Some(0)) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(STRIKE_TIME_MAX, struck).await.expect("no fault struck a call within a minute");
+    }
+
     /// POST that the admin API must refuse: its answer as text.
     pub async fn refused(&self, path: &str, body: &Value) -> String {
         let (status, text) = self.ask(reqwest::Method::POST, path, Some(body)).await;
@@ -135,3 +153,6 @@ impl TestCloud {
         (status, text)
     }
 }
+
+/// Far longer than a run of the binary takes to make its first calls.
+const STRIKE_TIME_MAX: Duration = Duration::from_secs(60);

@@ -55,9 +55,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_body_makes_the_parser_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let form = Form::parse(&body);
-            let _ = (form.duplicate(), form.text("scope"));
+        fn no_body_makes_the_parser_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..300),
+            text in "(scope|Scope|=|&|\\+|%[0-9a-fA-F]{0,2}|[a-zé\r\n]{1,3}){0,20}",
+        ) {
+            for body in [&bytes[..], text.as_bytes()] {
+                let form = Form::parse(body);
+                let _ = (form.duplicate(), form.text("scope"));
+            }
         }
     }
 

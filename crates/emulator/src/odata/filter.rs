@@ -372,7 +372,7 @@ mod tests {
             words in proptest::collection::vec(proptest::sample::select(vec![
                 "(", ")", "and", "or", "not", "eq", "ne", "gt", "in", "status", "assignedTo", "changed", "score",
                 "tags/any(t: t eq 'VIP')", "startswith(assignedTo,'x')", "'active'", "45", "2026-11-01T00:00:00Z", "null",
-                "status eq 'active'", "score gt 3", "assignedTo eq null",
+                "status eq 'active'", "score gt 3", "assignedTo eq null", "assignedTo ne 'x'", "score le 45", "changed ne null",
             ]), 0..12),
         ) {
             if let Ok(filter) = Filter::read(&words.join(" "), "test.row", TABLE) {
