@@ -205,6 +205,13 @@ const WORDS: &[&str] = &[
     "GetLiveResponseResultDownloadLink",
     "downloads",
     "libraryfiles",
+    "batchUpdate",
+    "CreateAlertByReference",
+    "machine",
+    "user",
+    "stats",
+    "import",
+    "BatchDelete",
 ];
 
 #[cfg(test)]

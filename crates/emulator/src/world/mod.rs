@@ -11,10 +11,13 @@ mod dice;
 mod evidence;
 mod evidence_build;
 mod incident;
+mod indicator;
 mod investigation;
 mod library;
 mod log;
 mod machine;
+mod reference_alert;
+mod standing;
 mod story;
 mod terms;
 mod ticks;
@@ -30,9 +33,12 @@ pub(crate) use action_course::{Course, CourseOrder};
 pub(crate) use company::Device;
 pub(crate) use dice::chance;
 pub(crate) use evidence::{Account, Clue, Evidence, FileFacts, MessageFacts, ProcessFacts};
-pub(crate) use incident::{Alert, Comment, Incident, World};
+pub(crate) use incident::{Alert, Comment, CustomWords, Incident, World};
+pub(crate) use indicator::{INDICATOR_COUNT_MAX, Indicator, IndicatorHand, IndicatorRefused, IndicatorTerms};
 pub(crate) use investigation::OrderedInvestigation;
 pub(crate) use library::LibraryFile;
+pub(crate) use reference_alert::ReportedEvent;
+pub(crate) use standing::file_standing;
 pub(crate) use story::LateIncident;
 pub(crate) use terms::{
     ActionKind, ActionStatus, AlertStatus, Classification, DetectionSource, Determination, DeviceHealth, DeviceValue,
