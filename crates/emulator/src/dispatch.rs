@@ -212,6 +212,13 @@ const WORDS: &[&str] = &[
     "stats",
     "import",
     "BatchDelete",
+    "Software",
+    "vulnerabilities",
+    "machinesVulnerabilities",
+    "recommendations",
+    "machineReferences",
+    "distributions",
+    "getmissingkbs",
 ];
 
 #[cfg(test)]

@@ -17,3 +17,4 @@ mod lists;
 mod machines;
 mod schema;
 mod stage;
+mod weaknesses;
