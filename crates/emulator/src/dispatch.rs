@@ -205,6 +205,20 @@ const WORDS: &[&str] = &[
     "GetLiveResponseResultDownloadLink",
     "downloads",
     "libraryfiles",
+    "batchUpdate",
+    "CreateAlertByReference",
+    "machine",
+    "user",
+    "stats",
+    "import",
+    "BatchDelete",
+    "Software",
+    "vulnerabilities",
+    "machinesVulnerabilities",
+    "recommendations",
+    "machineReferences",
+    "distributions",
+    "getmissingkbs",
 ];
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{
     view::{is_device_value, machine_json},
 };
 use crate::{
-    odata::{Kind, Property},
+    odata::Kind,
     world::{Device, DeviceHealth, DeviceValue, Severity, Term, Ticks, World},
     xdr::answer,
 };
@@ -198,7 +198,7 @@ pub(super) const MACHINES: List = List {
         shown("osBuild"),
         shown("lastExternalIpAddress"),
         shown("rbacGroupName"),
-        Property { name: "isAadJoined", kind: Kind::Boolean, filterable: false },
+        shown("isAadJoined"),
         shown("ipAddresses"),
     ],
     top_max: TOP_MAX,

@@ -195,13 +195,12 @@ impl World {
         if !state.quarantined.iter().any(|known| known == file) {
             state.quarantined.push(file.to_owned());
         }
-        let company = &self.company;
         let about_it: Vec<usize> = (0..self.alerts.len())
             .filter(|position| {
                 let alert = &self.alerts[*position];
                 usize::from(alert.device) == index
                     && alert.status != AlertStatus::Resolved
-                    && alert.files(company).iter().any(|known| known.sha1.as_deref() == Some(file))
+                    && alert.file().is_some_and(|known| known.sha1.as_deref() == Some(file))
             })
             .collect();
         for position in about_it {

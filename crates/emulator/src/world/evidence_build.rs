@@ -18,20 +18,30 @@ impl Alert {
         traces.enumerate().map(|(index, trace)| scene.evidence(*trace, index)).collect()
     }
 
-    /// The files that it shows, images of processes, too.
-    pub(crate) fn files(&self, company: &Company) -> Vec<FileFacts> {
-        let mut files: Vec<FileFacts> = Vec::new();
-        for evidence in self.evidence(company) {
-            let file = match evidence.clue {
-                Clue::File { file, .. } | Clue::Malware { file, .. } => file,
-                Clue::Process(process) => process.image,
-                _ => continue,
-            };
-            if !files.iter().any(|known| known.sha256 == file.sha256 && known.name == file.name) {
-                files.push(file);
-            }
+    /// The program that it is about: as a file, as the image of a process, or both.
+    pub(crate) fn file(&self) -> Option<FileFacts> {
+        let shows = |trace: &Trace| matches!(trace, Trace::File | Trace::Process | Trace::Malware);
+        let tool = self.kind.tool?;
+        self.kind.traces.iter().any(shows).then(|| tool_file(tool, self.cast))
+    }
+
+    /// Addresses that it shows: the attacker's, and the device's where it talks to that one.
+    pub(crate) fn addresses(&self, company: &Company) -> Vec<String> {
+        let talks = self.kind.traces.contains(&Trace::Connection);
+        let mut addresses = Vec::new();
+        if talks || self.kind.traces.contains(&Trace::Ip) || self.kind.traces.contains(&Trace::Dns) {
+            addresses.push(attacker_ip(self.cast));
         }
-        files
+        if talks {
+            addresses.push(company.devices[usize::from(self.device)].ip.clone());
+        }
+        addresses
+    }
+
+    /// The attacker's domain, where a link or a lookup shows it.
+    pub(crate) fn domain(&self) -> Option<String> {
+        let shows = |trace: &Trace| matches!(trace, Trace::Url | Trace::Dns);
+        self.kind.traces.iter().any(shows).then(|| attacker_domain(self.cast))
     }
 
     /// The devices that take part.
@@ -121,7 +131,7 @@ impl<'a> Scene<'a, '_> {
             Trace::Process => Clue::Process(Box::new(self.process(dice))),
             Trace::Malware => {
                 let name = self.alert.kind.family.unwrap_or("Unnamed");
-                Clue::Malware { name, category: self.alert.kind.category, file: self.file(), machine_id }
+                Clue::Malware { name, category: self.alert.category(), file: self.file(), machine_id }
             }
             Trace::RegistryKey => Clue::RegistryKey { hive: "HKEY_CURRENT_USER", key: RUN_KEY },
             Trace::RegistryValue => {
@@ -225,16 +235,12 @@ impl<'a> Scene<'a, '_> {
         Clue::Ip { address: self.attacker_ip(), country, city }
     }
 
-    /// From the ranges for documentation (RFC 5737), the same for all alerts of one intrusion.
     fn attacker_ip(&self) -> String {
-        let mut cast = Dice::new(&[self.alert.cast, 2]);
-        format!("{}.{}", cast.pick(&["192.0.2", "198.51.100", "203.0.113"]), cast.between(2, 250))
+        attacker_ip(self.alert.cast)
     }
 
     fn attacker_domain(&self) -> String {
-        let mut cast = Dice::new(&[self.alert.cast, 6]);
-        let (first, second) = (*cast.pick(LURE_FIRST), *cast.pick(LURE_SECOND));
-        format!("{first}-{second}.test")
+        attacker_domain(self.alert.cast)
     }
 
     fn url(&self) -> String {
@@ -306,6 +312,18 @@ impl<'a> Scene<'a, '_> {
             distinguished_name: format!("CN={name},CN=Users,DC=corp,DC={first},DC={second}"),
         }
     }
+}
+
+/// From the ranges for documentation (RFC 5737), the same for all alerts of one intrusion.
+fn attacker_ip(cast: u64) -> String {
+    let mut cast = Dice::new(&[cast, 2]);
+    format!("{}.{}", cast.pick(&["192.0.2", "198.51.100", "203.0.113"]), cast.between(2, 250))
+}
+
+fn attacker_domain(cast: u64) -> String {
+    let mut cast = Dice::new(&[cast, 6]);
+    let (first, second) = (*cast.pick(LURE_FIRST), *cast.pick(LURE_SECOND));
+    format!("{first}-{second}.test")
 }
 
 fn tool_file(tool: &Tool, cast: u64) -> FileFacts {

@@ -11,6 +11,7 @@ use super::{
     catalog::{AlertKind, Trace},
     company::Company,
     dice::{Dice, mix, part},
+    indicator::Indicator,
     investigation::OrderedInvestigation,
     library::LibraryFile,
     log::{Event, Happening},
@@ -81,7 +82,18 @@ pub(crate) struct Alert {
     pub comments: Vec<Comment>,
     /// What orders have made of its investigation, and that one's number; `None`: as it was drawn.
     pub investigation: Option<(InvestigationState, Option<u64>)>,
+    /// In whose words it speaks, where a caller created it.
+    pub custom: Option<Box<CustomWords>>,
     pub real: bool,
+}
+
+/// What a caller says of an alert that it creates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CustomWords {
+    pub title: String,
+    pub description: String,
+    pub recommended: String,
+    pub category: &'static str,
 }
 
 /// What a new alert is made from.
@@ -119,6 +131,8 @@ pub(crate) struct World {
     pub(crate) pace: Pace,
     pub(super) library: Vec<LibraryFile>,
     pub(super) investigations: Vec<OrderedInvestigation>,
+    pub(super) indicators: Vec<Indicator>,
+    pub(super) last_indicator: u64,
     pub(super) events: Vec<Event>,
     pub(super) risks_are_stale: bool,
 }
@@ -144,6 +158,8 @@ impl World {
             pace: Pace::default(),
             library: Vec::new(),
             investigations: Vec::new(),
+            indicators: Vec::new(),
+            last_indicator: 0,
             events: Vec::new(),
             risks_are_stale: true,
         };
@@ -256,7 +272,7 @@ impl World {
     }
 
     /// Raises an alert in an incident, or in the one that this was merged into.
-    pub(super) fn raise(&mut self, incident: u64, at: Ticks, plan: AlertPlan) {
+    pub(super) fn raise(&mut self, incident: u64, at: Ticks, plan: AlertPlan) -> u32 {
         let incident = self.final_target(incident);
         let position = u32::try_from(self.alerts.len()).expect("alerts are bounded far below four billion");
         let seed = mix(&[self.seed, u64::from(position), 11]);
@@ -284,16 +300,18 @@ impl World {
             assigned_to: None,
             comments: Vec::new(),
             investigation: None,
+            custom: None,
             real: plan.real,
         };
         self.alert_positions.insert(alert.id.clone(), position);
-        let Some(target) = self.incident_mut(incident) else { return };
+        let target = self.incident_mut(incident).expect("an alert is only raised in an incident that exists");
         target.alerts.push(position);
         target.severity = target.severity.max(alert.severity);
         target.updated = target.updated.max(at);
         self.alerts.push(alert);
         self.risks_are_stale = true;
         self.note(at, Happening::AlertRaised { alert: position });
+        position
     }
 
     /// Follows merges to the incident that is still its own.
@@ -347,11 +365,20 @@ impl Alert {
     }
 
     pub(crate) fn title(&self, company: &Company) -> String {
-        self.fill(self.kind.title, company)
+        self.custom.as_ref().map_or_else(|| self.fill(self.kind.title, company), |words| words.title.clone())
     }
 
     pub(crate) fn description(&self, company: &Company) -> String {
-        self.fill(self.kind.description, company)
+        let words = self.custom.as_ref().map(|words| words.description.clone());
+        words.unwrap_or_else(|| self.fill(self.kind.description, company))
+    }
+
+    pub(crate) fn recommended(&self) -> &str {
+        self.custom.as_ref().map_or(self.kind.recommended, |words| &words.recommended)
+    }
+
+    pub(crate) fn category(&self) -> &'static str {
+        self.custom.as_ref().map_or(self.kind.category, |words| words.category)
     }
 
     fn fill(&self, text: &str, company: &Company) -> String {

@@ -38,6 +38,30 @@ impl World {
     pub(crate) fn library(&self) -> &[LibraryFile] {
         &self.library
     }
+
+    /// Puts a file into the library; `None`: one of this name is there, and is not to be replaced.
+    pub(crate) fn store_file(&mut self, mut file: LibraryFile, replaces: bool) -> Option<&LibraryFile> {
+        let known = self.library.iter().position(|known| known.name.eq_ignore_ascii_case(&file.name));
+        match known {
+            Some(_) if !replaces => None,
+            Some(position) => {
+                file.created = self.library[position].created;
+                self.library[position] = file;
+                self.library.get(position)
+            }
+            None => {
+                self.library.push(file);
+                self.library.last()
+            }
+        }
+    }
+
+    /// Says whether there was such a file.
+    pub(crate) fn drop_file(&mut self, name: &str) -> bool {
+        let before = self.library.len();
+        self.library.retain(|file| !file.name.eq_ignore_ascii_case(name));
+        self.library.len() < before
+    }
 }
 
 const STOCK: &[(&str, &str, Option<&str>)] = &[

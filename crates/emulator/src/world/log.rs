@@ -30,6 +30,8 @@ pub(crate) enum Happening {
     Valued { device: u16, value: DeviceValue, by: String },
     Reachable { device: u16, online: bool },
     InvestigationStarted { investigation: u64, device: u16, by: String },
+    IndicatorSet { id: u64, by: String },
+    IndicatorRemoved { id: u64, by: String },
 }
 
 impl World {
@@ -92,6 +94,10 @@ impl World {
             Happening::InvestigationStarted { investigation, device, by } => json!({
                 "kind": "investigationStarted", "investigationId": investigation, "machineId": machine(device), "by": by,
             }),
+            Happening::IndicatorSet { id, by } => json!({ "kind": "indicatorSet", "indicatorId": id, "by": by }),
+            Happening::IndicatorRemoved { id, by } => {
+                json!({ "kind": "indicatorRemoved", "indicatorId": id, "by": by })
+            }
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use super::{
     company::Device,
-    dice::{Dice, part},
     incident::World,
     log::Happening,
     terms::{ActionStatus, AlertStatus, DeviceHealth, DeviceValue, Severity},
@@ -103,12 +102,6 @@ impl World {
             }
         }
         people
-    }
-
-    /// How much of a device lies open to attackers.
-    pub(crate) fn exposure_of(&self, device: &Device) -> &'static str {
-        let words = ["Low", "Medium", "High"];
-        words[Dice::new(&[part(&device.machine_id), 56]).below(words.len())]
     }
 
     /// Adds a tag or takes one away; the same tag twice is one tag.

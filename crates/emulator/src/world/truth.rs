@@ -25,6 +25,10 @@ impl World {
             })).collect::<Vec<_>>(),
             "machines": self.company.devices.iter().enumerate().map(|(index, device)| self.machine_truth(index, device))
                 .collect::<Vec<_>>(),
+            "indicators": self.active_indicators().map(|indicator| json!({
+                "id": indicator.id.to_string(), "value": indicator.terms.value, "type": indicator.terms.kind,
+                "action": indicator.terms.action, "createdBy": indicator.created_by,
+            })).collect::<Vec<_>>(),
             "orderedInvestigations": self.ordered_investigations().iter().map(|ordered| json!({
                 "id": ordered.id.to_string(), "by": ordered.by, "comment": ordered.comment,
                 "machineId": self.company.devices[usize::from(ordered.device)].machine_id,

@@ -40,7 +40,7 @@ fn alert_json(world: &World, alert: &Alert) -> Value {
         "lastActivity": alert.last_activity.to_string(),
         "title": alert.title(&world.company),
         "description": alert.description(&world.company),
-        "category": alert.kind.category,
+        "category": alert.category(),
         "status": alert.status.xdr(),
         "severity": alert.severity.xdr(),
         "investigationId": alert.investigation_id(),
