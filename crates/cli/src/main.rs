@@ -25,7 +25,7 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use crate::{
     commands::Command,
     context::{Context, Global},
-    exit::{Exit, exit_of, is_broken_pipe, next_step, sentence},
+    exit::{Exit, report},
 };
 
 /// Security automation for Microsoft Defender XDR.
@@ -67,18 +67,6 @@ fn main() -> ExitCode {
     // Background renewals may still wait for the network; nothing that matters is left in them.
     runtime.shutdown_background();
     exit.into()
-}
-
-/// Prints what failed and what to do, and gives the exit code.
-fn report(error: &anyhow::Error) -> Exit {
-    if is_broken_pipe(error) {
-        return Exit::Success;
-    }
-    eprintln!("error: {}", output::visible(&sentence(error)));
-    if let Some(next) = next_step(error) {
-        eprintln!("next:  {}", output::visible(&next));
-    }
-    exit_of(error)
 }
 
 /// Ctrl-C, or the request of a service manager to stop.

@@ -8,7 +8,7 @@ use sortie_model::ActionId;
 
 use super::{devices::device, listing::PrintedList};
 use crate::{
-    context::{Context, Session},
+    context::{Context, Session, TenantArguments},
     exit::{Exit, Problem},
     input::confirm,
     orders::Given,
@@ -43,6 +43,8 @@ pub(crate) struct ListArguments {
     /// At most so many
     #[arg(long, value_name = "COUNT")]
     limit: Option<u64>,
+    #[command(flatten)]
+    tenants: TenantArguments,
     #[command(flatten)]
     output: OutputArguments,
 }
@@ -107,10 +109,14 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
 
 async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exit> {
     let now = context.clock.now();
-    let session = context.session()?;
-    let machine = match &arguments.device {
-        Some(text) => Some(session.defender.machine(&device(text)?).await?.id),
-        None => None,
+    let sessions = context.sessions(arguments.tenants)?;
+    let machine = match (&arguments.device, &sessions.sessions[..]) {
+        (Some(text), [session]) => Some(session.defender.machine(&device(text)?).await?.id),
+        (Some(_), _) => {
+            let next = "Leave `--tenant` out, and name the connection with `--connection`.";
+            return Err(Problem::usage("a device belongs to one tenant", next).into());
+        }
+        (None, _) => None,
     };
     let filter = ActionFilter {
         machine,
@@ -118,9 +124,8 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
         status: arguments.status,
         created_since: arguments.since.as_deref().map(|text| since(text, now)).transpose()?,
     };
-    let pages = session.defender.actions(&filter)?;
     let list = PrintedList { what: "actions", columns: COLUMNS, fields: action_fields, limit: arguments.limit };
-    list.print(pages, arguments.output.format(), context).await
+    list.print(&sessions, |session| session.defender.actions(&filter), arguments.output.format(), context).await
 }
 
 /// Says what became of an order, waits where that is wanted, and ends with the order's outcome.

@@ -11,7 +11,7 @@ use super::{
     watch::{WatchArguments, watch},
 };
 use crate::{
-    context::Context,
+    context::{Context, TenantArguments},
     exit::{Exit, Problem},
     output::{Field, Format, Listing, OutputArguments, Tone, moment, properties, rows, say, visible},
     times::since,
@@ -60,6 +60,8 @@ pub(crate) struct ListArguments {
     /// At most so many
     #[arg(long, value_name = "COUNT")]
     limit: Option<u64>,
+    #[command(flatten)]
+    tenants: TenantArguments,
     #[command(flatten)]
     output: OutputArguments,
 }
@@ -122,10 +124,9 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
         created_since: arguments.since.as_deref().map(|text| since(text, now)).transpose()?,
         updated_since: arguments.updated_since.as_deref().map(|text| since(text, now)).transpose()?,
     };
-    let session = context.session()?;
-    let pages = session.defender.alerts(&filter);
+    let sessions = context.sessions(arguments.tenants)?;
     let list = PrintedList { what: "alerts", columns: COLUMNS, fields: alert_fields, limit: arguments.limit };
-    list.print(pages, arguments.output.format(), context).await
+    list.print(&sessions, |session| Ok(session.defender.alerts(&filter)), arguments.output.format(), context).await
 }
 
 async fn change(id: &str, change: Change, output: OutputArguments, context: &Context) -> anyhow::Result<Exit> {

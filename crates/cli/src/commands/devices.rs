@@ -10,7 +10,7 @@ use super::{
     listing::PrintedList,
 };
 use crate::{
-    context::{Context, Session},
+    context::{Context, Session, TenantArguments},
     exit::{Exit, Problem},
     input::confirm,
     orders::{self, Request},
@@ -68,6 +68,8 @@ pub(crate) struct ListArguments {
     /// At most so many
     #[arg(long, value_name = "COUNT")]
     limit: Option<u64>,
+    #[command(flatten)]
+    tenants: TenantArguments,
     #[command(flatten)]
     output: OutputArguments,
 }
@@ -188,10 +190,9 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
         name_prefix: arguments.name,
         seen_since: arguments.seen_since.as_deref().map(|text| since(text, now)).transpose()?,
     };
-    let session = context.session()?;
-    let pages = session.defender.machines(&filter)?;
+    let sessions = context.sessions(arguments.tenants)?;
     let list = PrintedList { what: "devices", columns: COLUMNS, fields: machine_fields, limit: arguments.limit };
-    list.print(pages, arguments.output.format(), context).await
+    list.print(&sessions, |session| session.defender.machines(&filter), arguments.output.format(), context).await
 }
 
 async fn tag(arguments: TagArguments, context: &Context) -> anyhow::Result<Exit> {

@@ -10,9 +10,10 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 use sortie_defender::{Document, Hunt, HuntAnswer, HuntApi, HuntColumn, HuntType};
 
+use super::listing::put;
 use crate::{
-    context::Context,
-    exit::{Exit, Problem},
+    context::{Context, Session, Sessions, TenantArguments},
+    exit::{Exit, Problem, report},
     output::{Field, Format, Listing, OutputArguments, Progress, say, visible},
 };
 
@@ -31,8 +32,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = ApiName::Graph)]
     api: ApiName,
     /// Draw bars instead of a table: the first text column against the first number
-    #[arg(long, conflicts_with_all = ["json", "jsonl", "csv"])]
+    #[arg(long, conflicts_with_all = ["json", "jsonl", "csv", "tenant"])]
     chart: bool,
+    #[command(flatten)]
+    tenants: TenantArguments,
     #[command(flatten)]
     output: OutputArguments,
 }
@@ -56,23 +59,63 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     }
     let hunt = Hunt { query, timespan: arguments.timespan.as_deref().map(timespan), api };
     let format = arguments.output.format();
-    let session = context.session()?;
+    let Sessions { sessions, all, exit } = context.sessions(arguments.tenants)?;
+    if let ([session], false) = (&sessions[..], all) {
+        let answer = ask(session, &hunt, format, context).await?;
+        if arguments.chart {
+            print_chart(&answer)?;
+        } else {
+            print_rows(&answer, format)?;
+        }
+        return Ok(Exit::Success);
+    }
+    hunt_all(&sessions, exit, &hunt, format, context).await
+}
+
+async fn ask(session: &Session, hunt: &Hunt, format: Format, context: &Context) -> anyhow::Result<HuntAnswer> {
     let progress = Progress::start("rows", format, context.global.quiet);
-    let answer = session.defender.hunt(&hunt).await?;
+    let answer = session.defender.hunt(hunt).await?;
     progress.add(answer.row_count());
     drop(progress);
-    if arguments.chart {
-        print_chart(&answer)?;
-    } else {
-        print_rows(&answer, format)?;
-    }
     if answer.is_at_the_limit() {
         context.note(&format!(
             "the service gives at most {} rows, so there may be more; a shorter `--timespan` or a narrower query shows them",
             answer.row_count()
         ));
     }
-    Ok(Exit::Success)
+    Ok(answer)
+}
+
+/// The same query in every tenant; the columns are those of the first answer, for the query decides them.
+async fn hunt_all(
+    sessions: &[Session],
+    exit: Exit,
+    hunt: &Hunt,
+    format: Format,
+    context: &Context,
+) -> anyhow::Result<Exit> {
+    let mut exit = exit;
+    let mut listing = None;
+    for session in sessions {
+        let answer = match ask(session, hunt, format, context).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                exit = report(&error.context(format!("connection `{}`", session.name)));
+                continue;
+            }
+        };
+        let names: Vec<&str> = answer.columns().iter().map(|column| column.name.as_str()).collect();
+        let listing = match &mut listing {
+            Some(listing) => listing,
+            none => none.insert(Listing::start_as_written(format, &[&["connection"], &names[..]].concat())?),
+        };
+        answer.read(|row| put(listing, Some(session), fields_of(format, &answer, &row), &row))?;
+        listing.flush()?;
+    }
+    if let Some(listing) = listing {
+        listing.finish("The query gives no rows.")?;
+    }
+    Ok(exit)
 }
 
 fn query(arguments: &Arguments) -> anyhow::Result<String> {
@@ -124,15 +167,16 @@ fn timespan(text: &str) -> String {
 fn print_rows(answer: &HuntAnswer, format: Format) -> anyhow::Result<()> {
     let names: Vec<&str> = answer.columns().iter().map(|column| column.name.as_str()).collect();
     let mut listing = Listing::start_as_written(format, &names)?;
-    answer.read(|row| {
-        // JSON is the row itself; its cells need not be read.
-        let fields = match format {
-            Format::Table | Format::Csv => cells(answer.columns(), &row),
-            Format::Json | Format::Jsonl => Vec::new(),
-        };
-        listing.row(&fields, row.as_str())
-    })?;
+    answer.read(|row| listing.row(&fields_of(format, answer, &row), row.as_str()))?;
     listing.finish("The query gives no rows.")
+}
+
+/// JSON is the row itself; its cells need not be read.
+fn fields_of(format: Format, answer: &HuntAnswer, row: &Document) -> Vec<Field> {
+    match format {
+        Format::Table | Format::Csv => cells(answer.columns(), row),
+        Format::Json | Format::Jsonl => Vec::new(),
+    }
 }
 
 fn cells(columns: &[HuntColumn], row: &Document) -> Vec<Field> {

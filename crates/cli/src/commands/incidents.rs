@@ -10,7 +10,7 @@ use super::{
     watch::{WatchArguments, watch},
 };
 use crate::{
-    context::Context,
+    context::{Context, TenantArguments},
     exit::{Exit, Problem},
     output::{Field, Format, Listing, OutputArguments, Tone, moment, properties, rows, say, visible},
     times::since,
@@ -64,6 +64,8 @@ pub(crate) struct ListArguments {
     /// At most so many
     #[arg(long, value_name = "COUNT")]
     limit: Option<u64>,
+    #[command(flatten)]
+    tenants: TenantArguments,
     #[command(flatten)]
     output: OutputArguments,
 }
@@ -143,10 +145,15 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
         updated_before: None,
         with_alerts: arguments.with_alerts,
     };
-    let session = context.session()?;
-    let pages = session.defender.incidents(arguments.api.api(), &filter)?;
+    let sessions = context.sessions(arguments.tenants)?;
     let list = PrintedList { what: "incidents", columns: COLUMNS, fields: incident_fields, limit: arguments.limit };
-    list.print(pages, arguments.output.format(), context).await
+    list.print(
+        &sessions,
+        |session| session.defender.incidents(arguments.api.api(), &filter),
+        arguments.output.format(),
+        context,
+    )
+    .await
 }
 
 async fn show(arguments: ShowArguments, context: &Context) -> anyhow::Result<Exit> {

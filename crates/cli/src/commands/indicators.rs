@@ -8,7 +8,7 @@ use sortie_model::IndicatorId;
 
 use super::listing::PrintedList;
 use crate::{
-    context::Context,
+    context::{Context, TenantArguments},
     exit::{Exit, Problem},
     input::confirm,
     output::{Field, Format, Listing, OutputArguments, Tone, moment, say},
@@ -41,6 +41,8 @@ pub(crate) struct ListArguments {
     /// At most so many
     #[arg(long, value_name = "COUNT")]
     limit: Option<u64>,
+    #[command(flatten)]
+    tenants: TenantArguments,
     #[command(flatten)]
     output: OutputArguments,
 }
@@ -114,10 +116,9 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
 
 async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exit> {
     let filter = IndicatorFilter { kind: arguments.kind, action: arguments.action, value: arguments.value };
-    let session = context.session()?;
-    let pages = session.defender.indicators(&filter)?;
+    let sessions = context.sessions(arguments.tenants)?;
     let list = PrintedList { what: "indicators", columns: COLUMNS, fields: indicator_fields, limit: arguments.limit };
-    list.print(pages, arguments.output.format(), context).await
+    list.print(&sessions, |session| session.defender.indicators(&filter), arguments.output.format(), context).await
 }
 
 async fn add(arguments: AddArguments, context: &Context) -> anyhow::Result<Exit> {
