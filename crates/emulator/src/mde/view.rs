@@ -13,7 +13,6 @@ pub(crate) fn machine_json(world: &World, device: &Device) -> Value {
         "firstSeen": device.first_seen.to_string(),
         "lastSeen": device.last_seen(world.now()).to_string(),
         "osPlatform": device.os_platform,
-        "osVersion": null,
         "osProcessor": "x64",
         "osArchitecture": "64-bit",
         "version": device.version,
