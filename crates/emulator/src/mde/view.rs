@@ -45,7 +45,7 @@ pub(crate) fn action_json(world: &World, action: &MachineAction) -> Value {
         "title": null,
         "scope": action.scope,
         "requestor": action.requestor,
-        "requestSource": "PublicApi",
+        "requestSource": action.source,
         "externalID": action.external_id,
         "requestorComment": action.comment,
         "status": action.status.xdr(),

@@ -21,6 +21,7 @@ pub(super) enum Step {
     Escalate { thread: u64 },
     Resolve { thread: u64, classification: Classification, determination: Determination },
     Act { action: usize, turn: Turn },
+    Conclude { investigation: u64 },
 }
 
 /// An incident that reads find only later than its own times say.
@@ -138,6 +139,7 @@ pub(super) fn play(world: &mut World, at: Ticks, step: Step) {
             resolve(world, thread, at, classification, determination);
         }
         Step::Act { action, turn } => world.act(at, action, turn),
+        Step::Conclude { investigation } => world.conclude(at, investigation),
     }
 }
 
