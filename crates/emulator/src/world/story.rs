@@ -65,7 +65,7 @@ impl World {
         let (ids, now) = (self.generate(count, 0), self.now());
         for id in &ids {
             let Some(incident) = self.incident_mut(*id) else { continue };
-            (incident.created, incident.updated) = (now, now);
+            // Created and updated now, as a spread of zero has it; only the alerts lie somewhat around it.
             for position in incident.alerts.clone() {
                 let alert = &mut self.alerts[position as usize];
                 (alert.created, alert.updated) = (now, now);
