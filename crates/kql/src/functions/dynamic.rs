@@ -86,7 +86,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         _ => Value::Null,
     }),
     Function::cells("bag_zip", &[Dyn, Dyn], LIST, |_, cells| {
-        let (names, values) = (items(cells[0]), items(cells[1]));
+        let names = items(cells[0]);
+        let values = match cells[1] {
+            Cell::Dynamic(list) => list.items().unwrap_or_default(),
+            _ => &[],
+        };
         let names = names.iter().enumerate().filter(|(_, name)| matches!(name, Dynamic::String(_)));
         let entry = |(at, name): (usize, &Dynamic)| {
             (Arc::from(name.to_string()), values.get(at).cloned().unwrap_or(Dynamic::Null))

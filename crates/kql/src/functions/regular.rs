@@ -28,8 +28,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::cells("countof", &[Str, Str, Str], Returns::Is(Type::Long), countof).least(2),
     Function::cells("indexof_regex", &[Str, Str, Long, Long, Long], Returns::Is(Type::Long), indexof).least(2),
     Function::cells("regex_quote", &[Str], Returns::Is(Type::String), |_, cells| {
-        // The escapes that the service shows: every character with a meaning, and blanks too.
-        Value::text(regex::escape(text(cells, 0)).replace(' ', "\\ "))
+        Value::text(regex::escape(text(cells, 0)))
     }),
 ];
 

@@ -132,9 +132,8 @@ fn hunting_schema(table: &Json) -> Schema {
 fn host_function(function: &Json) -> HostFunction {
     let list = |name: &str| function[name].as_array().cloned().unwrap_or_default();
     let columns = |name: &str| -> Arc<Schema> {
-        let column = |column: &Json| {
-            (column[0].as_str().unwrap().to_owned(), Type::named(column[1].as_str().unwrap()).unwrap())
-        };
+        let column =
+            |column: &Json| (column[0].as_str().unwrap().to_owned(), Type::named(column[1].as_str().unwrap()).unwrap());
         Arc::new(list(name).iter().map(column).collect())
     };
     let parameters = list("parameters").into_iter().map(|parameter| {
