@@ -110,7 +110,7 @@ impl Binder<'_> {
                 hidden: column.origin != Origin::Stored,
             });
         }
-        self.rel(RelKind::Scan { table: Arc::clone(table), columns, time: None }, fields, 0, span)
+        self.rel(RelKind::Scan { table: Arc::clone(table), columns }, fields, 0, span)
     }
 
     fn called_table(&mut self, name: &Name, arguments: &[Argument], span: Span) -> Result<RelRef, QueryError> {
@@ -415,6 +415,7 @@ fn source_name(table: &RelRef, at: usize) -> Arc<str> {
     loop {
         table = match &table.kind {
             RelKind::Scan { table, .. } => return Arc::clone(table),
+            RelKind::Named(_, name) => return Arc::clone(name),
             RelKind::Filter(input, _) | RelKind::Project(input, _) | RelKind::Take(input, _) => input,
             _ => return Arc::from(format!("union_arg{at}")),
         };

@@ -246,10 +246,10 @@ fn array_iff(_: &Context<'_>, cells: &[Cell<'_>]) -> Value {
 fn rotate(cells: &[Cell<'_>], sign: i64) -> Value {
     let Cell::Dynamic(Dynamic::Array(items)) = cells[0] else { return Value::Null };
     let mut items = items.to_vec();
-    if let (Some(by), Ok(len)) = (number(cells, 1), i64::try_from(items.len())) {
-        if len > 0 {
-            items.rotate_left(usize::try_from(by.wrapping_mul(sign).rem_euclid(len)).unwrap_or(0));
-        }
+    if let (Some(by), Ok(len)) = (number(cells, 1), i64::try_from(items.len()))
+        && len > 0
+    {
+        items.rotate_left(usize::try_from(by.wrapping_mul(sign).rem_euclid(len)).unwrap_or(0));
     }
     list(items)
 }

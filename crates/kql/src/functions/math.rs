@@ -36,7 +36,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     one("erf", |_, cells| of(cells, |x| 1.0 - erfc(x))),
     one("erfc", |_, cells| of(cells, erfc)),
     Function::cells("beta_cdf", &[Real, Real, Real], REAL, |_, cells| three(cells, beta_cdf)),
-    Function::cells("beta_inv", &[Real, Real, Real], REAL, |_, cells| three(cells, beta_inv)),
+    Function::cells("beta_inv", &[Real, Real, Real], REAL, |_, cells| match cells[0].as_f64() {
+        Some(p) if (0.0..=1.0).contains(&p) => three(cells, beta_inv),
+        _ => Value::Null,
+    }),
     Function::cells("beta_pdf", &[Real, Real, Real], REAL, |_, cells| three(cells, beta_pdf)),
 ];
 

@@ -35,7 +35,8 @@ static NEGATE: Function = Function::columns("__negate", &[Kind::Any], Returns::S
     let zero = builder.finish().repeat(0, rows);
     Ok(arithmetic(Op::Subtract, &[zero, columns[0].clone()], rows))
 });
-static EQUAL: Function = operator("__equal", |_, columns, rows| Ok(compare(columns, rows, Ordering::is_eq, Some(false))));
+static EQUAL: Function =
+    operator("__equal", |_, columns, rows| Ok(compare(columns, rows, Ordering::is_eq, Some(false))));
 static NOT_EQUAL: Function =
     operator("__not_equal", |_, columns, rows| Ok(compare(columns, rows, Ordering::is_ne, Some(true))));
 static LESS: Function = operator("__less", |_, columns, rows| Ok(compare(columns, rows, Ordering::is_lt, None)));
@@ -288,10 +289,11 @@ fn compare_fast(left: &Column, right: &Column, rows: usize, holds: fn(Ordering) 
     if let (Some(longs), Some(wanted)) = (dense.longs(), wanted.as_i64()) {
         return bools(longs.iter().map(|value| holds(value.cmp(&wanted))).collect());
     }
-    if let (Some(reals), Some(wanted)) = (dense.reals(), wanted.as_f64()) {
-        if !wanted.is_nan() && !reals.iter().any(|value| value.is_nan()) {
-            return bools(reals.iter().map(|value| holds(order_reals(*value, wanted))).collect());
-        }
+    if let (Some(reals), Some(wanted)) = (dense.reals(), wanted.as_f64())
+        && !wanted.is_nan()
+        && !reals.iter().any(|value| value.is_nan())
+    {
+        return bools(reals.iter().map(|value| holds(order_reals(*value, wanted))).collect());
     }
     None
 }

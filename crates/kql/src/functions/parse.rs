@@ -59,7 +59,7 @@ fn url(text: &str) -> Dynamic {
         ("Scheme", Dynamic::text(scheme)),
         ("Host", Dynamic::text(host)),
         ("Port", Dynamic::text(port)),
-        ("Path", Dynamic::text(path)),
+        ("Path", Dynamic::text(path.strip_prefix('/').unwrap_or(path))),
         ("Username", Dynamic::text(user)),
         ("Password", Dynamic::text(password)),
         ("Query Parameters", parameters(query)),

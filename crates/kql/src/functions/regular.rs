@@ -111,19 +111,17 @@ fn trim(context: &Context<'_>, cells: &[Cell<'_>], start: bool, end: bool) -> Va
     let source = text(cells, 1);
     let pattern = text(cells, 0);
     let mut rest = source;
-    if start {
-        if let Some(found) =
+    if start
+        && let Some(found) =
             context.regex(&format!("^(?:{pattern})")).and_then(|regex| regex.find(rest).map(|found| found.end()))
-        {
-            rest = &rest[found..];
-        }
+    {
+        rest = &rest[found..];
     }
-    if end {
-        if let Some(found) =
+    if end
+        && let Some(found) =
             context.regex(&format!("(?:{pattern})$")).and_then(|regex| regex.find(rest).map(|found| found.start()))
-        {
-            rest = &rest[..found];
-        }
+    {
+        rest = &rest[..found];
     }
     Value::text(rest)
 }

@@ -166,7 +166,7 @@ fn replace_strings(_: &Context<'_>, cells: &[Cell<'_>]) -> Value {
     let mut pieces = vec![(text(cells, 0).to_owned(), false)];
     let (from, to) = (items(cells[1]), items(cells[2]));
     for (from, to) in from.iter().zip(to.iter()) {
-        let (from, to) = (from.to_string(), to.to_string());
+        let (Dynamic::String(from), Dynamic::String(to)) = (from, to) else { continue };
         if from.is_empty() {
             continue;
         }
@@ -176,9 +176,9 @@ fn replace_strings(_: &Context<'_>, cells: &[Cell<'_>]) -> Value {
                 next.push((piece, true));
                 continue;
             }
-            for (at, part) in piece.split(&from).enumerate() {
+            for (at, part) in piece.split(&**from).enumerate() {
                 if at > 0 {
-                    next.push((to.clone(), true));
+                    next.push((to.to_string(), true));
                 }
                 next.push((part.to_owned(), false));
             }

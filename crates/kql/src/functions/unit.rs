@@ -63,7 +63,7 @@ const ANGLES: Units = &[
 ];
 
 const ENERGIES: Units = &[
-    ("BritishThermalUnit", 1055.055_852_62),
+    ("BritishThermalUnit", 1_055.055_852_62),
     ("Calorie", 4.184),
     ("ElectronVolt", 1.602_176_634e-19),
     ("Erg", 1e-7),
@@ -118,7 +118,7 @@ const MASSES: Units = &[
     ("Grain", 6.479_891e-5),
     ("Gram", 1e-3),
     ("Kilogram", 1.0),
-    ("LongTon", 1016.046_908_8),
+    ("LongTon", 1_016.046_908_8),
     ("Microgram", 1e-9),
     ("Milligram", 1e-6),
     ("Ounce", 0.028_349_523_125),

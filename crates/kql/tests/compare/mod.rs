@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 use sortie_kql::{Cell, Table, Type};
 
 /// `Err` says what differs.
-pub fn compare(record: &Json, table: &Table) -> Result<(), String> {
+pub(crate) fn compare(record: &Json, table: &Table) -> Result<(), String> {
     let expected = &record["expected"];
     let names: Vec<_> = table.schema().columns().iter().map(|column| column.name.to_string()).collect();
     if json!(names) != expected["columns"] {
@@ -79,7 +79,7 @@ fn compare_rows(record: &Json, table: &Table, expected: &[Json], types: &[&str])
 }
 
 /// A cell as the records write it.
-pub fn cell_json(cell: Cell<'_>) -> Json {
+pub(crate) fn cell_json(cell: Cell<'_>) -> Json {
     match cell {
         Cell::Null => Json::Null,
         Cell::Bool(value) => json!(value),
