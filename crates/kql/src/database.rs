@@ -25,6 +25,15 @@ pub trait Database: Sync {
         None
     }
 
+    /// The rows of `externaldata`, in the columns that the query names.
+    ///
+    /// # Errors
+    /// A sentence for the person who wrote the query.
+    fn external_data(&self, schema: &Arc<Schema>) -> Result<Table, String> {
+        let _ = schema;
+        Err("externaldata: the storage cannot be reached.".to_owned())
+    }
+
     /// Runs a function that `function` describes.
     ///
     /// # Errors

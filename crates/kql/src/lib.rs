@@ -2,14 +2,19 @@
 //! Pure: no clock, no I/O; a host gives the tables, the time and the limits.
 
 pub mod ast;
+mod bind;
 mod database;
 mod decimal;
 mod dynamic;
 mod error;
+mod eval;
+mod functions;
 mod hash;
 mod lexer;
 mod options;
 mod parser;
+mod plan;
+mod run;
 mod table;
 mod time;
 mod types;
@@ -22,6 +27,7 @@ pub use error::{ErrorKind, QueryError, Span};
 pub use lexer::{Token, TokenKind, tokens};
 pub use options::{Limits, Options, Window};
 pub use parser::{Parsed, parse};
+pub use run::{Answer, bind, run};
 pub use table::{Column, ColumnBuilder, ColumnInfo, Origin, Schema, Table, TableBuilder};
 pub use time::{InstantText, SpanText, TICKS_PER_SECOND, parse_instant, parse_span, ticks_of};
 pub use types::Type;

@@ -125,6 +125,11 @@ impl ColumnBuilder {
         }
     }
 
+    /// The type of its cells.
+    pub fn type_of(&self) -> Type {
+        self.ty
+    }
+
     /// How many cells.
     pub fn len(&self) -> usize {
         match &self.cells {

@@ -157,6 +157,36 @@ impl Column {
         }
     }
 
+    /// Columns one behind the other, if they share a buffer or an arena; else the cells must be built anew.
+    pub(crate) fn joined(parts: &[&Self]) -> Option<Self> {
+        let first = parts.first()?;
+        if parts.iter().all(|part| Arc::ptr_eq(&part.buffer, &first.buffer)) {
+            if let Some(rows) = adjoining(parts) {
+                return Some(Self { ty: first.ty, buffer: Arc::clone(&first.buffer), rows });
+            }
+            let mut rows = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+            for part in parts {
+                match &part.rows {
+                    Rows::Range { start, len } => rows.extend((*start..start + len).map(place)),
+                    Rows::Repeat { at, len } => rows.extend(std::iter::repeat_n(place(*at), *len)),
+                    Rows::Pick(picked) => rows.extend_from_slice(picked),
+                }
+            }
+            return Some(Self { ty: first.ty, buffer: Arc::clone(&first.buffer), rows: Rows::Pick(Arc::new(rows)) });
+        }
+        let Data::String(one) = &first.buffer.data else { return None };
+        let mut codes = Vec::new();
+        for part in parts {
+            let dense = part.dense();
+            let (more, arena) = dense.strings()?;
+            if !Arc::ptr_eq(arena, &one.arena) {
+                return None;
+            }
+            codes.extend_from_slice(more);
+        }
+        Some(Self::new(first.ty, Data::String(Strings { codes, arena: Arc::clone(&one.arena) }), None))
+    }
+
     fn gather(&self, rows: &[u32]) -> Self {
         let valid = match &self.buffer.valid {
             Some(valid) => Some(rows.iter().map(|row| *row != NONE && valid[*row as usize]).collect()),
@@ -264,6 +294,24 @@ pub(crate) fn pick(columns: &[Column], rows: Vec<u32>) -> Vec<Column> {
             Column { ty: column.ty, buffer: Arc::clone(&column.buffer), rows }
         })
         .collect()
+}
+
+/// One range over parts that are ranges without gaps.
+fn adjoining(parts: &[&Column]) -> Option<Rows> {
+    let (mut first, mut end) = (None, 0);
+    for part in parts {
+        let Rows::Range { start, len } = part.rows else { return None };
+        if first.is_some() && start != end {
+            return None;
+        }
+        first.get_or_insert(start);
+        end = start + len;
+    }
+    first.map(|start| Rows::Range { start, len: end - start })
+}
+
+fn place(row: usize) -> u32 {
+    u32::try_from(row).unwrap_or(NONE)
 }
 
 fn moved(row: u32, to: impl Fn(usize) -> usize) -> u32 {
