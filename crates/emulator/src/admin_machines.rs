@@ -73,7 +73,7 @@ struct ActionsOrder {
     start_s: Option<i64>,
     /// From there to the end, whatever the type.
     run_s: Option<i64>,
-    /// What a repeated order answers: `refuse` or `same`.
+    /// What a repeated order answers: `refuse`, `same`, `accept`.
     repeat: Option<Repeat>,
 }
 
@@ -120,6 +120,7 @@ async fn add_action(State(app): State<App>, Body(new): Body<NewAction>) -> Resul
             device: device(world, &new.device)?,
             scope: (kind == ActionKind::Isolate).then_some("Full"),
             requestor: new.requestor.unwrap_or_else(|| format!("soc.first@{}", world.company.domain)),
+            source: "Portal",
             external_id: None,
             comment: new.comment.unwrap_or_else(|| "Ordered in the portal".to_owned()),
             file: None,

@@ -28,7 +28,7 @@ pub enum StatementKind {
     /// What gives an answer.
     Query(Expr),
     /// `set name [= value]`
-    Set(Name),
+    Set(Name, Option<Expr>),
     /// `declare query_parameters (..)`
     Declare(Vec<Parameter>),
     /// `alias database ..`, `declare pattern ..`, `restrict access to ..`: read, not kept.

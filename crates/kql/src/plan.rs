@@ -39,7 +39,6 @@ pub(crate) enum RelKind {
     Scan {
         table: Arc<str>,
         columns: Vec<Option<usize>>,
-        time: Option<usize>,
     },
     /// One row of expressions, or several: `print`, `datatable`.
     Rows {
@@ -56,6 +55,8 @@ pub(crate) enum RelKind {
     External(Arc<Schema>),
     /// The rows that `mv-apply` or `partition` hand in.
     Input(usize),
+    /// `as`: the same rows under a name.
+    Named(RelRef, Arc<str>),
     Filter(RelRef, Scalar),
     /// `project` and `extend`.
     Project(RelRef, Vec<Scalar>),
@@ -200,8 +201,9 @@ pub(crate) struct KvPlan {
     pub(crate) names: Vec<Arc<str>>,
     pub(crate) types: Vec<Type>,
     pub(crate) output: Vec<ExpandColumn>,
-    pub(crate) pair_delimiter: String,
-    pub(crate) kv_delimiter: String,
+    /// Without any delimiter in the query, whatever is no letter, digit or quote parts words.
+    pub(crate) pair_delimiter: Option<String>,
+    pub(crate) kv_delimiter: Option<String>,
     pub(crate) quotes: Vec<(char, char)>,
     pub(crate) escape: Option<char>,
     pub(crate) greedy: bool,

@@ -210,7 +210,7 @@ fn parse_offset(zone: &str) -> Option<i64> {
 
 fn parse_american(text: &str) -> Option<i64> {
     let (date, clock) = text.split_once(' ').unwrap_or((text, ""));
-    let mut parts = date.split('/');
+    let mut parts = date.split(['/', '-']);
     let month = number(parts.next()?, 2)?;
     let day = number(parts.next()?, 2)?;
     let year = number(parts.next().filter(|year| year.len() == 4)?, 4)?;

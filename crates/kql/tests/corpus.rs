@@ -25,12 +25,18 @@ fn published_hunting_queries_parse_bind_and_run() {
             Err(_) => {}
         }
     }
-    let share = |count: usize| format!("{count} of {} ({:.1} %)", queries.len(), 100.0 * count as f64 / queries.len() as f64);
-    eprintln!("parse: {}\nbind and run: {}\ngive rows, here over empty tables: {}", share(parsed), share(ran), share(rows));
+    let share =
+        |count: usize| format!("{count} of {} ({:.1} %)", queries.len(), 100.0 * count as f64 / queries.len() as f64);
+    eprintln!(
+        "parse: {}\nbind and run: {}\ngive rows, here over empty tables: {}",
+        share(parsed),
+        share(ran),
+        share(rows)
+    );
     assert!(parsed >= PARSED_MIN, "{parsed} parse, {PARSED_MIN} did before");
     assert!(ran >= RAN_MIN, "{ran} run, {RAN_MIN} did before");
 }
 
 /// Never down.
 const PARSED_MIN: usize = 1_574;
-const RAN_MIN: usize = 800;
+const RAN_MIN: usize = 1_424;

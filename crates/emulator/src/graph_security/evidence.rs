@@ -9,7 +9,12 @@ use crate::world::{Account, Clue, Device, Evidence, FileFacts, MessageFacts, Pro
 pub(super) fn evidence_json(evidence: &Evidence<'_>, members: Members, now: Ticks) -> Value {
     let base = Base { evidence, members };
     match &evidence.clue {
-        Clue::Device { device, user } => base.with("deviceEvidence", device_fields(device, user, now)),
+        Clue::Device { device, user } => {
+            let mut fields = device_fields(device, user, now);
+            let tags = evidence.tags.iter().copied().chain(device.state.tags.iter().map(String::as_str));
+            fields["tags"] = tags.collect();
+            base.with("deviceEvidence", fields)
+        }
         Clue::User(account) => {
             base.with("userEvidence", json!({ "stream": null, "userAccount": account_json(account) }))
         }

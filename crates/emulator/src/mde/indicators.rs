@@ -151,7 +151,7 @@ fn indicator_json(indicator: &Indicator) -> Value {
         "severity": terms.severity,
         "title": terms.title,
         "description": terms.description,
-        "recommendedActions": terms.recommended,
+        "recommendedActions": terms.recommended.as_deref().unwrap_or_default(),
         "rbacGroupNames": terms.groups,
         "rbacGroupIds": [],
         "generateAlert": terms.generate_alert,

@@ -100,6 +100,7 @@ pub(super) fn order_of(
         device,
         scope: None,
         requestor: call.caller.display_name.clone(),
+        source: "PublicApi",
         // That the calls take it is (M): the answers have it, the pages of the calls don't name it.
         external_id: fields.text("ExternalId")?,
         comment: comment.unwrap_or_default(),

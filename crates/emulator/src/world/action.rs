@@ -19,6 +19,8 @@ pub(crate) struct MachineAction {
     pub device: u16,
     pub status: ActionStatus,
     pub requestor: String,
+    /// `PublicApi`, or `Portal` for an order of somebody else.
+    pub source: &'static str,
     pub external_id: Option<String>,
     pub comment: String,
     pub created: Ticks,
@@ -68,6 +70,7 @@ pub(crate) struct ActionOrder {
     pub device: usize,
     pub scope: Option<&'static str>,
     pub requestor: String,
+    pub source: &'static str,
     pub external_id: Option<String>,
     pub comment: String,
     pub file: Option<String>,
@@ -103,9 +106,9 @@ pub(crate) enum CancelRefused {
 pub(crate) enum Repeat {
     #[default]
     Refuse,
-    /// The open action.
+    /// The open action, where the page says so; the others refuse.
     Same,
-    /// Another action beside it, as isolation has been seen to do.
+    /// Another action: both are carried out (microsoft-365-docs issue 5903).
     Accept,
 }
 
@@ -140,8 +143,7 @@ impl CommandStatus {
 impl World {
     /// Takes an order, unless the same one is open.
     pub(crate) fn order(&mut self, order: ActionOrder) -> Result<Ordered, OrderRefused> {
-        let repeats = self.pace.repeat != Repeat::Accept;
-        if let Some(open) = self.open_action(&order).filter(|_| repeats) {
+        if let Some(open) = self.open_action(&order).filter(|_| self.pace.repeat != Repeat::Accept) {
             let answers_with_it = self.pace.repeat == Repeat::Same && MAY_REPEAT.contains(&order.kind);
             return if answers_with_it { Ok(Ordered::Same(open)) } else { Err(OrderRefused::AlreadyInProgress) };
         }
@@ -217,6 +219,7 @@ impl World {
             device: super::machine::device_number(order.device),
             status: ActionStatus::Pending,
             requestor: order.requestor,
+            source: order.source,
             external_id: order.external_id,
             comment: order.comment,
             created: now,

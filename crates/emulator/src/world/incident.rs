@@ -11,7 +11,7 @@ use super::{
     catalog::{AlertKind, Trace},
     company::Company,
     dice::{Dice, mix, part},
-    indicator::Indicator,
+    indicator::Indicators,
     investigation::OrderedInvestigation,
     library::LibraryFile,
     log::{Event, Happening},
@@ -131,8 +131,7 @@ pub(crate) struct World {
     pub(crate) pace: Pace,
     pub(super) library: Vec<LibraryFile>,
     pub(super) investigations: Vec<OrderedInvestigation>,
-    pub(super) indicators: Vec<Indicator>,
-    pub(super) last_indicator: u64,
+    pub(super) indicators: Indicators,
     pub(super) events: Vec<Event>,
     pub(super) risks_are_stale: bool,
 }
@@ -158,8 +157,7 @@ impl World {
             pace: Pace::default(),
             library: Vec::new(),
             investigations: Vec::new(),
-            indicators: Vec::new(),
-            last_indicator: 0,
+            indicators: Indicators::default(),
             events: Vec::new(),
             risks_are_stale: true,
         };

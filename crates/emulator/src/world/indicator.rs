@@ -1,5 +1,7 @@
 //! Indicators: what a tenant's people and applications have Defender watch for, block or allow.
 
+use std::collections::{BTreeMap, HashMap};
+
 use super::{incident::World, log::Happening, ticks::Ticks};
 
 /// An indicator as it stands.
@@ -52,16 +54,23 @@ pub(crate) enum IndicatorRefused {
     Unknown,
 }
 
+/// All indicators of a tenant, found by number and by what they are about.
+#[derive(Debug, Default)]
+pub(super) struct Indicators {
+    by_id: BTreeMap<u64, Indicator>,
+    by_key: HashMap<(&'static str, String), u64>,
+    last: u64,
+}
+
 impl World {
     /// Those that have not expired and that the hand may see, oldest first.
     pub(crate) fn indicators(&self, hand: &IndicatorHand) -> Vec<&Indicator> {
-        let mine = |indicator: &&Indicator| !hand.own_only || indicator.created_by == hand.app_id;
-        self.indicators.iter().filter(|indicator| self.is_active(indicator)).filter(mine).collect()
+        self.active_indicators().filter(|indicator| hand.sees(indicator)).collect()
     }
 
     /// Every indicator that has not expired.
     pub(crate) fn active_indicators(&self) -> impl Iterator<Item = &Indicator> {
-        self.indicators.iter().filter(|indicator| self.is_active(indicator))
+        self.indicators.by_id.values().filter(|indicator| indicator.is_active(self.now()))
     }
 
     /// Adds an indicator, or changes the one of the same value and type.
@@ -71,12 +80,35 @@ impl World {
         hand: &IndicatorHand,
     ) -> Result<&Indicator, IndicatorRefused> {
         let now = self.now();
-        self.indicators.retain(|indicator| indicator.terms.expires.is_none_or(|end| now < end));
-        let same =
-            |known: &Indicator| known.terms.kind == terms.kind && known.terms.value.eq_ignore_ascii_case(&terms.value);
-        let position = if let Some(position) = self.indicators.iter().position(same) {
-            let known = &mut self.indicators[position];
-            if hand.own_only && known.created_by != hand.app_id {
+        let id = self.indicators.set(terms, hand, now)?;
+        self.note(now, Happening::IndicatorSet { id, by: hand.name.clone() });
+        Ok(&self.indicators.by_id[&id])
+    }
+
+    /// Removes all of them or, where one is not there, none.
+    pub(crate) fn remove_indicators(&mut self, ids: &[u64], hand: &IndicatorHand) -> Result<(), IndicatorRefused> {
+        let now = self.now();
+        let known = |id: &u64| {
+            let found = self.indicators.by_id.get(id);
+            found.is_some_and(|indicator| indicator.is_active(now) && hand.sees(indicator))
+        };
+        if !ids.iter().all(known) {
+            return Err(IndicatorRefused::Unknown);
+        }
+        for id in ids {
+            self.indicators.drop(*id);
+            self.note(now, Happening::IndicatorRemoved { id: *id, by: hand.name.clone() });
+        }
+        Ok(())
+    }
+}
+
+impl Indicators {
+    fn set(&mut self, terms: IndicatorTerms, hand: &IndicatorHand, now: Ticks) -> Result<u64, IndicatorRefused> {
+        let key = (terms.kind, terms.value.to_lowercase());
+        let known = self.by_key.get(&key).copied();
+        if let Some(known) = known.and_then(|id| self.by_id.get_mut(&id)).filter(|known| known.is_active(now)) {
+            if !hand.sees(known) {
                 return Err(IndicatorRefused::NotYours);
             }
             // The page lets the application be given for new indicators only.
@@ -84,43 +116,53 @@ impl World {
             known.terms = IndicatorTerms { application, ..terms };
             known.updated = now;
             known.updated_by.clone_from(&hand.name);
-            position
-        } else {
-            if self.indicators.len() >= INDICATOR_COUNT_MAX {
-                return Err(IndicatorRefused::Full);
-            }
-            self.last_indicator += 1;
-            self.indicators.push(Indicator {
-                id: FIRST_INDICATOR + self.last_indicator,
-                terms,
-                source: hand.name.clone(),
-                created_by: hand.app_id.clone(),
-                created: now,
-                updated: now,
-                updated_by: hand.name.clone(),
-            });
-            self.indicators.len() - 1
+            return Ok(known.id);
+        }
+        known.into_iter().for_each(|expired| self.drop(expired));
+        if self.by_id.len() >= INDICATOR_COUNT_MAX {
+            self.drop_expired(now);
+        }
+        if self.by_id.len() >= INDICATOR_COUNT_MAX {
+            return Err(IndicatorRefused::Full);
+        }
+        self.last += 1;
+        let id = FIRST_INDICATOR + self.last;
+        let indicator = Indicator {
+            id,
+            terms,
+            source: hand.name.clone(),
+            created_by: hand.app_id.clone(),
+            created: now,
+            updated: now,
+            updated_by: hand.name.clone(),
         };
-        let id = self.indicators[position].id;
-        self.note(now, Happening::IndicatorSet { id, by: hand.name.clone() });
-        Ok(&self.indicators[position])
+        self.by_id.insert(id, indicator);
+        self.by_key.insert(key, id);
+        Ok(id)
     }
 
-    /// Removes all of them or, where one is not there, none.
-    pub(crate) fn remove_indicators(&mut self, ids: &[u64], hand: &IndicatorHand) -> Result<(), IndicatorRefused> {
-        let seen: Vec<u64> = self.indicators(hand).iter().map(|indicator| indicator.id).collect();
-        if ids.iter().any(|id| !seen.contains(id)) {
-            return Err(IndicatorRefused::Unknown);
-        }
-        self.indicators.retain(|indicator| !ids.contains(&indicator.id));
-        for id in ids {
-            self.note(self.now(), Happening::IndicatorRemoved { id: *id, by: hand.name.clone() });
-        }
-        Ok(())
+    fn drop_expired(&mut self, now: Ticks) {
+        let expired: Vec<u64> =
+            self.by_id.values().filter(|known| !known.is_active(now)).map(|known| known.id).collect();
+        expired.into_iter().for_each(|id| self.drop(id));
     }
 
-    fn is_active(&self, indicator: &Indicator) -> bool {
-        indicator.terms.expires.is_none_or(|end| self.now() < end)
+    fn drop(&mut self, id: u64) {
+        if let Some(dropped) = self.by_id.remove(&id) {
+            self.by_key.remove(&(dropped.terms.kind, dropped.terms.value.to_lowercase()));
+        }
+    }
+}
+
+impl Indicator {
+    fn is_active(&self, now: Ticks) -> bool {
+        self.terms.expires.is_none_or(|end| now < end)
+    }
+}
+
+impl IndicatorHand {
+    fn sees(&self, indicator: &Indicator) -> bool {
+        !self.own_only || indicator.created_by == self.app_id
     }
 }
 

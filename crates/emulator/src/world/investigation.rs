@@ -5,6 +5,7 @@ use super::{
     incident::World,
     log::Happening,
     machine::device_number,
+    story::Step,
     terms::{AlertStatus, InvestigationState, ServiceSource},
     ticks::Ticks,
 };
@@ -47,6 +48,7 @@ impl World {
             now,
             Happening::InvestigationStarted { investigation: id, device: device_number(index), by: by.to_owned() },
         );
+        self.schedule(now.plus_s(INVESTIGATION_S), Step::Conclude { investigation: id });
         let device = device_number(index);
         self.investigations.push(OrderedInvestigation { id, device, by: by.to_owned(), comment, started: now, alert });
         id
@@ -67,6 +69,16 @@ impl World {
     /// When it came to its end, if it has.
     pub(crate) fn investigation_end(&self, ordered: &OrderedInvestigation) -> Option<Ticks> {
         Some(ordered.started.plus_s(INVESTIGATION_S)).filter(|end| *end <= self.now())
+    }
+
+    /// An ordered investigation found nothing; the alerts that went along show it.
+    pub(super) fn conclude(&mut self, at: Ticks, id: u64) {
+        let running = (InvestigationState::Running, Some(id));
+        let concerned: Vec<usize> =
+            (0..self.alerts.len()).filter(|position| self.alerts[*position].investigation == Some(running)).collect();
+        for position in concerned {
+            self.investigate(position, InvestigationState::Benign, at);
+        }
     }
 
     /// Gives an alert's investigation another state; the alert and its incident show the time of it.

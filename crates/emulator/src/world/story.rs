@@ -21,6 +21,7 @@ pub(super) enum Step {
     Escalate { thread: u64 },
     Resolve { thread: u64, classification: Classification, determination: Determination },
     Act { action: usize, turn: Turn },
+    Conclude { investigation: u64 },
 }
 
 /// An incident that reads find only later than its own times say.
@@ -64,7 +65,7 @@ impl World {
         let (ids, now) = (self.generate(count, 0), self.now());
         for id in &ids {
             let Some(incident) = self.incident_mut(*id) else { continue };
-            (incident.created, incident.updated) = (now, now);
+            // Created and updated now, as a spread of zero has it; only the alerts lie somewhat around it.
             for position in incident.alerts.clone() {
                 let alert = &mut self.alerts[position as usize];
                 (alert.created, alert.updated) = (now, now);
@@ -138,6 +139,7 @@ pub(super) fn play(world: &mut World, at: Ticks, step: Step) {
             resolve(world, thread, at, classification, determination);
         }
         Step::Act { action, turn } => world.act(at, action, turn),
+        Step::Conclude { investigation } => world.conclude(at, investigation),
     }
 }
 

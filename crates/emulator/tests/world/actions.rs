@@ -114,6 +114,20 @@ async fn a_repeated_order_is_refused_while_the_first_is_open_or_gives_it_back() 
 }
 
 #[tokio::test]
+async fn a_cloud_that_takes_every_repeat_isolates_twice() {
+    let stage = Stage::start().await;
+    let machine = stage.machine(0).await;
+    stage.admin(Method::PUT, "/world/actions", json!({ "repeat": "accept" })).await;
+    for _ in 0..2 {
+        assert_eq!(stage.order(&machine, "isolate", why("key-2")).await.status, 201);
+    }
+    stage.advance(30).await;
+    let truth = stage.true_machine(&machine).await;
+    let done = truth["actions"].as_array().unwrap().iter().filter(|action| action["status"] == "Succeeded");
+    assert_eq!(done.count(), 2);
+}
+
+#[tokio::test]
 async fn an_open_action_can_be_cancelled_by_who_may_order_it() {
     let stage = Stage::start().await;
     let machine = stage.machine(0).await;
@@ -317,6 +331,7 @@ async fn other_people_order_and_cancel_too() {
     stage.order(&machine, "isolate", why("ours")).await.expect_error(400, "ActiveRequestAlreadyExists", "already");
     let shown = stage.get_mde(&format!("/machineactions/{id}")).await.json;
     assert!(shown["requestor"].as_str().unwrap().starts_with("soc.first@"));
+    assert_eq!(shown["requestSource"], "Portal");
     stage.admin(Method::POST, &format!("/world/actions/{id}/cancel"), json!({})).await;
     assert_eq!(stage.get_mde(&format!("/machineactions/{id}")).await.json["status"], "Cancelled");
 }

@@ -119,5 +119,7 @@ async fn graph_and_xdr_show_what_became_of_a_device() {
     let evidence = alerts.iter().flat_map(|alert| alert["evidence"].as_array().unwrap());
     let of_graph =
         evidence.into_iter().find(|evidence| evidence["mdeDeviceId"] == id && evidence["healthStatus"] != Value::Null);
-    assert_eq!(of_graph.unwrap()["healthStatus"], "impairedCommunication");
+    let of_graph = of_graph.unwrap();
+    assert_eq!(of_graph["healthStatus"], "impairedCommunication");
+    assert!(of_graph["tags"].as_array().unwrap().contains(&json!("Bridge")));
 }

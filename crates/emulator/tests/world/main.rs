@@ -11,6 +11,7 @@ mod actions;
 mod between;
 mod changes;
 mod endpoint_alerts;
+mod endpoints;
 mod faults;
 mod hunting_acts;
 mod hunting_corpus;

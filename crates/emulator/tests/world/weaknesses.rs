@@ -79,7 +79,9 @@ async fn investigations_are_those_of_the_alerts_and_the_ordered_ones() {
     let listed = stage.get_mde("/investigations").await.items();
     let alerts = stage.get_mde("/alerts?$filter=investigationId ne null").await.items();
     assert_eq!(ids(&listed, "id"), ids(&alerts, "investigationId"));
-    let machine = stage.get_mde("/alerts").await.items()[0]["machineId"].as_str().unwrap().to_owned();
+    let alerts = stage.get_mde("/alerts?$filter=status ne 'Resolved'").await.items();
+    let queued = alerts.iter().find(|alert| alert["investigationState"] == "Queued").unwrap();
+    let machine = queued["machineId"].as_str().unwrap().to_owned();
     let started =
         stage.post_mde(&format!("/machines/{machine}/startInvestigation"), json!({ "Comment": "look" })).await;
     assert_eq!((started.status.as_u16(), &started.json["state"]), (201, &json!("Running")), "{}", started.text);
@@ -87,7 +89,16 @@ async fn investigations_are_those_of_the_alerts_and_the_ordered_ones() {
     let by_alert =
         stage.get_mde(&format!("/investigations/{}", started.json["triggeringAlertId"].as_str().unwrap())).await.json;
     assert_eq!((&by_id["id"], &by_alert["id"]), (&started.json["id"], &started.json["id"]));
+    let running =
+        stage.get_mde(&format!("/alerts?$filter=investigationId eq {}", started.json["id"].as_str().unwrap())).await;
+    let running = running.items();
+    assert!(!running.is_empty() && running.iter().all(|alert| alert["investigationState"] == "Running"));
     stage.advance(200).await;
+    for alert in &running {
+        let after = stage.get_mde(&format!("/alerts/{}", alert["id"].as_str().unwrap())).await.json;
+        assert_eq!(after["investigationState"], "Benign");
+        assert_ne!(after["lastUpdateTime"], alert["lastUpdateTime"]);
+    }
     let ended = stage.get_mde(&format!("/investigations?$filter=machineId eq '{machine}' and state eq 'Benign'")).await;
     assert!(ids(&ended.items(), "id").contains(started.json["id"].as_str().unwrap()), "{}", ended.text);
     stage.get_mde("/investigations/none").await.expect_error(404, "ResourceNotFound", "none");

@@ -19,6 +19,9 @@ pub(super) struct Collector {
     input: Arc<Vec<Field>>,
 }
 
+/// A column of a series, and what stands where no row is.
+pub(super) type Defaulted = (String, Value);
+
 impl Binder<'_> {
     pub(super) fn summarize(
         &mut self,
@@ -59,16 +62,15 @@ impl Binder<'_> {
         let mut cells: Vec<_> =
             keys.iter().enumerate().map(|(at, key)| Scalar::column(at, key.ty, Span::default())).collect();
         for (at, item) in items.iter().enumerate() {
-            if let ExprKind::Call(name, arguments) = &*item.value.kind {
-                if aggregate(&name.text).is_some()
-                    && !matches!(self.env.find(&name.text), Some(super::Binding::Lambda(_)))
-                {
-                    for (name, cell) in self.filled(name, arguments, &item.names, item.value.span)? {
-                        names.add(&name, cell.ty);
-                        cells.push(cell);
-                    }
-                    continue;
+            if let ExprKind::Call(name, arguments) = &*item.value.kind
+                && aggregate(&name.text).is_some()
+                && !matches!(self.env.find(&name.text), Some(super::Binding::Lambda(_)))
+            {
+                for (name, cell) in self.filled(name, arguments, &item.names, item.value.span)? {
+                    names.add(&name, cell.ty);
+                    cells.push(cell);
                 }
+                continue;
             }
             let cell = self.scalar(&item.value, &row)?;
             let name = item.names.first().map(|name| name.text.to_string());
@@ -234,17 +236,17 @@ impl Binder<'_> {
             }
             bound.push(self.scalar(&argument.value, &row)?);
         }
-        if aggregate.numeric {
-            if let Some(first) = bound.first_mut() {
-                match first.ty {
-                    Type::Dynamic => *first = self.cast(first.clone(), Type::Real)?,
-                    Type::Bool => *first = self.cast(first.clone(), Type::Long)?,
-                    Type::String | Type::Guid => {
-                        let message = format!("{}(): the argument must be a number, not {}", aggregate.name, first.ty);
-                        return Err(self.semantic(message, span));
-                    }
-                    _ => {}
+        if aggregate.numeric
+            && let Some(first) = bound.first_mut()
+        {
+            match first.ty {
+                Type::Dynamic => *first = self.cast(first.clone(), Type::Real)?,
+                Type::Bool => *first = self.cast(first.clone(), Type::Long)?,
+                Type::String | Type::Guid => {
+                    let message = format!("{}(): the argument must be a number, not {}", aggregate.name, first.ty);
+                    return Err(self.semantic(message, span));
                 }
+                _ => {}
             }
         }
         Ok((bound, condition))
@@ -319,7 +321,7 @@ impl Binder<'_> {
         items: &[(Item, Option<Expr>)],
         input: &RelRef,
         keys: usize,
-    ) -> Result<(Vec<AggregateCall>, Vec<(String, Value)>), QueryError> {
+    ) -> Result<(Vec<AggregateCall>, Vec<Defaulted>), QueryError> {
         let fields = Arc::clone(&input.fields);
         let outer = self.aggregates.replace(Collector { calls: Vec::new(), columns: keys, input: fields });
         let mut names = Vec::new();

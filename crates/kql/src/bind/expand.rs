@@ -7,7 +7,7 @@ use crate::{
     ast::{Argument, Expr, ExprKind, MvExpand, Name, Operator},
     database::HostResult,
     error::{QueryError, Span},
-    plan::{ApplyColumn, Expand, ExpandColumn, Field, HostPlan, InvokeColumn, RelKind, RelRef, Scalar},
+    plan::{ApplyColumn, Expand, ExpandColumn, Field, HostPlan, InvokeColumn, RelKind, RelRef},
     table::Schema,
     types::Type,
 };
@@ -176,11 +176,6 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<RelRef, QueryError> {
         Err(self.unsupported(format!("Plugin '{}'", name.text), span))
-    }
-
-    /// Places of all columns as they are.
-    pub(super) fn all_columns(fields: &[Field], span: Span) -> Vec<Scalar> {
-        fields.iter().enumerate().map(|(at, field)| Scalar::column(at, field.ty, span)).collect()
     }
 }
 

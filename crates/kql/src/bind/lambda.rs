@@ -125,7 +125,7 @@ impl Binder<'_> {
                 StatementKind::Let(name, value) => self.let_statement(name, value)?,
                 StatementKind::Query(value) => result = Some(self.binding(value, &Row::NONE)?),
                 StatementKind::Declare(parameters) => self.declare(parameters)?,
-                StatementKind::Set(_) | StatementKind::Other(_) => {}
+                StatementKind::Set(..) | StatementKind::Other(_) => {}
             }
         }
         result.ok_or_else(|| self.semantic("The function has no result", span))

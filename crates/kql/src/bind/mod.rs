@@ -54,7 +54,8 @@ pub(crate) fn bind(script: &Script, database: &dyn Database) -> Result<Bound, Qu
                 };
                 binder.results.push(table);
             }
-            StatementKind::Set(_) | StatementKind::Other(_) => {}
+            StatementKind::Set(name, value) => binder.set(name, value.as_ref()),
+            StatementKind::Other(_) => {}
         }
     }
     if binder.results.is_empty() {
@@ -97,6 +98,8 @@ struct Binder<'a> {
     ids: usize,
     slots: usize,
     depth: usize,
+    /// What `set` has said and a function may ask for.
+    settings: Vec<(Arc<str>, Expr)>,
     /// Calls of lambdas so far: inlining must end.
     calls: usize,
 }
@@ -113,7 +116,15 @@ impl<'a> Binder<'a> {
             ids: 0,
             slots: 0,
             depth: 0,
+            settings: Vec::new(),
             calls: 0,
+        }
+    }
+
+    /// `set name = value`: most settings are about the service and change nothing here.
+    fn set(&mut self, name: &crate::ast::Name, value: Option<&Expr>) {
+        if let Some(value) = value {
+            self.settings.push((Arc::clone(&name.text), value.clone()));
         }
     }
 

@@ -73,8 +73,10 @@ impl Binder<'_> {
                 self.over(&input, 1, |input| RelKind::Take(input, none), row_of.to_vec(), span)
             }
             OperatorKind::As(name) => {
-                self.env = self.env.with(&name.text, Binding::Table(Arc::clone(&input)));
-                Ok(input)
+                let text = Arc::clone(&name.text);
+                let named = self.over(&input, 0, |input| RelKind::Named(input, text), row_of.to_vec(), span)?;
+                self.env = self.env.with(&name.text, Binding::Table(Arc::clone(&named)));
+                Ok(named)
             }
             OperatorKind::Invoke(name, arguments) => self.invoke(input, name, arguments, span),
             OperatorKind::Search(search) => self.search(input, search),

@@ -43,8 +43,8 @@ impl Binder<'_> {
             names: columns.iter().map(|(name, _)| Arc::clone(name)).collect(),
             types: columns.iter().map(|(_, ty)| *ty).collect(),
             output,
-            pair_delimiter: " ".to_owned(),
-            kv_delimiter: "=".to_owned(),
+            pair_delimiter: None,
+            kv_delimiter: None,
             quotes: Vec::new(),
             escape: None,
             greedy: false,
@@ -53,8 +53,8 @@ impl Binder<'_> {
         for (name, option) in &parse.options {
             let text = self.constant_text(option)?;
             match &*name.text {
-                "pair_delimiter" => plan.pair_delimiter = text.to_string(),
-                "kv_delimiter" => plan.kv_delimiter = text.to_string(),
+                "pair_delimiter" => plan.pair_delimiter = Some(text.to_string()),
+                "kv_delimiter" => plan.kv_delimiter = Some(text.to_string()),
                 "quote" => plan.quotes.extend(quote_pair(&text)),
                 "escape" => plan.escape = text.chars().next(),
                 "greedy" => plan.greedy = &*text == "true",
@@ -113,6 +113,7 @@ fn pattern_of(parse: &Parse) -> String {
     if !regular || !matches!(parse.pattern.first(), Some(ParsePart::Text(text)) if text.starts_with('^')) {
         pattern.push('^');
     }
+    let mut columns = 0;
     for (at, part) in parse.pattern.iter().enumerate() {
         let last = at + 1 == parse.pattern.len();
         // Between texts the shortest fits, in front of the end the rest; a pattern in regex mode is greedy.
@@ -126,22 +127,26 @@ fn pattern_of(parse: &Parse) -> String {
                 let _ = write!(pattern, "(?:{text})");
             }
             ParsePart::Text(text) => pattern.push_str(&regex::escape(text)),
-            ParsePart::Column(_, ty) => pattern.push_str(&column_pattern(*ty, last, lazy, parse.mode)),
+            ParsePart::Column(_, ty) => {
+                let _ = write!(pattern, "{}", column_pattern(*ty, last, lazy, parse.mode, columns));
+                columns += 1;
+            }
         }
     }
     pattern.push('$');
     pattern
 }
 
-fn column_pattern(ty: Type, last: bool, lazy: &str, mode: ParseMode) -> String {
+/// Groups have names, because the text of the pattern may have groups of its own.
+fn column_pattern(ty: Type, last: bool, lazy: &str, mode: ParseMode, at: usize) -> String {
     let numeric = match ty {
-        Type::Int | Type::Long => r"\s*(-?\d+)\s*?",
-        Type::Real | Type::Decimal => r"\s*(-?\d*\.?\d+(?:[eE][-+]?\d+)?)\s*?",
+        Type::Int | Type::Long => r"-?\d+",
+        Type::Real | Type::Decimal => r"-?\d*\.?\d+(?:[eE][-+]?\d+)?",
         _ => "",
     };
     match (numeric.is_empty() || mode == ParseMode::Relaxed, last) {
-        (false, _) => numeric.to_owned(),
-        (true, true) => "(.*)".to_owned(),
-        (true, false) => format!("(.*{lazy})"),
+        (false, _) => format!(r"\s*(?P<c{at}>{numeric})\s*?"),
+        (true, true) => format!("(?P<c{at}>.*)"),
+        (true, false) => format!("(?P<c{at}>.*{lazy})"),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Binder, Binding, Row};
 use crate::{
-    ast::{BinaryOp, Expr, ExprKind, InOp, InTest, Name, TextOp, TextTest},
+    ast::{BinaryOp, Expr, ExprKind, InOp, InTest, Item, Name, TextOp, TextTest},
     error::{QueryError, Span},
     functions::{self, binary, function},
     plan::{InList, Scalar, ScalarKind},
@@ -111,6 +111,13 @@ impl Binder<'_> {
     }
 
     fn index(&mut self, of: &Expr, index: &Expr, row: &Row<'_>, span: Span) -> Result<Scalar, QueryError> {
+        if let ExprKind::Literal(Type::Long, Value::Long(at)) = &*index.kind {
+            let item = Item { names: Vec::new(), value: of.clone() };
+            if let Some(several) = self.several(&item, row)? {
+                let chosen = usize::try_from(*at).ok().and_then(|at| several.into_iter().nth(at));
+                return chosen.map(|(_, scalar)| scalar).ok_or_else(|| self.semantic("There is no such part", span));
+            }
+        }
         let bag = self.scalar(of, row)?;
         let key = self.scalar(index, row)?;
         self.path(bag, key, span)
@@ -167,19 +174,15 @@ impl Binder<'_> {
         }
     }
 
-    /// A text that stands where an instant, a duration or a GUID is needed is read as one, if it reads so.
+    /// A text that stands where another type is needed is read as one of that type, if it reads so.
     fn read_literal(&self, scalar: &mut Scalar, wanted: Type) {
-        if scalar.ty != Type::String || !matches!(wanted, Type::DateTime | Type::TimeSpan | Type::Guid) {
+        if scalar.ty != Type::String || matches!(wanted, Type::String | Type::Dynamic) {
             return;
         }
-        let Some(Value::String(text)) = scalar.as_constant() else { return };
-        let value = match wanted {
-            Type::DateTime => crate::time::parse_instant(&text).map(Value::DateTime),
-            Type::TimeSpan => crate::time::parse_span(&text).map(Value::TimeSpan),
-            _ => crate::value::parse_guid(&text).map(Value::Guid),
-        };
-        if let Some(value) = value {
-            *scalar = Scalar::constant(&value, wanted, scalar.span);
+        let Some(text @ Value::String(_)) = scalar.as_constant() else { return };
+        match functions::convert_cell(text.cell(), wanted) {
+            Value::Null => {}
+            value => *scalar = Scalar::constant(&value, wanted, scalar.span),
         }
     }
 

@@ -110,7 +110,7 @@ impl Binder<'_> {
                 hidden: column.origin != Origin::Stored,
             });
         }
-        self.rel(RelKind::Scan { table: Arc::clone(table), columns, time: None }, fields, 0, span)
+        self.rel(RelKind::Scan { table: Arc::clone(table), columns }, fields, 0, span)
     }
 
     fn called_table(&mut self, name: &Name, arguments: &[Argument], span: Span) -> Result<RelRef, QueryError> {
@@ -337,7 +337,11 @@ impl Binder<'_> {
             return Ok(());
         }
         let scalar = self.scalar(&item.value, row)?;
-        match item.names.first().map(|name| name.text.to_string()).or_else(|| Self::result_name(&item.value)) {
+        let own = || match Self::bare_name(&item.value) {
+            Some(name) if self.column(name, row).is_none() => None,
+            _ => Self::result_name(&item.value),
+        };
+        match item.names.first().map(|name| name.text.to_string()).or_else(own) {
             Some(name) if !name.is_empty() => names.add(&name, scalar.ty),
             _ => names.add_numbered(number.0, number.1, scalar.ty),
         }
@@ -346,7 +350,7 @@ impl Binder<'_> {
     }
 
     /// Functions that fill several columns, such as `array_sort_asc(a, b)`.
-    fn several(&mut self, item: &Item, row: &Row<'_>) -> Result<Option<Vec<(String, Scalar)>>, QueryError> {
+    pub(super) fn several(&mut self, item: &Item, row: &Row<'_>) -> Result<Option<Vec<(String, Scalar)>>, QueryError> {
         let ExprKind::Call(name, arguments) = &*item.value.kind else { return Ok(None) };
         if !matches!(&*name.text, "array_sort_asc" | "array_sort_desc") {
             return Ok(None);
@@ -354,8 +358,8 @@ impl Binder<'_> {
         let arrays =
             arguments.iter().filter(|argument| !matches!(&*argument.value.kind, ExprKind::Literal(Type::Bool, _)));
         let arrays: Vec<_> = arrays.collect();
-        if arrays.len() < 2 && item.names.is_empty() {
-            let Some(first) = arrays.first() else { return Ok(None) };
+        if arrays.len() < 2 {
+            let Some(first) = arrays.first().filter(|_| item.names.is_empty()) else { return Ok(None) };
             let whole = self.scalar(&item.value, row)?;
             let name = Self::result_name(&first.value);
             return Ok(Some(vec![(
@@ -411,6 +415,7 @@ fn source_name(table: &RelRef, at: usize) -> Arc<str> {
     loop {
         table = match &table.kind {
             RelKind::Scan { table, .. } => return Arc::clone(table),
+            RelKind::Named(_, name) => return Arc::clone(name),
             RelKind::Filter(input, _) | RelKind::Project(input, _) | RelKind::Take(input, _) => input,
             _ => return Arc::from(format!("union_arg{at}")),
         };

@@ -21,7 +21,7 @@ impl Binder<'_> {
         span: Span,
     ) -> Option<Result<Scalar, QueryError>> {
         Some(match &*name.text {
-            "toscalar" => self.to_scalar(arguments, row, span),
+            "toscalar" => self.first_cell(arguments, row, span),
             "column_ifexists" | "columnifexists" => self.column_if_exists(arguments, row, span),
             "iscolumnexists" => self.is_column(arguments, row, span),
             "pack_all" => self.pack_columns(None, arguments, row, span),
@@ -31,6 +31,7 @@ impl Binder<'_> {
                 _ => Err(self.semantic("materialize(): function expects 1 argument(s)", span)),
             },
             "ingestion_time" => Ok(self.ingestion_time(row, span)),
+            "bin_auto" => self.bin_auto(arguments, row, span),
             "gettype" => self.get_type(arguments, row, span),
             "column_names_of" => self.column_names_of(arguments, span),
             "tostring" | "tolong" | "toint" | "toreal" | "todouble" | "tobool" if arguments.len() == 2 => {
@@ -41,7 +42,7 @@ impl Binder<'_> {
         })
     }
 
-    fn to_scalar(&mut self, arguments: &[Argument], row: &Row<'_>, span: Span) -> Result<Scalar, QueryError> {
+    fn first_cell(&mut self, arguments: &[Argument], row: &Row<'_>, span: Span) -> Result<Scalar, QueryError> {
         let [only] = arguments else {
             return Err(self.semantic("toscalar(): function expects 1 argument(s)", span));
         };
@@ -127,6 +128,26 @@ impl Binder<'_> {
             self.column(&name, row).filter(|column| column.ty == Type::DateTime)
         });
         time.unwrap_or_else(|| Self::null(Type::DateTime, span))
+    }
+
+    /// `bin_at` with the step and the start that `set query_bin_auto_size` and `.._at` have named.
+    fn bin_auto(&mut self, arguments: &[Argument], row: &Row<'_>, span: Span) -> Result<Scalar, QueryError> {
+        let [value] = arguments else {
+            return Err(self.semantic("bin_auto(): function expects 1 argument(s)", span));
+        };
+        let value = self.scalar(&value.value, row)?;
+        let setting = |name: &str| self.settings.iter().rev().find(|(known, _)| **known == *name);
+        let size = setting("query_bin_auto_size").map(|(_, value)| value.clone());
+        let at = setting("query_bin_auto_at").map(|(_, value)| value.clone());
+        let size = match size {
+            Some(size) => self.scalar(&size, &Row::NONE)?,
+            None => return Err(self.semantic("bin_auto(): query_bin_auto_size is not set", span)),
+        };
+        let at = match at {
+            Some(at) => self.scalar(&at, &Row::NONE)?,
+            None => Self::null(value.ty, span),
+        };
+        self.apply("bin_at", vec![value, size, at], span)
     }
 
     fn get_type(&mut self, arguments: &[Argument], row: &Row<'_>, span: Span) -> Result<Scalar, QueryError> {

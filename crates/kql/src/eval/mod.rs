@@ -8,7 +8,7 @@ mod text;
 
 pub(crate) use context::{Batch, Context};
 pub(crate) use expression::{eval, eval_once};
-pub(crate) use text::{has_term, starts_ignoring_case};
+pub(crate) use text::has_term;
 
 use std::sync::Arc;
 

@@ -146,11 +146,6 @@ fn bounded(text: &str, pattern: &str, before: bool, after: bool) -> bool {
     false
 }
 
-/// `text` begins with `prefix`, letter case aside.
-pub(crate) fn starts_ignoring_case(text: &str, prefix: &str) -> bool {
-    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

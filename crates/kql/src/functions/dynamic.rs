@@ -86,7 +86,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         _ => Value::Null,
     }),
     Function::cells("bag_zip", &[Dyn, Dyn], LIST, |_, cells| {
-        let (names, values) = (items(cells[0]), items(cells[1]));
+        let names = items(cells[0]);
+        let values = match cells[1] {
+            Cell::Dynamic(list) => list.items().unwrap_or_default(),
+            _ => &[],
+        };
         let names = names.iter().enumerate().filter(|(_, name)| matches!(name, Dynamic::String(_)));
         let entry = |(at, name): (usize, &Dynamic)| {
             (Arc::from(name.to_string()), values.get(at).cloned().unwrap_or(Dynamic::Null))
@@ -242,10 +246,10 @@ fn array_iff(_: &Context<'_>, cells: &[Cell<'_>]) -> Value {
 fn rotate(cells: &[Cell<'_>], sign: i64) -> Value {
     let Cell::Dynamic(Dynamic::Array(items)) = cells[0] else { return Value::Null };
     let mut items = items.to_vec();
-    if let (Some(by), Ok(len)) = (number(cells, 1), i64::try_from(items.len())) {
-        if len > 0 {
-            items.rotate_left(usize::try_from(by.wrapping_mul(sign).rem_euclid(len)).unwrap_or(0));
-        }
+    if let (Some(by), Ok(len)) = (number(cells, 1), i64::try_from(items.len()))
+        && len > 0
+    {
+        items.rotate_left(usize::try_from(by.wrapping_mul(sign).rem_euclid(len)).unwrap_or(0));
     }
     list(items)
 }

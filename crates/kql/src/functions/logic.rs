@@ -53,7 +53,7 @@ fn not(_: &Context<'_>, columns: &[Column], _: usize) -> Result<Column, QueryErr
 
 /// The values stand at the odd places, and the last is for when nothing else holds.
 fn case_type(arguments: &[Scalar]) -> Option<Type> {
-    if arguments.len() % 2 == 0 {
+    if arguments.len().is_multiple_of(2) {
         return None;
     }
     let last = arguments.len() - 1;

@@ -18,6 +18,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::columns("bin", &[Any, Any], Returns::By(bin_type), bin).named_by_first(),
     Function::cells("bin_at", &[Any, Any, Any], Returns::Same(0), |_, cells| bin_at(cells[0], cells[1], cells[2]))
         .named_by_first(),
+    // Bound by name before this table is asked; here it lends its column the argument's name.
+    Function::cells("bin_auto", &[Any], Returns::Same(0), |_, cells| cells[0].to_value()).named_by_first(),
     Function::cells("round", &[Num, Long], Returns::Same(0), round).least(1).named_by_first(),
     Function::cells("ceiling", &[Num], Returns::Same(0), |_, cells| match cells[0] {
         Cell::Real(value) => Value::Real(value.ceil()),
@@ -34,7 +36,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     })
     .named_by_first(),
     Function::cells("sign", &[Num], Returns::Is(Type::Real), |_, cells| match cells[0].as_f64() {
-        Some(value) if value == 0.0 => Value::Real(0.0),
+        Some(0.0) => Value::Real(0.0),
         Some(value) => Value::Real(value.signum()),
         None => Value::Null,
     }),

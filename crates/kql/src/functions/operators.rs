@@ -35,19 +35,21 @@ static NEGATE: Function = Function::columns("__negate", &[Kind::Any], Returns::S
     let zero = builder.finish().repeat(0, rows);
     Ok(arithmetic(Op::Subtract, &[zero, columns[0].clone()], rows))
 });
-static EQUAL: Function = operator("__equal", |_, columns, rows| Ok(compare(columns, rows, Ordering::is_eq, false)));
+static EQUAL: Function =
+    operator("__equal", |_, columns, rows| Ok(compare(columns, rows, Ordering::is_eq, Some(false))));
 static NOT_EQUAL: Function =
-    operator("__not_equal", |_, columns, rows| Ok(compare(columns, rows, Ordering::is_ne, true)));
-static LESS: Function = operator("__less", |_, columns, rows| Ok(compare(columns, rows, Ordering::is_lt, false)));
+    operator("__not_equal", |_, columns, rows| Ok(compare(columns, rows, Ordering::is_ne, Some(true))));
+static LESS: Function = operator("__less", |_, columns, rows| Ok(compare(columns, rows, Ordering::is_lt, None)));
 static LESS_EQUAL: Function =
-    operator("__less_equal", |_, columns, rows| Ok(compare(columns, rows, Ordering::is_le, false)));
-static GREATER: Function = operator("__greater", |_, columns, rows| Ok(compare(columns, rows, Ordering::is_gt, false)));
+    operator("__less_equal", |_, columns, rows| Ok(compare(columns, rows, Ordering::is_le, None)));
+static GREATER: Function = operator("__greater", |_, columns, rows| Ok(compare(columns, rows, Ordering::is_gt, None)));
 static GREATER_EQUAL: Function =
-    operator("__greater_equal", |_, columns, rows| Ok(compare(columns, rows, Ordering::is_ge, false)));
+    operator("__greater_equal", |_, columns, rows| Ok(compare(columns, rows, Ordering::is_ge, None)));
 
 /// The function behind an operator and the type of its result; `None` where the types do not go together.
 pub(crate) fn binary(op: BinaryOp, left: Type, right: Type) -> Option<(&'static Function, Type)> {
     let comparison = |function| comparable(left, right).then_some((function, Type::Bool));
+    let equality = |function| (comparable(left, right) || equatable(left, right)).then_some((function, Type::Bool));
     let arithmetic = |function, op| Some((function, result_type(op, left, right)?));
     match op {
         BinaryOp::Add => arithmetic(&ADD, Op::Add),
@@ -55,8 +57,8 @@ pub(crate) fn binary(op: BinaryOp, left: Type, right: Type) -> Option<(&'static 
         BinaryOp::Multiply => arithmetic(&MULTIPLY, Op::Multiply),
         BinaryOp::Divide => arithmetic(&DIVIDE, Op::Divide),
         BinaryOp::Modulo => arithmetic(&MODULO, Op::Modulo),
-        BinaryOp::Equal => comparison(&EQUAL),
-        BinaryOp::NotEqual => comparison(&NOT_EQUAL),
+        BinaryOp::Equal => equality(&EQUAL),
+        BinaryOp::NotEqual => equality(&NOT_EQUAL),
         BinaryOp::Less => comparison(&LESS),
         BinaryOp::LessOrEqual => comparison(&LESS_EQUAL),
         BinaryOp::Greater => comparison(&GREATER),
@@ -89,6 +91,12 @@ fn comparable(left: Type, right: Type) -> bool {
         || right == Type::Dynamic
         || (number(left) && number(right))
         || matches!((left, right), (Type::Guid, Type::String) | (Type::String, Type::Guid))
+}
+
+/// A number or a truth value equals the text that says it; nothing is before or after a text in that way.
+fn equatable(left: Type, right: Type) -> bool {
+    let plain = |ty: Type| ty.is_number() || ty == Type::Bool;
+    (left == Type::String && plain(right)) || (right == Type::String && plain(left))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -236,8 +244,8 @@ fn reals(op: Op, left: Cell<'_>, right: Cell<'_>) -> Value {
     })
 }
 
-/// Null compared with anything is null; but `!=` of a null and a value is true, and of two nulls false.
-fn compare(columns: &[Column], rows: usize, holds: fn(Ordering) -> bool, not_equal: bool) -> Column {
+/// Null compared with anything is null; but a null and a value are known not to be equal.
+fn compare(columns: &[Column], rows: usize, holds: fn(Ordering) -> bool, beside_null: Option<bool>) -> Column {
     let (left, right) = (&columns[0], &columns[1]);
     if let Some(column) = compare_fast(left, right, rows, holds) {
         return column;
@@ -253,10 +261,10 @@ fn compare(columns: &[Column], rows: usize, holds: fn(Ordering) -> bool, not_equ
                 values.push(false);
             }
             None if a.is_null() || b.is_null() => {
-                *known = not_equal;
-                values.push(not_equal);
+                *known = beside_null.is_some();
+                values.push(beside_null.unwrap_or(false));
             }
-            None => values.push(not_equal),
+            None => values.push(beside_null.unwrap_or(false)),
         }
     }
     Column::new(Type::Bool, Data::Bool(values), Some(valid))
@@ -281,10 +289,11 @@ fn compare_fast(left: &Column, right: &Column, rows: usize, holds: fn(Ordering) 
     if let (Some(longs), Some(wanted)) = (dense.longs(), wanted.as_i64()) {
         return bools(longs.iter().map(|value| holds(value.cmp(&wanted))).collect());
     }
-    if let (Some(reals), Some(wanted)) = (dense.reals(), wanted.as_f64()) {
-        if !wanted.is_nan() && !reals.iter().any(|value| value.is_nan()) {
-            return bools(reals.iter().map(|value| holds(order_reals(*value, wanted))).collect());
-        }
+    if let (Some(reals), Some(wanted)) = (dense.reals(), wanted.as_f64())
+        && !wanted.is_nan()
+        && !reals.iter().any(|value| value.is_nan())
+    {
+        return bools(reals.iter().map(|value| holds(order_reals(*value, wanted))).collect());
     }
     None
 }
@@ -300,12 +309,26 @@ fn order(left: Cell<'_>, right: Cell<'_>) -> Option<Ordering> {
         (Cell::String(a), Cell::Guid(_)) => crate::value::parse_guid(a).and_then(|a| order(Cell::Guid(a), right)),
         (Cell::DateTime(_), Cell::String(b)) => time::parse_instant(b).and_then(|b| order(left, Cell::DateTime(b))),
         (Cell::String(a), Cell::DateTime(_)) => time::parse_instant(a).and_then(|a| order(Cell::DateTime(a), right)),
-        (Cell::String(a), _) => a.parse::<f64>().ok().and_then(|a| order(Cell::Real(a), right)),
-        (_, Cell::String(b)) => b.parse::<f64>().ok().and_then(|b| order(left, Cell::Real(b))),
+        (Cell::String(a), other) => order(said(a, other)?.cell(), other),
+        (other, Cell::String(b)) => order(other, said(b, other)?.cell()),
         (Cell::Dynamic(_), _) | (_, Cell::Dynamic(_)) => None,
         (a, b) => match (a.as_i64(), b.as_i64()) {
             (Some(a), Some(b)) => Some(a.cmp(&b)),
             _ => a.as_f64()?.partial_cmp(&b.as_f64()?),
         },
+    }
+}
+
+/// The text as the type of the other side.
+fn said(text: &str, other: Cell<'_>) -> Option<Value> {
+    let ty = match other {
+        Cell::Bool(_) => Type::Bool,
+        Cell::TimeSpan(_) => Type::TimeSpan,
+        Cell::Dynamic(_) => return None,
+        _ => Type::Real,
+    };
+    match super::convert_cell(Cell::String(text), ty) {
+        Value::Null => None,
+        value => Some(value),
     }
 }

@@ -28,8 +28,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::cells("countof", &[Str, Str, Str], Returns::Is(Type::Long), countof).least(2),
     Function::cells("indexof_regex", &[Str, Str, Long, Long, Long], Returns::Is(Type::Long), indexof).least(2),
     Function::cells("regex_quote", &[Str], Returns::Is(Type::String), |_, cells| {
-        // The escapes that the service shows: every character with a meaning, and blanks too.
-        Value::text(regex::escape(text(cells, 0)).replace(' ', "\\ "))
+        Value::text(regex::escape(text(cells, 0)))
     }),
 ];
 
@@ -112,19 +111,17 @@ fn trim(context: &Context<'_>, cells: &[Cell<'_>], start: bool, end: bool) -> Va
     let source = text(cells, 1);
     let pattern = text(cells, 0);
     let mut rest = source;
-    if start {
-        if let Some(found) =
+    if start
+        && let Some(found) =
             context.regex(&format!("^(?:{pattern})")).and_then(|regex| regex.find(rest).map(|found| found.end()))
-        {
-            rest = &rest[found..];
-        }
+    {
+        rest = &rest[found..];
     }
-    if end {
-        if let Some(found) =
+    if end
+        && let Some(found) =
             context.regex(&format!("(?:{pattern})$")).and_then(|regex| regex.find(rest).map(|found| found.start()))
-        {
-            rest = &rest[..found];
-        }
+    {
+        rest = &rest[..found];
     }
     Value::text(rest)
 }

@@ -145,27 +145,47 @@ fn indexof(_: &Context<'_>, cells: &[Cell<'_>]) -> Value {
     if start > count {
         return Value::Long(-1);
     }
-    let end = if length == -1 { count } else { (start.saturating_add(length)).min(count) };
-    let from = usize::try_from(start).unwrap_or(0);
-    let range: String = chars[from..usize::try_from(end).unwrap_or(0).max(from)].iter().collect();
-    let nth = usize::try_from(occurrence - 1).unwrap_or(usize::MAX);
-    let found = if lookup.is_empty() { Some(0) } else { range.match_indices(lookup).nth(nth).map(|(at, _)| at) };
-    match found {
-        Some(at) => Value::Long(start + i64::try_from(range[..at].chars().count()).unwrap_or(0)),
-        None => Value::Long(-1),
+    let window = usize::try_from(length).unwrap_or(usize::MAX);
+    let lookup: Vec<char> = lookup.chars().collect();
+    let mut at = usize::try_from(start).unwrap_or(0);
+    // The window moves on with each occurrence that is passed.
+    for remaining in (0..occurrence).rev() {
+        let end = at.saturating_add(window).min(chars.len());
+        let places = at..(end + 1).saturating_sub(lookup.len()).max(at);
+        let Some(found) = places.into_iter().find(|place| chars[*place..].starts_with(&lookup)) else { break };
+        if remaining == 0 {
+            return long(found);
+        }
+        at = found + 1;
     }
+    Value::Long(-1)
 }
 
+/// An earlier pair wins; what a pair has put in is not looked at again.
 fn replace_strings(_: &Context<'_>, cells: &[Cell<'_>]) -> Value {
-    let mut result = text(cells, 0).to_owned();
+    let mut pieces = vec![(text(cells, 0).to_owned(), false)];
     let (from, to) = (items(cells[1]), items(cells[2]));
     for (from, to) in from.iter().zip(to.iter()) {
-        let from = from.to_string();
-        if !from.is_empty() {
-            result = result.replace(&from, &to.to_string());
+        let (Dynamic::String(from), Dynamic::String(to)) = (from, to) else { continue };
+        if from.is_empty() {
+            continue;
         }
+        let mut next = Vec::with_capacity(pieces.len());
+        for (piece, done) in pieces {
+            if done {
+                next.push((piece, true));
+                continue;
+            }
+            for (at, part) in piece.split(&**from).enumerate() {
+                if at > 0 {
+                    next.push((to.to_string(), true));
+                }
+                next.push((part.to_owned(), false));
+            }
+        }
+        pieces = next;
     }
-    Value::text(result)
+    Value::text(pieces.into_iter().map(|(piece, _)| piece).collect::<String>())
 }
 
 /// Each character of the search list becomes that of the same place in the other; the last one stands for the rest.

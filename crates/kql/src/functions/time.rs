@@ -63,6 +63,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::cells("datetime_diff", &[Str, DateTime, DateTime], WHOLE, |_, cells| {
         let unit = Unit::named(&text(cells, 0).to_lowercase());
         match (unit, ticks(cells, 1), ticks(cells, 2)) {
+            (Some(Unit::Fixed(0)), Some(left), Some(right)) => Value::Long((left - right).saturating_mul(100)),
             (Some(unit), Some(left), Some(right)) => Value::Long(unit.number(left) - unit.number(right)),
             _ => Value::Null,
         }

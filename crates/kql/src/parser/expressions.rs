@@ -227,6 +227,9 @@ impl Parser<'_> {
         if let Some(source) = self.source_in_brackets() {
             return source;
         }
+        if self.kind(0) == Some(TokenKind::Word) && RESERVED.contains(&self.peek(0)) {
+            return Err(self.missing("an expression"));
+        }
         let Some(name) = self.name_ahead() else { return Err(self.missing("an expression")) };
         if self.is_symbol(0, "(") {
             if &*name.text == "typeof" {
@@ -324,11 +327,8 @@ impl Parser<'_> {
         let before = self.at;
         let mut names = Vec::new();
         if self.eat("(") {
-            loop {
-                match self.name_ahead() {
-                    Some(name) => names.push(name),
-                    None => break,
-                }
+            while let Some(name) = self.name_ahead() {
+                names.push(name);
                 if !self.eat(",") {
                     break;
                 }
@@ -336,12 +336,34 @@ impl Parser<'_> {
             if !names.is_empty() && self.eat(")") && self.eat("=") {
                 return names;
             }
-        } else if let Some(name) = self.name_ahead() {
-            if self.eat("=") {
-                return vec![name];
-            }
+        } else if let Some(name) = self.name_ahead()
+            && self.eat("=")
+        {
+            return vec![name];
         }
         self.at = before;
         Vec::new()
     }
 }
+
+/// Operators that are words; a column of such a name is written `['or']`.
+const RESERVED: &[&str] = &[
+    "and",
+    "or",
+    "by",
+    "in",
+    "in~",
+    "between",
+    "has",
+    "has_cs",
+    "has_any",
+    "has_all",
+    "hasprefix",
+    "hassuffix",
+    "contains",
+    "contains_cs",
+    "startswith",
+    "startswith_cs",
+    "endswith",
+    "endswith_cs",
+];

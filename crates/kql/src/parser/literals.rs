@@ -162,7 +162,7 @@ fn typed_value(ty: Type, text: &str) -> Option<Value> {
         Type::Long => Value::Long(whole()?),
         Type::Real => Value::Real(real(text)?),
         Type::Decimal => Value::Decimal(text.parse::<Decimal>().ok()?),
-        Type::DateTime => Value::DateTime(time::parse_instant(text)?),
+        Type::DateTime => Value::DateTime(time::parse_instant(text).or_else(|| parts_of_instant(text))?),
         Type::TimeSpan => Value::TimeSpan(time::parse_span(text)?),
         Type::Guid => Value::Guid(parse_guid(text)?),
         Type::String | Type::Dynamic => return None,
@@ -176,4 +176,17 @@ fn real(text: &str) -> Option<f64> {
         "-inf" => Some(f64::NEG_INFINITY),
         number => number.parse().ok(),
     }
+}
+
+/// `datetime(2025, 6, 14)`, up to seconds.
+fn parts_of_instant(text: &str) -> Option<i64> {
+    let parts: Option<Vec<i64>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
+    let parts = parts.filter(|parts| (3..=6).contains(&parts.len()))?;
+    let part = |at: usize| parts.get(at).copied().unwrap_or(0);
+    let (hour, minute, second) = (part(3), part(4), part(5));
+    if !(0..24).contains(&hour) || !(0..60).contains(&minute) || !(0..60).contains(&second) {
+        return None;
+    }
+    let of_day = (hour * 3600 + minute * 60 + second) * time::TICKS_PER_SECOND;
+    time::Civil { year: parts[0], month: parts[1], day: parts[2], of_day }.ticks()
 }

@@ -48,10 +48,8 @@ impl Parser<'_> {
             "set" if self.kind(1) == Some(TokenKind::Word) => {
                 self.at += 1;
                 let name = self.name()?;
-                if self.eat("=") {
-                    self.expression()?;
-                }
-                StatementKind::Set(name)
+                let value = if self.eat("=") { Some(self.expression()?) } else { None };
+                StatementKind::Set(name, value)
             }
             "declare" if self.is_word(1, "query_parameters") => {
                 self.at += 2;

@@ -161,22 +161,6 @@ impl ColumnBuilder {
         }
     }
 
-    /// A cell that was pushed already.
-    pub(crate) fn cell(&self, row: usize) -> Cell<'_> {
-        if self.valid.get(row) == Some(&false) {
-            return Cell::Null;
-        }
-        match &self.cells {
-            Cells::Bool(values) => Cell::Bool(values[row]),
-            Cells::Long(values) => super::column::long_cell(self.ty, values[row]),
-            Cells::Real(values) => Cell::Real(values[row]),
-            Cells::Decimal(values) => Cell::Decimal(values[row]),
-            Cells::Guid(values) => Cell::Guid(values[row]),
-            Cells::String(strings) => Cell::String(strings.at(row)),
-            Cells::Dynamic(values) => Cell::Dynamic(&values[row]),
-        }
-    }
-
     /// The column.
     pub fn finish(self) -> Column {
         let data = match self.cells {

@@ -49,6 +49,8 @@ pub(crate) enum Rows {
     Pick(Arc<Vec<u32>>),
 }
 
+type Picked = Arc<Vec<u32>>;
+
 /// In `Rows::Pick`: no row of the buffer, a null.
 pub(crate) const NONE: u32 = u32::MAX;
 
@@ -103,12 +105,6 @@ impl Column {
         self.buffer.cell(self.ty, at)
     }
 
-    /// The same cells under another type that is stored alike (long and datetime, say).
-    pub(crate) fn retyped(mut self, ty: Type) -> Self {
-        self.ty = ty;
-        self
-    }
-
     pub(crate) fn slice(&self, start: usize, len: usize) -> Self {
         let rows = match &self.rows {
             Rows::Range { start: first, .. } => Rows::Range { start: first + start, len },
@@ -135,14 +131,6 @@ impl Column {
             Rows::Repeat { at, .. } => Some(self.buffer.cell(self.ty, at)),
             _ => None,
         }
-    }
-
-    pub(crate) fn view(&self) -> &Rows {
-        &self.rows
-    }
-
-    pub(crate) fn buffer(&self) -> &Buffer {
-        &self.buffer
     }
 
     /// The same rows lying one after the other in the buffer.
@@ -263,7 +251,7 @@ impl Column {
 /// Those rows of every column, `NONE` for a null. Columns that share their rows keep sharing them.
 pub(crate) fn pick(columns: &[Column], rows: Vec<u32>) -> Vec<Column> {
     let rows = Arc::new(rows);
-    let mut composed: Vec<(Arc<Vec<u32>>, Arc<Vec<u32>>)> = Vec::new();
+    let mut composed: Vec<(Picked, Picked)> = Vec::new();
     let mut shifted: Vec<(usize, Arc<Vec<u32>>)> = Vec::new();
     columns
         .iter()

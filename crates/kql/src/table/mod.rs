@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 pub use build::{ColumnBuilder, TableBuilder};
 pub use column::Column;
-pub(crate) use column::{Buffer, Data, NONE, Rows, pick};
+pub(crate) use column::{Data, NONE, pick};
 pub use schema::{ColumnInfo, Origin, Schema};
-pub(crate) use strings::{Arena, StringBuilder, Strings};
+pub(crate) use strings::{Arena, StringBuilder};
 
 use crate::value::Cell;
 

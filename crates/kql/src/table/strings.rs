@@ -78,11 +78,6 @@ impl StringBuilder {
         self.codes.len()
     }
 
-    /// The text of a row that was pushed already.
-    pub(crate) fn at(&self, row: usize) -> &str {
-        self.arena.at(self.codes[row])
-    }
-
     /// All of another column's rows; a text that it shares is looked up once.
     pub(crate) fn extend(&mut self, codes: impl Iterator<Item = u32>, arena: &Arc<Arena>) {
         let (known, mut map) = match self.foreign.take() {

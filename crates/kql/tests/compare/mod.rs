@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 use sortie_kql::{Cell, Table, Type};
 
 /// `Err` says what differs.
-pub fn compare(record: &Json, table: &Table) -> Result<(), String> {
+pub(crate) fn compare(record: &Json, table: &Table) -> Result<(), String> {
     let expected = &record["expected"];
     let names: Vec<_> = table.schema().columns().iter().map(|column| column.name.to_string()).collect();
     if json!(names) != expected["columns"] {
@@ -79,7 +79,7 @@ fn compare_rows(record: &Json, table: &Table, expected: &[Json], types: &[&str])
 }
 
 /// A cell as the records write it.
-pub fn cell_json(cell: Cell<'_>) -> Json {
+pub(crate) fn cell_json(cell: Cell<'_>) -> Json {
     match cell {
         Cell::Null => Json::Null,
         Cell::Bool(value) => json!(value),
@@ -126,7 +126,9 @@ impl Rules {
 
     fn json(&self, found: &Json, expected: &Json) -> bool {
         match (found, expected) {
-            (Json::Number(found), Json::Number(expected)) => self.number(found.as_f64().unwrap(), expected.as_f64().unwrap()),
+            (Json::Number(found), Json::Number(expected)) => {
+                self.number(found.as_f64().unwrap(), expected.as_f64().unwrap())
+            }
             (Json::String(text), Json::Number(number)) | (Json::Number(number), Json::String(text)) => {
                 text.parse::<f64>().is_ok_and(|text| self.number(text, number.as_f64().unwrap()))
             }
@@ -142,11 +144,14 @@ impl Rules {
                     })
             }
             (Json::Array(found), Json::Array(expected)) => {
-                found.len() == expected.len() && found.iter().zip(expected).all(|(found, expected)| self.json(found, expected))
+                found.len() == expected.len()
+                    && found.iter().zip(expected).all(|(found, expected)| self.json(found, expected))
             }
             (Json::Object(found), Json::Object(expected)) => {
                 found.len() == expected.len()
-                    && found.iter().all(|(name, found)| expected.get(name).is_some_and(|expected| self.json(found, expected)))
+                    && found
+                        .iter()
+                        .all(|(name, found)| expected.get(name).is_some_and(|expected| self.json(found, expected)))
             }
             (Json::String(found), Json::String(expected)) => self.text(found, expected),
             (found, expected) => found == expected,

@@ -1,7 +1,5 @@
 //! What the tests share: the corpora, and databases for them.
 
-#![expect(dead_code, reason = "each test file uses its part")]
-
 use std::{collections::HashMap, fs, path::PathBuf, sync::Arc};
 
 use serde_json::Value as Json;
@@ -11,7 +9,7 @@ use sortie_kql::{
 };
 
 /// A file or folder beside the workspace; `None`, and one visible line, where it is absent.
-pub fn shared(path: &str) -> Option<PathBuf> {
+pub(crate) fn shared(path: &str) -> Option<PathBuf> {
     let found = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(path);
     if found.exists() {
         return Some(found);
@@ -21,7 +19,7 @@ pub fn shared(path: &str) -> Option<PathBuf> {
 }
 
 /// The hunting queries: name and text, in order.
-pub fn corpus() -> Option<Vec<(String, String)>> {
+pub(crate) fn corpus() -> Option<Vec<(String, String)>> {
     let folder = shared("corpus/kql")?;
     let mut queries: Vec<(String, String)> = fs::read_dir(folder)
         .unwrap()
@@ -34,16 +32,16 @@ pub fn corpus() -> Option<Vec<(String, String)>> {
 }
 
 /// The clock of all tests.
-pub fn options() -> Options {
+pub(crate) fn options() -> Options {
     let now = parse_instant("2026-11-01T12:00:00Z").unwrap();
     Options { now, window: None, limits: Limits::default() }
 }
 
 /// Tables by name, and the functions of the hunting API.
 #[derive(Default)]
-pub struct World {
-    pub tables: HashMap<String, Arc<Table>>,
-    pub functions: HashMap<String, HostFunction>,
+pub(crate) struct World {
+    pub(crate) tables: HashMap<String, Arc<Table>>,
+    pub(crate) functions: HashMap<String, HostFunction>,
 }
 
 impl Database for World {
@@ -81,7 +79,7 @@ impl Database for World {
 }
 
 /// Empty tables with the documented columns, those of Log Analytics, and the service's older names.
-pub fn hunting_world() -> Option<World> {
+pub(crate) fn hunting_world() -> Option<World> {
     let schemas = read_json("reference/microsoft/hunting-schema.json")?;
     let functions = read_json("reference/microsoft/hunting-functions.json")?;
     let mut world = World::default();
@@ -132,9 +130,8 @@ fn hunting_schema(table: &Json) -> Schema {
 fn host_function(function: &Json) -> HostFunction {
     let list = |name: &str| function[name].as_array().cloned().unwrap_or_default();
     let columns = |name: &str| -> Arc<Schema> {
-        let column = |column: &Json| {
-            (column[0].as_str().unwrap().to_owned(), Type::named(column[1].as_str().unwrap()).unwrap())
-        };
+        let column =
+            |column: &Json| (column[0].as_str().unwrap().to_owned(), Type::named(column[1].as_str().unwrap()).unwrap());
         Arc::new(list(name).iter().map(column).collect())
     };
     let parameters = list("parameters").into_iter().map(|parameter| {

@@ -31,6 +31,7 @@ pub(crate) fn open(rel: &RelRef, context: &Context<'_>) -> Result<Box<dyn Stream
         RelKind::Rows { .. } => Box::new(source::Literal::new(rel)),
         RelKind::Range { .. } => Box::new(source::Range::open(rel, context)?),
         RelKind::External(schema) => Box::new(source::Ready::external(rel, schema, context)?),
+        RelKind::Named(input, _) => open(input, context)?,
         RelKind::Input(slot) => Box::new(source::Ready::input(*slot, context)),
         RelKind::Materialize(id, input) => Box::new(source::Ready::materialized(*id, input, context)?),
         RelKind::Invoke { .. } => Box::new(source::Ready::invoked(rel, context)?),

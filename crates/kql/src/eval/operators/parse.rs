@@ -55,7 +55,7 @@ fn values(parse: &ParsePlan, regex: &regex::Regex, text: &str) -> Option<Vec<Val
     let groups = regex.captures(text)?;
     let mut values = Vec::with_capacity(parse.types.len());
     for (at, ty) in parse.types.iter().enumerate() {
-        let text = groups.get(at + 1).map_or("", |group| group.as_str());
+        let text = groups.name(&format!("c{at}")).map_or("", |group| group.as_str());
         let value = convert_cell(Cell::String(text), *ty);
         if matches!(value, Value::Null) && parse.mode == ParseMode::Simple {
             return None;

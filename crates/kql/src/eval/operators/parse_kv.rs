@@ -36,6 +36,7 @@ impl Stream for ParseKv {
             let text = cell.as_str().unwrap_or("");
             let pairs = match &regex {
                 Some(regex) => matched_pairs(regex, text),
+                None if kv.pair_delimiter.is_none() && kv.kv_delimiter.is_none() => word_pairs(kv, text),
                 None => split_pairs(kv, text),
             };
             for ((builder, name), ty) in builders.iter_mut().zip(&kv.names).zip(&kv.types) {
@@ -58,14 +59,41 @@ fn matched_pairs(regex: &regex::Regex, text: &str) -> Vec<(String, String)> {
     regex.captures_iter(text).filter_map(pair).collect()
 }
 
+/// Without delimiters each wanted name is a word, and the word behind it is its value.
+fn word_pairs(kv: &KvPlan, text: &str) -> Vec<(String, String)> {
+    let cutter = Cutter { kv, pair: "", between: "", rest: text };
+    let mut words: Vec<String> = Vec::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        if let Some((quoted, after)) = cutter.quoted(rest) {
+            words.push(quoted);
+            rest = after;
+        } else if c.is_alphanumeric() || c == '_' {
+            let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+            words.push(rest[..end].to_owned());
+            rest = &rest[end..];
+        } else {
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    let wanted = |word: &str| kv.names.iter().any(|name| **name == *word);
+    let pairs = words.windows(2).filter(|pair| wanted(&pair[0]));
+    pairs.map(|pair| (pair[0].clone(), pair[1].clone())).collect()
+}
+
 /// A text that is being cut at its delimiters.
 struct Cutter<'a> {
     kv: &'a KvPlan,
+    /// Between pairs.
+    pair: &'a str,
+    /// Between a name and its value.
+    between: &'a str,
     rest: &'a str,
 }
 
 fn split_pairs(kv: &KvPlan, text: &str) -> Vec<(String, String)> {
-    let mut cutter = Cutter { kv, rest: text };
+    let (pair, between) = (kv.pair_delimiter.as_deref().unwrap_or(" "), kv.kv_delimiter.as_deref().unwrap_or("="));
+    let mut cutter = Cutter { kv, pair, between, rest: text };
     let mut pairs = Vec::new();
     while !cutter.rest.is_empty() {
         let Some(name) = cutter.name() else { break };
@@ -79,15 +107,15 @@ impl Cutter<'_> {
     /// The text up to the next `=`; in greedy mode it may hold the other delimiter.
     fn name(&mut self) -> Option<String> {
         if let Some((text, rest)) = self.quoted(self.rest.trim_start()) {
-            self.rest = rest.trim_start().strip_prefix(self.kv.kv_delimiter.as_str())?;
+            self.rest = rest.trim_start().strip_prefix(self.between)?;
             return Some(text);
         }
-        let at = self.rest.find(self.kv.kv_delimiter.as_str())?;
+        let at = self.rest.find(self.between)?;
         let (name, rest) = self.rest.split_at(at);
-        self.rest = &rest[self.kv.kv_delimiter.len()..];
+        self.rest = &rest[self.between.len()..];
         // What stands before the last delimiter of pairs belongs to no pair.
-        let name = match name.rfind(self.kv.pair_delimiter.as_str()) {
-            Some(cut) => &name[cut + self.kv.pair_delimiter.len()..],
+        let name = match name.rfind(self.pair) {
+            Some(cut) => &name[cut + self.pair.len()..],
             None => name,
         };
         let trimmed =
@@ -97,10 +125,10 @@ impl Cutter<'_> {
 
     fn value(&mut self) -> String {
         if let Some((text, rest)) = self.quoted(self.rest.trim_start()) {
-            self.rest = rest.strip_prefix(self.kv.pair_delimiter.as_str()).unwrap_or(rest);
+            self.rest = rest.strip_prefix(self.pair).unwrap_or(rest);
             return text;
         }
-        let delimiter = self.kv.pair_delimiter.as_str();
+        let delimiter = self.pair;
         let end = if self.kv.greedy { self.greedy_end() } else { self.rest.find(delimiter) };
         let end = end.unwrap_or(self.rest.len());
         let (value, rest) = self.rest.split_at(end);
@@ -110,8 +138,8 @@ impl Cutter<'_> {
 
     /// The last delimiter of pairs before the next `=`.
     fn greedy_end(&self) -> Option<usize> {
-        let next = self.rest.find(self.kv.kv_delimiter.as_str())?;
-        self.rest[..next].rfind(self.kv.pair_delimiter.as_str())
+        let next = self.rest.find(self.between)?;
+        self.rest[..next].rfind(self.pair)
     }
 
     fn quoted<'t>(&self, text: &'t str) -> Option<(String, &'t str)> {

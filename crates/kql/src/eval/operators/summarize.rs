@@ -153,10 +153,10 @@ impl Groups {
         for key in keys {
             columns.push(eval(key, batch, context)?.dense());
         }
-        if let [only] = columns.as_slice() {
-            if let Some((codes, arena)) = only.strings() {
-                return Ok(self.by_code(codes, arena));
-            }
+        if let [only] = columns.as_slice()
+            && let Some((codes, arena)) = only.strings()
+        {
+            return Ok(self.by_code(codes, arena));
         }
         let mut key = Vec::new();
         let mut numbers = Vec::with_capacity(batch.rows);
