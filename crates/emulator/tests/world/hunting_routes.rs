@@ -14,7 +14,7 @@ impl Stage {
         [(GRAPH_PATH, &self.graph), (XDR_PATH, &self.xdr), (MDE_PATH, &self.mde)]
     }
 
-    async fn ask(&self, path: &str, token: &str, query: &str) -> Answer {
+    async fn query(&self, path: &str, token: &str, query: &str) -> Answer {
         self.call(Method::POST, path, token, Some(json!({ "Query": query }))).await
     }
 
@@ -30,7 +30,7 @@ async fn each_route_answers_in_its_own_casing() {
     for path in
         [GRAPH_PATH, "/v1.0/security/microsoft.graph.security.runHuntingQuery", "/beta/security/runHuntingQuery"]
     {
-        let answer = stage.ask(path, &stage.graph, query).await;
+        let answer = stage.query(path, &stage.graph, query).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         let context = answer.json["@odata.context"].as_str().unwrap();
         assert!(context.ends_with("/$metadata#microsoft.graph.security.huntingQueryResults"), "{context}");
@@ -41,18 +41,18 @@ async fn each_route_answers_in_its_own_casing() {
         let time = answer.json["results"][1]["Timestamp"].as_str().unwrap();
         assert!(time.len() == 28 && time.ends_with('Z'), "{time}");
     }
-    let xdr = stage.ask(XDR_PATH, &stage.xdr, query).await;
+    let xdr = stage.query(XDR_PATH, &stage.xdr, query).await;
     assert_eq!(xdr.json["Schema"][1], json!({ "Name": "DeviceId", "Type": "String" }), "{}", xdr.text);
     assert_eq!(xdr.json["Results"].as_array().unwrap().len(), 2);
     assert_eq!(xdr.json["Stats"]["dataset_statistics"][0]["table_row_count"], 2);
     assert!(xdr.json["Stats"]["ExecutionTime"].as_f64().is_some_and(|took| took > 0.0));
-    let mde = stage.ask(MDE_PATH, &stage.mde, query).await;
+    let mde = stage.query(MDE_PATH, &stage.mde, query).await;
     assert_eq!((mde.json["Results"].as_array().unwrap().len(), &mde.json["Stats"]), (2, &Value::Null), "{}", mde.text);
     assert!(mde.json["Results"][0]["IsAzureADJoined"].is_u64(), "{}", mde.text);
     let alerts = "AlertInfo | take 1";
-    assert_eq!(stage.ask(XDR_PATH, &stage.xdr, alerts).await.status, 200);
+    assert_eq!(stage.query(XDR_PATH, &stage.xdr, alerts).await.status, 200);
     let unknown = "Failed to resolve table or column expression named 'AlertInfo'. Fix semantic errors in your query.";
-    stage.ask(MDE_PATH, &stage.mde, alerts).await.expect_error(400, "BadRequest", unknown);
+    stage.query(MDE_PATH, &stage.mde, alerts).await.expect_error(400, "BadRequest", unknown);
 }
 
 #[tokio::test]
@@ -67,11 +67,11 @@ async fn only_the_role_of_the_route_opens_it() {
     ];
     for (path, scope, role) in asked {
         let token = stage.token(&app, &secret, scope).await;
-        stage.ask(path, &token, "print 1").await.expect_error(403, "Forbidden", &format!("API required roles: {role}"));
+        stage.query(path, &token, "print 1").await.expect_error(403, "Forbidden", &format!("API required roles: {role}"));
     }
-    stage.ask(GRAPH_PATH, &stage.mde, "print 1").await.expect_error(401, "InvalidAuthenticationToken", "audience");
+    stage.query(GRAPH_PATH, &stage.mde, "print 1").await.expect_error(401, "InvalidAuthenticationToken", "audience");
     for path in [XDR_PATH, MDE_PATH] {
-        stage.ask(path, &stage.graph, "print 1").await.expect_error(401, "Unauthorized", "another resource");
+        stage.query(path, &stage.graph, "print 1").await.expect_error(401, "Unauthorized", "another resource");
         let missing = stage.client.post(stage.url(path)).body("{\"Query\":\"print 1\"}").send().await.unwrap();
         read(missing).await.expect_error(401, "Unauthorized", "no access token");
     }
@@ -86,7 +86,7 @@ async fn what_is_wrong_with_a_query_is_said() {
             ("DeviceInfo | project Nothing", "'project' operator: Failed to resolve"),
             ("NoSuchTable | take 1", "Failed to resolve table or column expression named 'NoSuchTable'"),
         ] {
-            stage.ask(path, token, query).await.expect_error(400, "BadRequest", message);
+            stage.query(path, token, query).await.expect_error(400, "BadRequest", message);
         }
         let missing = if path == GRAPH_PATH { "BadRequest" } else { "MissingRequiredParameter" };
         stage.call(Method::POST, path, token, Some(json!({}))).await.expect_error(400, missing, "'Query'");
@@ -148,18 +148,18 @@ async fn the_calls_of_a_tenant_are_limited() {
     stage.admin(Method::PUT, "/throttle", json!({ "mode": "on", "factor": 0.1 })).await;
     for (path, token) in stage.routes() {
         for _ in 0..4 {
-            assert_eq!(stage.ask(path, token, "print 1").await.status, 200);
+            assert_eq!(stage.query(path, token, "print 1").await.status, 200);
         }
-        let refused = stage.ask(path, token, "print 1").await;
+        let refused = stage.query(path, token, "print 1").await;
         let code = if path == XDR_PATH { "429" } else { "TooManyRequests" };
         refused.expect_error(429, code, "API calls quota exceeded! maximum allowed 4 per 00:01:00");
         assert!(refused.headers["retry-after"].to_str().unwrap().starts_with("60"));
     }
     let (app, secret) = stage.app(&[("xdr", "AdvancedHunting.Read.All")]).await;
     let other = stage.token(&app, &secret, XDR).await;
-    assert_eq!(stage.ask(XDR_PATH, &other, "print 1").await.status, 429, "the limit is the tenant's");
+    assert_eq!(stage.query(XDR_PATH, &other, "print 1").await.status, 429, "the limit is the tenant's");
     stage.advance(60).await;
-    assert_eq!(stage.ask(XDR_PATH, &other, "print 1").await.status, 200);
+    assert_eq!(stage.query(XDR_PATH, &other, "print 1").await.status, 200);
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn processing_is_limited_for_a_while() {
     stage.advance(120).await;
     stage.switch(json!({ "cpuSeconds": 0 })).await;
     for (path, token) in stage.routes() {
-        let refused = stage.ask(path, token, "print 1").await;
+        let refused = stage.query(path, token, "print 1").await;
         let minutes = if path == MDE_PATH { 58 } else { 13 };
         let code = if path == XDR_PATH { "429" } else { "TooManyRequests" };
         let message = format!(
@@ -178,7 +178,7 @@ async fn processing_is_limited_for_a_while() {
         assert_eq!(refused.headers["retry-after"], (minutes * 60).to_string().as_str());
     }
     stage.switch(json!({ "cpuSeconds": 600 })).await;
-    assert_eq!(stage.ask(XDR_PATH, &stage.xdr, "print 1").await.status, 200);
+    assert_eq!(stage.query(XDR_PATH, &stage.xdr, "print 1").await.status, 200);
 }
 
 #[tokio::test]
@@ -199,13 +199,13 @@ async fn answers_and_time_have_bounds() {
     ] {
         stage.switch(order).await;
         for (path, token, message) in large {
-            stage.ask(path, token, query).await.expect_error(400, "BadRequest", message);
+            stage.query(path, token, query).await.expect_error(400, "BadRequest", message);
         }
         stage.switch(json!({ "rowsMax": 0 })).await;
     }
     stage.switch(json!({ "answerBytesMax": 0, "timeMsMax": 1 })).await;
     let slow = "range x from 1 to 100000000 step 1 | summarize sum(x % 7)";
-    stage.ask(XDR_PATH, &stage.xdr, slow).await.expect_error(400, "BadRequest", "Query exceeded the timeout period.");
+    stage.query(XDR_PATH, &stage.xdr, slow).await.expect_error(400, "BadRequest", "Query exceeded the timeout period.");
     let settings = stage.admin(Method::PUT, "/hunting", json!({ "timeMsMax": 0 })).await;
     assert_eq!((&settings["timeMsMax"], &settings["cpuSeconds"]), (&Value::Null, &json!(600.0)));
 }
@@ -213,21 +213,21 @@ async fn answers_and_time_have_bounds() {
 #[tokio::test]
 async fn the_older_apis_tell_of_their_retirement_and_go() {
     let stage = Stage::start().await;
-    let quiet = stage.ask(MDE_PATH, &stage.mde, "print 1").await;
+    let quiet = stage.query(MDE_PATH, &stage.mde, "print 1").await;
     assert!(!quiet.headers.contains_key("deprecation"));
     stage.switch(json!({ "notice": { "xdr": true, "mde": true } })).await;
     for (path, token) in stage.routes().into_iter().skip(1) {
-        let noted = stage.ask(path, token, "print 1").await;
+        let noted = stage.query(path, token, "print 1").await;
         assert_eq!((noted.status.as_u16(), &noted.headers["deprecation"]), (200, &"@1767225600".parse().unwrap()));
         assert!(noted.headers["warning"].to_str().unwrap().contains("being retired"));
         assert!(noted.headers["link"].to_str().unwrap().contains("successor-version"));
     }
     stage.switch(json!({ "retired": { "xdr": true } })).await;
-    stage.ask(XDR_PATH, &stage.xdr, "print 1").await.expect_error(410, "Gone", "POST /v1.0/security/runHuntingQuery");
-    assert_eq!(stage.ask(MDE_PATH, &stage.mde, "print 1").await.status, 200);
+    stage.query(XDR_PATH, &stage.xdr, "print 1").await.expect_error(410, "Gone", "POST /v1.0/security/runHuntingQuery");
+    assert_eq!(stage.query(MDE_PATH, &stage.mde, "print 1").await.status, 200);
     stage.switch(json!({ "retired": { "xdr": true, "mde": true } })).await;
-    stage.ask(MDE_PATH, &stage.mde, "print 1").await.expect_error(410, "Gone", "retired");
-    assert_eq!(stage.ask(GRAPH_PATH, &stage.graph, "print 1").await.status, 200);
+    stage.query(MDE_PATH, &stage.mde, "print 1").await.expect_error(410, "Gone", "retired");
+    assert_eq!(stage.query(GRAPH_PATH, &stage.graph, "print 1").await.status, 200);
 }
 
 #[tokio::test]
@@ -243,11 +243,11 @@ async fn faults_of_hunting_speak_the_words_of_each_api() {
         ] {
             let fault = stage.fault(json!({ "kind": kind })).await;
             assert_eq!(stage.get_graph("/incidents?$top=1").await.status, 200);
-            stage.ask(path, token, "print 1").await.expect_error(status, code, message);
+            stage.query(path, token, "print 1").await.expect_error(status, code, message);
             assert_eq!(stage.hits(fault).await, 1, "{kind}");
         }
         let fault = stage.fault(json!({ "kind": "cpu_quota", "seconds": 60, "route": path })).await;
-        let refused = stage.ask(path, token, "print 1").await;
+        let refused = stage.query(path, token, "print 1").await;
         refused.expect_error(429, limited, "again in 1 minute.");
         assert_eq!((&refused.headers["retry-after"], stage.hits(fault).await), (&"60".parse().unwrap(), 1));
     }
