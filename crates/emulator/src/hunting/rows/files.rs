@@ -5,7 +5,7 @@ use crate::{
     hunting::{
         activity::{Activity, STARTS_PER_HOUR, filled, hours, of_hour},
         actor::{Actor, device_into, file_into, full_path},
-        programs::{all, odd_text, of_platform},
+        programs::{odd_text, of_platform},
         scene::{Scene, scenes},
         sheet::Sheet,
     },
@@ -152,12 +152,12 @@ pub(super) fn registry(source: &Source<'_>, sheet: &mut Sheet) {
     }
 }
 
-/// Programs of publishers carry a certificate; each device reports it when it first runs the program.
+/// The programs of people carry a certificate; each device reports it when it first runs the program.
 pub(super) fn certificates(source: &Source<'_>, sheet: &mut Sheet) {
     let day = Ticks::of_day(1).0;
     for (index, device) in source.world.company.devices.iter().enumerate() {
         let programs = of_platform(device.os_platform);
-        for program in all().filter(|program| programs.iter().any(|own| own.file == program.file)) {
+        for program in programs.iter().filter(|program| program.is_personal) {
             let mut dice = source.world.dice(&[77, index as u64, program.size.unsigned_abs()]);
             let at = Ticks(source.reach.from.0 / day * day + dice.between(0, day));
             let file = program.facts();

@@ -91,7 +91,7 @@ pub(super) fn sign_ins(source: &Source<'_>, sheet: &mut Sheet) {
 pub(super) fn old_sign_ins(source: &Source<'_>, sheet: &mut Sheet) {
     for sign_in in all_sign_ins(source) {
         let mut row = sheet.row(sign_in.at);
-        sign_in_into(&mut row, &sign_in);
+        sign_in_into(row.lenient(), &sign_in);
         row.maybe("AadDeviceId", sign_in.device.as_ref().map(|(id, _)| id));
     }
 }
@@ -288,5 +288,5 @@ const APPLICATIONS: &[(&str, &str)] = &[
     ("Office 365 SharePoint Online", "00000003-0000-0ff1-ce00-000000000000"),
 ];
 const EDGE: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/141.0 Safari/537.36 Edg/141.0";
-const SIGN_INS_PER_HOUR: u64 = 2;
+const SIGN_INS_PER_HOUR: u64 = 1;
 const LOGONS_PER_HOUR: u64 = 1;

@@ -67,4 +67,4 @@ fn logon(row: &mut Row<'_>, device: &Device, at: Ticks, account: &Account, kind:
     account_into(row, account, "Account");
 }
 
-const LOGONS_PER_HOUR: u64 = 2;
+const LOGONS_PER_HOUR: u64 = 1;

@@ -92,4 +92,4 @@ pub(super) fn host_of(url: &str) -> Option<&str> {
     url.split_once("://").map_or(Some(url), |(_, rest)| rest.split(['/', '?', ':']).next())
 }
 
-const CALLS_PER_HOUR: u64 = 4;
+const CALLS_PER_HOUR: u64 = 3;
