@@ -47,7 +47,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sortie-transport", &["sortie-model"]),
     ("sortie-identity", &["sortie-model", "sortie-transport"]),
     ("sortie-defender", &["sortie-model", "sortie-transport", "sortie-identity"]),
-    ("sortie-emulator", &[]),
+    ("sortie-emulator", &["sortie-kql"]),
     ("sortie-testkit", &["sortie-emulator"]),
     ("sortie-cli", &["sortie-model", "sortie-transport", "sortie-identity", "sortie-defender", "sortie-emulator"]),
     ("xtask", &[]),

@@ -18,6 +18,7 @@ mod entra;
 mod faults;
 mod graph_answer;
 mod graph_security;
+mod hunting;
 mod imds;
 mod jwt;
 mod mde;

@@ -28,7 +28,7 @@ use crate::{
     counters::Call,
     faults::{Chosen, FaultKind, LateListing, Target, alter, between_pages},
     graph_answer::Exchange,
-    mde,
+    hunting, mde,
     server::DropConnection,
     world::Ticks,
     xdr,
@@ -143,6 +143,10 @@ async fn instead(app: &App, seen: &Seen, chosen: &Chosen) -> Option<Response> {
         FaultKind::ExpandFails => failure(app, seen, status(StatusCode::INTERNAL_SERVER_ERROR), ""),
         FaultKind::ActiveRequestAlreadyExists => {
             xdr::answer::error(app, StatusCode::BAD_REQUEST, "ActiveRequestAlreadyExists", mde::ALREADY)
+        }
+        FaultKind::HuntingTimeout | FaultKind::ResultTooLarge | FaultKind::CpuQuota => {
+            let wait_s = order.seconds.unwrap_or(CPU_WAIT_S);
+            hunting::fault(app, seen.service, &seen.headers, order.kind, wait_s)
         }
         FaultKind::GatewayTimeout => failure(app, seen, StatusCode::GATEWAY_TIMEOUT, ""),
         FaultKind::Slow => {
@@ -317,4 +321,6 @@ const FORM: &[u8] = b"application/x-www-form-urlencoded";
 const FORM_BYTES_MAX: usize = 1_048_576;
 /// Until a late action is listed, where the order does not say.
 const LATE_S: i64 = 30;
+/// Until queries run again, where the order does not say.
+const CPU_WAIT_S: i64 = 900;
 const DELAY_MS_MAX: u64 = 600_000;

@@ -11,7 +11,7 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::world::chance;
+use crate::{hunting, world::chance};
 
 /// A fault as the admin API takes it. It hits calls that match all of `service`, `method`, `route`, `app_id`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -40,7 +40,7 @@ pub(crate) struct FaultOrder {
     pub delay_ms: Option<u64>,
     /// Of `foreign_next_link`: scheme and host.
     pub host: Option<String>,
-    /// Of `late_action_listing`, and of a lost answer to an order whose action is listed late, in the cloud's seconds.
+    /// Of `cpu_quota`, `late_action_listing`, and of a lost answer to an order whose action is listed late, in the cloud's seconds.
     pub seconds: Option<i64>,
 }
 
@@ -86,6 +86,12 @@ pub(crate) enum FaultKind {
     ResetAfterEffect,
     /// 400, as if the same order were already open.
     ActiveRequestAlreadyExists,
+    /// A query of hunting runs out of time.
+    HuntingTimeout,
+    /// A query of hunting finds more than may be answered.
+    ResultTooLarge,
+    /// The tenant's share of processing is used up for `seconds`, 15 minutes unless told.
+    CpuQuota,
     /// After a page was answered, its first alert changes.
     AlertUpdatedBetweenPages,
     /// After a page was answered, an incident that was not on it becomes part of the page's first.
@@ -245,6 +251,7 @@ impl Active {
             && (order.kind != FaultKind::ExpandFails || expands)
             && (order.kind != FaultKind::TokenExpired || target.has_token)
             && (!order.kind.needs_effect() || target.method != Method::GET)
+            && (!order.kind.is_of_hunting() || hunting::is_route(target.path))
             && (!order.kind.is_between_pages() || target.method == Method::GET)
     }
 
@@ -264,6 +271,11 @@ impl FaultKind {
     fn needs_effect(self) -> bool {
         let after = matches!(self, Self::FailsAfterEffect | Self::ResetAfterEffect);
         after || matches!(self, Self::LateActionListing | Self::ActiveRequestAlreadyExists)
+    }
+
+    /// Happens to queries of hunting.
+    fn is_of_hunting(self) -> bool {
+        matches!(self, Self::HuntingTimeout | Self::ResultTooLarge | Self::CpuQuota)
     }
 
     /// Changes the world after a list was answered.

@@ -327,17 +327,30 @@ fn attacker_domain(cast: u64) -> String {
 }
 
 fn tool_file(tool: &Tool, cast: u64) -> FileFacts {
-    // A program of the vendor has the same hash everywhere; an attacker's is built anew for each intrusion.
-    let build = if tool.publisher.is_some() { part(tool.file) } else { mix(&[cast, part(tool.file)]) };
+    // An attacker's program is built anew for each intrusion.
+    match tool.publisher {
+        Some(publisher) => vendor_file(tool.file, tool.folder, tool.size, publisher),
+        None => {
+            FileFacts { publisher: None, ..built(mix(&[cast, part(tool.file)]), tool.file, tool.folder, tool.size) }
+        }
+    }
+}
+
+/// A program that somebody publishes: its hashes are the same wherever it runs.
+pub(crate) fn vendor_file(name: &str, folder: &str, size: i64, publisher: &'static str) -> FileFacts {
+    FileFacts { publisher: Some(publisher), ..built(part(name), name, folder, size) }
+}
+
+fn built(build: u64, name: &str, folder: &str, size: i64) -> FileFacts {
     let mut dice = Dice::new(&[build]);
     FileFacts {
-        name: tool.file.to_owned(),
-        path: tool.folder.to_owned(),
+        name: name.to_owned(),
+        path: folder.to_owned(),
         sha1: Some(dice.hex(40)),
         sha256: Some(dice.hex(64)),
         md5: Some(dice.hex(32)),
-        size: tool.size,
-        publisher: tool.publisher,
+        size,
+        publisher: None,
     }
 }
 

@@ -189,6 +189,11 @@ impl World {
         self.now
     }
 
+    /// Draws that this world's seed and the parts decide, for views of it that hold more than the story.
+    pub(crate) fn dice(&self, parts: &[u64]) -> Dice {
+        Dice::new(&[self.seed, mix(parts)])
+    }
+
     /// Visible incidents, newest first.
     pub(crate) fn incidents(&self) -> Vec<&Incident> {
         let mut found: Vec<&Incident> = self.incidents.iter().filter(|incident| self.is_visible(incident)).collect();

@@ -32,14 +32,16 @@ pub(crate) use action::{
     SESSION_COUNT_MAX,
 };
 pub(crate) use action_course::{Course, CourseOrder};
-pub(crate) use company::Device;
-pub(crate) use dice::chance;
+pub(crate) use company::{Device, Person};
+pub(crate) use dice::{Dice, chance};
 pub(crate) use evidence::{Account, Clue, Evidence, FileFacts, MessageFacts, ProcessFacts};
+pub(crate) use evidence_build::vendor_file;
 pub(crate) use incident::{Alert, Comment, CustomWords, Incident, World};
 pub(crate) use indicator::{INDICATOR_COUNT_MAX, Indicator, IndicatorHand, IndicatorRefused, IndicatorTerms};
 pub(crate) use inventory::ProductStanding;
 pub(crate) use investigation::OrderedInvestigation;
 pub(crate) use library::LibraryFile;
+pub(crate) use log::Happening;
 pub(crate) use reference_alert::ReportedEvent;
 pub(crate) use software_catalog::{Configuration, Flaw};
 pub(crate) use standing::file_standing;

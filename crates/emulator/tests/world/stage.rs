@@ -45,8 +45,9 @@ impl Stage {
         let (graph, xdr, mde, app_id) = Default::default();
         let mut stage = Self { emulator, client, graph, xdr, mde, app_id };
         stage.admin(Method::PUT, "/throttle", json!({ "mode": "off" })).await;
-        let roles = ["SecurityIncident.ReadWrite.All", "SecurityAlert.ReadWrite.All"].map(|role| ("graph", role));
-        let roles = roles.into_iter().chain([("xdr", "Incident.ReadWrite.All")]);
+        let roles = ["SecurityIncident.ReadWrite.All", "SecurityAlert.ReadWrite.All", "ThreatHunting.Read.All"];
+        let roles = roles.map(|role| ("graph", role));
+        let roles = roles.into_iter().chain([("xdr", "Incident.ReadWrite.All"), ("xdr", "AdvancedHunting.Read.All")]);
         let roles: Vec<_> = roles.chain(MDE_ROLES.iter().map(|role| ("mde", *role))).collect();
         let (app_id, secret) = stage.app(&roles).await;
         stage.graph = stage.token(&app_id, &secret, GRAPH).await;
@@ -108,6 +109,15 @@ impl Stage {
 
     pub(crate) async fn post_mde(&self, path: &str, body: Value) -> Answer {
         self.call(Method::POST, &format!("/api{path}"), &self.mde, Some(body)).await
+    }
+
+    /// The rows of a query that Graph runs.
+    pub(crate) async fn hunt(&self, query: &str) -> Vec<Value> {
+        let answer = self
+            .call(Method::POST, "/v1.0/security/runHuntingQuery", &self.graph, Some(json!({ "Query": query })))
+            .await;
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text);
+        answer.json["results"].as_array().unwrap().clone()
     }
 
     /// A call of the admin API that must succeed.
@@ -193,6 +203,7 @@ pub(crate) const GRAPH: &str = "https://graph.microsoft.com/.default";
 pub(crate) const MDE: &str = "https://api.securitycenter.microsoft.com/.default";
 /// Every role that a route of Defender for Endpoint asks for.
 pub(crate) const MDE_ROLES: &[&str] = &[
+    "AdvancedQuery.Read.All",
     "Alert.ReadWrite.All",
     "File.Read.All",
     "Ip.Read.All",
