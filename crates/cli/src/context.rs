@@ -52,7 +52,7 @@ pub(crate) struct Global {
     pub timeout: Option<u64>,
     /// Folder for what outlives a run: orders to devices, places in streams; instead of the usual one
     #[arg(long, global = true, env = "SORTIE_STATE", value_name = "FOLDER", help_heading = "Global options")]
-    pub state: Option<PathBuf>,
+    pub state_folder: Option<PathBuf>,
     /// Say more on standard error; twice and thrice for more still
     #[arg(long, short = 'v', global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     pub verbose: u8,

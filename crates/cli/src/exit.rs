@@ -160,7 +160,7 @@ fn exit_of_defender(error: &DefenderError) -> Exit {
         DefenderErrorKind::Throttled(_) | DefenderErrorKind::Failed(_) | DefenderErrorKind::Malformed(_) => {
             Exit::Service
         }
-        DefenderErrorKind::Refused(_) | DefenderErrorKind::Query(_) => Exit::Failure,
+        DefenderErrorKind::Refused(_) | DefenderErrorKind::Query(_) | DefenderErrorKind::Gone(_) => Exit::Failure,
         DefenderErrorKind::Unsupported(_) => Exit::Usage,
         DefenderErrorKind::InDoubt(_) | DefenderErrorKind::Undelivered(_) => Exit::InDoubt,
         DefenderErrorKind::AlreadyInProgress(_) => Exit::Findings,

@@ -14,7 +14,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{exit::Problem, settings::write_private};
 
-/// `--state`, else `SORTIE_STATE`, else the usual place of this user.
+/// `--state-folder`, else the usual place of this user.
 pub(crate) fn folder(option: Option<&Path>) -> anyhow::Result<PathBuf> {
     if let Some(folder) = option {
         return Ok(folder.to_owned());
@@ -22,7 +22,10 @@ pub(crate) fn folder(option: Option<&Path>) -> anyhow::Result<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")));
     let base = base.ok_or_else(|| {
-        Problem::usage("there is no place for the state: HOME is not set", "Name a folder with `--state FOLDER`.")
+        Problem::usage(
+            "there is no place for the state: HOME is not set",
+            "Name a folder with `--state-folder FOLDER`.",
+        )
     })?;
     Ok(base.join("sortie"))
 }
@@ -115,7 +118,7 @@ fn open_lock(path: &Path) -> anyhow::Result<File> {
 }
 
 fn cannot(verb: &str, path: &Path, error: io::Error) -> anyhow::Error {
-    let next = "Check the folder's owner and the room on its disk, or name another with `--state FOLDER`.";
+    let next = "Check the folder's owner and the room on its disk, or name another with `--state-folder FOLDER`.";
     let what = format!("cannot {verb} the state file {}", path.display());
     anyhow::Error::from(error).context(Problem { exit: crate::exit::Exit::Failure, what, next: next.to_owned() })
 }

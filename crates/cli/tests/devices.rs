@@ -376,7 +376,7 @@ async fn an_order_that_cannot_be_recorded_is_not_sent() {
     let place = stage.sortie.folder().join("state");
     // What should be a folder is a file: nothing can be written below it.
     std::fs::write(&place, "x").unwrap();
-    let ended = stage.isolate(device, &["--state", place.to_str().unwrap()]).await.ended_with(1);
+    let ended = stage.isolate(device, &["--state-folder", place.to_str().unwrap()]).await.ended_with(1);
     assert!(ended.stderr.contains("state file"), "{}", ended.stderr);
     assert!(stage.actions(device, "Isolate").await.is_empty());
 }

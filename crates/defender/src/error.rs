@@ -47,6 +47,9 @@ pub enum DefenderErrorKind {
     /// Any other 4xx: the request itself is not taken.
     #[error("the service does not take the request: {0}")]
     Refused(ServiceError),
+    /// 410: the API was retired.
+    #[error("the service has retired this API: {0}")]
+    Gone(ServiceError),
     /// 400 to a hunting query: the service does not understand it, or gave it up.
     #[error("the service does not answer the query: {0}")]
     Query(ServiceError),
@@ -149,6 +152,7 @@ impl DefenderError {
                 "Wait and run it again; other tools that use the same application share its quota.".to_owned()
             }
             Kind::Refused(_) => "Correct the request as the service says; nothing was changed.".to_owned(),
+            Kind::Gone(_) => "Ask through Microsoft Graph instead: `--api graph`.".to_owned(),
             Kind::Query(error) => crate::hunting::query_remedy(error).to_owned(),
             Kind::Failed(_) | Kind::Malformed(_) => {
                 "Run it again later; if it stays, give the request id to Microsoft's support.".to_owned()
@@ -213,6 +217,7 @@ pub(crate) fn kind_of(response: &Response, roles: &'static [&'static str]) -> De
         401 => DefenderErrorKind::Unauthorized(error),
         403 => DefenderErrorKind::Forbidden { error, roles },
         404 => DefenderErrorKind::NotFound(error),
+        410 => DefenderErrorKind::Gone(error),
         429 => DefenderErrorKind::Throttled(error),
         400..=499 => DefenderErrorKind::Refused(error),
         500.. => DefenderErrorKind::Failed(error),

@@ -204,7 +204,7 @@ async fn tag(arguments: TagArguments, context: &Context) -> anyhow::Result<Exit>
 }
 
 async fn order(what: DeviceOrder, arguments: OrderArguments, context: &Context) -> anyhow::Result<Exit> {
-    let state = state::folder(context.global.state.as_deref())?;
+    let state = state::folder(context.global.state_folder.as_deref())?;
     let reason = reason(&arguments.reason)?;
     let mut session = context.session()?;
     session.defender = session.defender.with_settle(Duration::from_secs(arguments.settle));

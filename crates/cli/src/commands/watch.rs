@@ -68,7 +68,7 @@ struct Appended {
 pub(crate) async fn watch(watched: Watched, arguments: WatchArguments, context: &Context) -> anyhow::Result<Exit> {
     let interval = Duration::try_from(span(&arguments.interval)?).unwrap_or(INTERVAL_MIN).max(INTERVAL_MIN);
     let overlap = Duration::try_from(span(&arguments.overlap)?).unwrap_or_default();
-    let state = state::folder(context.global.state.as_deref())?;
+    let state = state::folder(context.global.state_folder.as_deref())?;
     let session = context.session()?;
     let file = lock(&state, &session, watched, &arguments.stream)?;
     let place = place(&file, watched, &arguments, context)?;
