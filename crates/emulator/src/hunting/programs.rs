@@ -48,7 +48,7 @@ pub(super) fn of_platform(os_platform: &str) -> &'static [Program] {
 
 /// An odd text: right-to-left marks, control characters, formulas, escape sequences, other scripts.
 pub(super) fn odd_text(dice: &mut Dice) -> &'static str {
-    *dice.pick(ODD_TEXTS)
+    ODD_TEXTS[dice.below(ODD_TEXTS.len())]
 }
 
 /// A command line of the greatest length that Windows takes: 32,767 characters.

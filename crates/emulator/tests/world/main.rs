@@ -17,6 +17,7 @@ mod hunting_acts;
 mod hunting_corpus;
 mod hunting_routes;
 mod hunting_rows;
+mod hunting_tables;
 mod indicators;
 mod lists;
 mod machines;

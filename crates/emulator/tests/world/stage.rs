@@ -34,8 +34,13 @@ impl Stage {
     }
 
     pub(crate) async fn start_with_seed(seed: u64) -> Self {
+        Self::start_with(seed, 1).await
+    }
+
+    pub(crate) async fn start_with(seed: u64, scale: u32) -> Self {
         let config = EmulatorConfig {
             seed,
+            scale,
             clock: ClockMode::Manual,
             start: Some(START.parse().unwrap()),
             ..EmulatorConfig::default()
