@@ -127,6 +127,13 @@ async fn what_the_service_refuses_is_said_with_what_helps() {
         assert!(ended.stderr.contains(words) && ended.stderr.contains("next:"), "{query}: {}", ended.stderr);
         assert!(ended.stdout.is_empty(), "{query}: {}", ended.stdout);
     }
+    for (kind, code, words) in [("hunting_timeout", 1, "filter on Timestamp"), ("result_too_large", 1, "--timespan")] {
+        let fault = json!({ "kind": kind, "service": "graph", "route": APIS[0].2, "method": "POST", "times": 1 });
+        stage.cloud.post("/faults", &fault).await;
+        let ended = stage.hunt(&[ALERTS]).await.ended_with(code);
+        stage.cloud.delete("/faults", None).await;
+        assert!(ended.stderr.contains(words), "{kind}: {}", ended.stderr);
+    }
     let reader = stage.cloud.application(&[("graph", "SecurityAlert.Read.All")]).await;
     let reader = Sortie::connected(PROGRAM, &stage.cloud, &reader).await;
     let refused = reader.run(&["hunt", ALERTS]).await.ended_with(4);
