@@ -399,6 +399,20 @@ fn errors_have_the_words_of_the_service_and_a_place() {
 }
 
 #[test]
+fn one_value_cannot_grow_without_bound() {
+    let doubled = (0..60).map(|at| format!("let a{} = pack_array(a{at}, a{at});", at + 1)).collect::<String>();
+    for query in [
+        "print strrep(strrep('aaaaaaaaaa', 100000), 100000)",
+        "print repeat(repeat(1, 1000000), 1000000)",
+        "print replace_string(strrep('a', 1000000), 'a', strrep('b', 1000000))",
+        &format!("let a0 = pack_array(1); {doubled} print a60"),
+    ] {
+        let error = run(query, &world(), &options()).unwrap_err();
+        assert_eq!(error.message, "Query stopped due to excessive resource consumption.", "{query}");
+    }
+}
+
+#[test]
 fn limits_end_what_would_not_end() {
     let million = "range x from 1 to 1000000 step 1";
     let cross =

@@ -155,6 +155,22 @@ impl Dynamic {
         }
     }
 
+    /// Whether it is larger than that. Parts that are shared count every time, and the count ends at the bound.
+    pub(crate) fn exceeds(&self, bytes_max: usize) -> bool {
+        fn spend(value: &Dynamic, left: usize) -> Option<usize> {
+            let left = left.checked_sub(size_of::<Dynamic>())?;
+            match value {
+                Dynamic::String(text) => left.checked_sub(text.len()),
+                Dynamic::Array(items) => items.iter().try_fold(left, |left, item| spend(item, left)),
+                Dynamic::Bag(entries) => entries
+                    .iter()
+                    .try_fold(left, |left, (name, value)| spend(value, left.checked_sub(16 + name.len())?)),
+                _ => Some(left),
+            }
+        }
+        spend(self, bytes_max).is_none()
+    }
+
     /// About how many bytes it holds.
     pub(crate) fn bytes(&self) -> usize {
         let own = size_of::<Self>();

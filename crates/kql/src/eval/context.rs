@@ -96,6 +96,24 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
+    /// The same inside an expression, with what it has made so far.
+    pub(super) fn check_work(&self, bytes: usize, span: crate::error::Span) -> Result<(), QueryError> {
+        if self.failure.borrow().is_none()
+            && Instant::now() <= self.deadline
+            && bytes <= self.options.limits.memory_bytes_max
+        {
+            return Ok(());
+        }
+        if let Some(message) = self.failure.borrow_mut().take() {
+            return Err(QueryError::new(ErrorKind::Runtime, message, span));
+        }
+        if bytes > self.options.limits.memory_bytes_max {
+            let message = "Query stopped due to excessive resource consumption.";
+            return Err(QueryError::new(ErrorKind::Memory, message, span));
+        }
+        Err(QueryError::new(ErrorKind::Timeout, "Query exceeded the timeout period.", span))
+    }
+
     /// Counts bytes that an operator keeps; says no beyond the bound.
     pub(crate) fn hold(&self, bytes: usize, rel: &RelRef) -> Result<(), QueryError> {
         let held = self.held.get().saturating_add(bytes);

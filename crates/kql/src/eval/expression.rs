@@ -92,24 +92,51 @@ fn call(
         Body::Window(body) => body(context, &columns, rows),
         Body::Cells(body) => match by_text(scalar.ty, &columns, context, body) {
             Some(result) if !constant => result,
-            _ => by_cell(scalar.ty, &columns, rows, context, body),
+            _ => by_cell(scalar, &columns, rows, context, body)?,
         },
-        Body::Fresh(body) => by_cell(scalar.ty, &columns, rows, context, body),
+        Body::Fresh(body) => by_cell(scalar, &columns, rows, context, body)?,
     };
     Ok(if constant { result.repeat(0, batch.rows) } else { result })
 }
 
 type CellBody = fn(&Context<'_>, &[Cell<'_>]) -> Value;
 
-fn by_cell(ty: Type, columns: &[Column], rows: usize, context: &Context<'_>, body: CellBody) -> Column {
-    let mut builder = ColumnBuilder::new(ty);
+fn by_cell(
+    scalar: &Scalar,
+    columns: &[Column],
+    rows: usize,
+    context: &Context<'_>,
+    body: CellBody,
+) -> Result<Column, QueryError> {
+    let mut builder = ColumnBuilder::new(scalar.ty);
     let mut cells = Vec::with_capacity(columns.len());
     for row in 0..rows {
         cells.clear();
         cells.extend(columns.iter().map(|column| column.cell(row)));
-        builder.push_value(body(context, &cells));
+        builder.push_value(bounded(body(context, &cells), context));
+        if row % CHECK_ROWS == 0 {
+            context.check_work(builder.bytes(), scalar.span)?;
+        }
     }
-    builder.finish()
+    Ok(builder.finish())
+}
+
+/// How many rows pass between two looks at the clock and the memory.
+const CHECK_ROWS: usize = 256;
+/// The largest value, enough for a list of 2^20 numbers: beyond it the run fails, so that no function can make another's work endless.
+pub(crate) const VALUE_BYTES_MAX: usize = 40 << 20;
+
+fn bounded(value: Value, context: &Context<'_>) -> Value {
+    let too_large = match &value {
+        Value::String(text) => text.len() > VALUE_BYTES_MAX,
+        Value::Dynamic(value) => value.exceeds(VALUE_BYTES_MAX),
+        _ => false,
+    };
+    if too_large {
+        context.fail("Query stopped due to excessive resource consumption.");
+        return Value::Null;
+    }
+    value
 }
 
 /// Where all arguments but one are constants and that one is text with many repetitions, each text is worked out once.
@@ -133,7 +160,7 @@ fn by_text(ty: Type, columns: &[Column], context: &Context<'_>, body: CellBody) 
         if *place == u32::MAX {
             *place = u32::try_from(builder.len()).unwrap_or(u32::MAX);
             cells[at] = Cell::String(arena.at(*code));
-            builder.push_value(body(context, &cells));
+            builder.push_value(bounded(body(context, &cells), context));
         }
         rows.push(*place);
     }

@@ -7,7 +7,7 @@ pub(crate) mod operators;
 mod text;
 
 pub(crate) use context::{Batch, Context};
-pub(crate) use expression::{eval, eval_once};
+pub(crate) use expression::{VALUE_BYTES_MAX, eval, eval_once};
 pub(crate) use text::has_term;
 
 use std::sync::Arc;

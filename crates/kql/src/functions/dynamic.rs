@@ -109,7 +109,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::cells("range", &[Any, Any, Any], LIST, range).least(2),
     Function::cells("repeat", &[Any, Long], LIST, |_, cells| {
         let count = usize::try_from(number(cells, 1).unwrap_or(-1)).unwrap_or(0).min(RANGE_LEN_MAX);
-        list(vec![Dynamic::from(cells[0]); count])
+        list(vec![Dynamic::from(cells[0]); count]) // The copies are shared; whoever keeps the list counts them.
     }),
     Function::cells("all", &[Bool], Returns::Is(Type::Bool), |_, cells| cells[0].to_value()),
 ];

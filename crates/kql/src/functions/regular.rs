@@ -2,7 +2,7 @@
 
 use super::{
     Function, Kind, Returns,
-    string::{items, long, number, text},
+    string::{fits, items, long, number, text},
 };
 use crate::{
     dynamic::Dynamic,
@@ -80,7 +80,14 @@ fn extract_all(context: &Context<'_>, cells: &[Cell<'_>]) -> Value {
 
 fn replace(context: &Context<'_>, cells: &[Cell<'_>]) -> Value {
     let Some(regex) = context.regex(text(cells, 1)) else { return Value::Null };
-    Value::text(regex.replace_all(text(cells, 0), replacement(text(cells, 2)).as_str()))
+    let by = replacement(text(cells, 2));
+    // A group can be the whole text, and the replacement can name it again and again.
+    let groups = by.matches("${").count().saturating_mul(text(cells, 0).len());
+    let count = regex.find_iter(text(cells, 0)).count();
+    if !fits(context, count.saturating_mul(by.len()).saturating_add(groups)) {
+        return Value::Null;
+    }
+    Value::text(regex.replace_all(text(cells, 0), by.as_str()))
 }
 
 /// `\1` as `${1}`, and a dollar as itself.

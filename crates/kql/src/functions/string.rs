@@ -37,16 +37,23 @@ pub(super) const FUNCTIONS: &[Function] = &[
         }
         cell => Value::text(cell.to_string()),
     }),
-    Function::cells("strrep", &[Str, Long, Str], TEXT, |_, cells| {
-        let count = usize::try_from(number(cells, 1).unwrap_or(0)).unwrap_or(0).min(REPEAT_MAX);
+    Function::cells("strrep", &[Str, Long, Str], TEXT, |context, cells| {
+        let count = usize::try_from(number(cells, 1).unwrap_or(0)).unwrap_or(0);
+        let len = (text(cells, 0).len() + text(cells, 2).len()).max(1);
+        if !fits(context, count.saturating_mul(len)) {
+            return Value::Null;
+        }
         Value::text(vec![text(cells, 0); count].join(text(cells, 2)))
     })
     .least(2),
     Function::cells("strcmp", &[Str, Str], COUNT, |_, cells| Value::Long(text(cells, 0).cmp(text(cells, 1)) as i64)),
     Function::cells("split", &[Str, Str, Long], LIST, split).least(2).named_by_first(),
     Function::cells("indexof", &[Str, Str, Long, Long, Long], COUNT, indexof).least(2),
-    Function::cells("replace_string", &[Str, Str, Str], TEXT, |_, cells| match text(cells, 1) {
+    Function::cells("replace_string", &[Str, Str, Str], TEXT, |context, cells| match text(cells, 1) {
         "" => Value::text(text(cells, 0)),
+        from if !fits(context, text(cells, 0).matches(from).count().saturating_mul(text(cells, 2).len())) => {
+            Value::Null
+        }
         from => Value::text(text(cells, 0).replace(from, text(cells, 2))),
     }),
     Function::cells("replace_strings", &[Str, Dyn, Dyn], TEXT, replace_strings),
@@ -76,7 +83,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
 ];
 
-const REPEAT_MAX: usize = 100_000;
+/// Whether a text of that length may be made; the run fails where not.
+pub(super) fn fits(context: &Context<'_>, bytes: usize) -> bool {
+    let fits = bytes <= crate::eval::VALUE_BYTES_MAX;
+    if !fits {
+        context.fail("Query stopped due to excessive resource consumption.");
+    }
+    fits
+}
 
 pub(super) fn text<'a>(cells: &[Cell<'a>], at: usize) -> &'a str {
     cells.get(at).and_then(|cell| cell.as_str()).unwrap_or("")
@@ -162,7 +176,7 @@ fn indexof(_: &Context<'_>, cells: &[Cell<'_>]) -> Value {
 }
 
 /// An earlier pair wins; what a pair has put in is not looked at again.
-fn replace_strings(_: &Context<'_>, cells: &[Cell<'_>]) -> Value {
+fn replace_strings(context: &Context<'_>, cells: &[Cell<'_>]) -> Value {
     let mut pieces = vec![(text(cells, 0).to_owned(), false)];
     let (from, to) = (items(cells[1]), items(cells[2]));
     for (from, to) in from.iter().zip(to.iter()) {
@@ -175,6 +189,9 @@ fn replace_strings(_: &Context<'_>, cells: &[Cell<'_>]) -> Value {
             if done {
                 next.push((piece, true));
                 continue;
+            }
+            if !fits(context, piece.matches(&**from).count().saturating_mul(to.len() + 32)) {
+                return Value::Null;
             }
             for (at, part) in piece.split(&**from).enumerate() {
                 if at > 0 {

@@ -122,7 +122,10 @@ fn range_count(from: &Value, to: &Value, step: &Value) -> usize {
         return usize::try_from(span / step + 1).unwrap_or(usize::MAX);
     }
     match (from.cell().as_f64(), to.cell().as_f64(), step.cell().as_f64()) {
-        (Some(from), Some(to), Some(step)) if step != 0.0 => ((to - from) / step + 1e-9).floor().max(-1.0) as usize + 1,
+        (Some(from), Some(to), Some(step)) if step != 0.0 => {
+            let steps = ((to - from) / step + 1e-9).floor();
+            if steps >= 0.0 { (steps as usize).saturating_add(1) } else { 0 }
+        }
         _ => 0,
     }
 }

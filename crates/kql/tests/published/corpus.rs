@@ -1,21 +1,16 @@
 //! The hunting queries that people have published: how many parse, and how many bind and run over empty tables.
 
-#![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
-#![expect(clippy::print_stderr, reason = "the shares are for people to read")]
-
-mod kit;
-
 use sortie_kql::{parse, run};
 
 #[test]
 fn published_hunting_queries_parse_bind_and_run() {
-    let (Some(queries), Some(world)) = (kit::corpus(), kit::hunting_world()) else { return };
+    let (Some(queries), Some(world)) = (crate::kit::corpus(), crate::kit::hunting_world()) else { return };
     let (mut parsed, mut ran, mut rows) = (0, 0, 0);
     let show = std::env::var_os("KQL_CORPUS_SHOW").is_some();
     for (name, text) in &queries {
         let clean = parse(text).errors.is_empty();
         parsed += usize::from(clean);
-        match run(text, &world, &kit::options()) {
+        match run(text, &world, &crate::kit::options()) {
             Ok(answer) => {
                 assert!(clean, "{name} runs, so it parses");
                 ran += 1;

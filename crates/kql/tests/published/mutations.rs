@@ -1,14 +1,10 @@
 //! Published queries with a token dropped, doubled or swapped: the tokens without which no query stands are missed.
 
-#![expect(clippy::print_stderr, reason = "the counts are for people to read")]
-
-mod kit;
-
 use sortie_kql::{Token, TokenKind, parse, run, tokens};
 
 #[test]
 fn a_query_with_a_broken_token_is_refused() {
-    let (Some(queries), Some(world)) = (kit::corpus(), kit::hunting_world()) else { return };
+    let (Some(queries), Some(world)) = (crate::kit::corpus(), crate::kit::hunting_world()) else { return };
     let clean = queries.iter().filter(|(_, text)| parse(text).errors.is_empty()).step_by(40);
     let (mut tried, mut refused) = (0, 0);
     for (name, text) in clean {
@@ -38,7 +34,7 @@ fn a_query_with_a_broken_token_is_refused() {
         }
         // Any single token may be missing without a panic, whatever the verdict.
         for place in meaning.iter().step_by(7) {
-            let _ = run(&replaced(text, all[*place], ""), &world, &kit::options());
+            let _ = run(&replaced(text, all[*place], ""), &world, &crate::kit::options());
         }
     }
     eprintln!("{refused} of {tried} mutations were refused");

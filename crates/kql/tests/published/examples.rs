@@ -1,11 +1,5 @@
 //! The documented examples: query in, documented rows out, by the comparison rules that come with them.
 
-#![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
-#![expect(clippy::print_stderr, reason = "the shares are for people to read")]
-
-mod compare;
-mod kit;
-
 use std::{collections::BTreeMap, fs};
 
 use serde_json::Value as Json;
@@ -20,8 +14,8 @@ enum Verdict {
 
 #[test]
 fn documented_examples_give_the_documented_rows() {
-    let Some(path) = kit::shared("corpus/kql-examples/open.jsonl") else { return };
-    let world = kit::World::default();
+    let Some(path) = crate::kit::shared("corpus/kql-examples/open.jsonl") else { return };
+    let world = crate::kit::World::default();
     let mut by_tag: BTreeMap<String, BTreeMap<Verdict, usize>> = BTreeMap::new();
     let mut core = (0, 0);
     for line in fs::read_to_string(path).unwrap().lines() {
@@ -53,11 +47,11 @@ const APART: &[&str] = &["geo", "graph", "series", "plugin", "pattern", "heurist
 /// Never down.
 const CORE_PASS_MIN: usize = 260;
 
-fn judge(record: &Json, world: &kit::World) -> (Verdict, String) {
-    match run(record["query"].as_str().unwrap(), world, &kit::options()) {
+fn judge(record: &Json, world: &crate::kit::World) -> (Verdict, String) {
+    match run(record["query"].as_str().unwrap(), world, &crate::kit::options()) {
         Err(error) if matches!(error.kind, ErrorKind::Unsupported) => (Verdict::Unsupported, error.to_string()),
         Err(error) => (Verdict::Wrong, format!("{:?} {error} at {}:{}", error.kind, error.line, error.column)),
-        Ok(answer) => match compare::compare(record, answer.table()) {
+        Ok(answer) => match crate::compare::compare(record, answer.table()) {
             Ok(()) => (Verdict::Pass, String::new()),
             Err(why) => (Verdict::Wrong, why),
         },
