@@ -3,6 +3,7 @@
 pub(crate) mod aggregate;
 mod convert;
 mod dynamic;
+mod hashes;
 mod json;
 mod logic;
 mod math;
@@ -204,6 +205,7 @@ pub(crate) fn function(name: &str) -> Option<&'static Function> {
         let all = [
             convert::FUNCTIONS,
             dynamic::FUNCTIONS,
+            hashes::FUNCTIONS,
             json::FUNCTIONS,
             logic::FUNCTIONS,
             math::FUNCTIONS,
