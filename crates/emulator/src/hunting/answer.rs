@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, io::Write};
 
-use sortie_kql::{Cell, Table, Type};
+use sortie_kql::{Cell, Dynamic, Table, Type};
 
 /// How an API writes its answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +76,17 @@ fn cell_json(json: &mut Vec<u8>, cell: Cell<'_>, style: Style) {
         Cell::Long(value) => put(json, value),
         Cell::Real(value) if value.is_finite() => put(json, serde_json::json!(value)),
         Cell::String(text) => put(json, quoted(text)),
-        Cell::Dynamic(value) => put(json, value),
+        Cell::Dynamic(value) => put(json, Json(value)),
         other => put(json, quoted(&other.to_string())),
+    }
+}
+
+/// A dynamic as JSON: unlike its text, with quotes around a lone text, and `null` for nothing.
+struct Json<'d>(&'d Dynamic);
+
+impl Display for Json<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.write_json(f)
     }
 }
 
@@ -94,9 +103,20 @@ mod tests {
     use std::sync::Arc;
 
     use serde_json::{Value, json};
-    use sortie_kql::{Dynamic, Schema, TableBuilder};
+    use sortie_kql::{Schema, TableBuilder};
 
     use super::*;
+
+    #[test]
+    fn a_lone_text_or_nothing_in_a_dynamic_is_json() {
+        let schema: Schema = [("j", Type::Dynamic)].into_iter().collect();
+        let mut table = TableBuilder::new(Arc::new(schema));
+        let lone = [Dynamic::text("a\"b"), Dynamic::Null, Dynamic::Real(f64::NAN), Dynamic::TimeSpan(10_000_000)];
+        lone.iter().for_each(|value| table.push([Cell::Dynamic(value)]));
+        let json = String::from_utf8(table_json(&table.finish(), Style::Graph, 10_000).unwrap()).unwrap();
+        let json: Value = serde_json::from_str(&format!("{{{json}}}")).unwrap();
+        assert_eq!(json["results"], json!([{ "j": "a\"b" }, { "j": null }, { "j": "NaN" }, { "j": "00:00:01" }]));
+    }
 
     #[test]
     fn every_type_has_its_name_and_its_json() {

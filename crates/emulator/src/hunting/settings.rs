@@ -36,6 +36,18 @@ pub(super) struct Settings {
     pub rows_max: Option<usize>,
     pub answer_bytes_max: Option<usize>,
     pub time_ms_max: Option<u64>,
+    pub external_data: ExternalData,
+}
+
+/// What `externaldata` finds at its address: this cloud reaches no network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ExternalData {
+    /// Nobody answers there; the query fails.
+    #[default]
+    Unreachable,
+    /// A file without rows.
+    Empty,
 }
 
 /// The two APIs that came before Graph's.
@@ -56,6 +68,7 @@ impl Default for Settings {
             rows_max: None,
             answer_bytes_max: None,
             time_ms_max: None,
+            external_data: ExternalData::default(),
         }
     }
 }
@@ -71,6 +84,7 @@ pub(crate) struct Change {
     rows_max: Option<usize>,
     answer_bytes_max: Option<usize>,
     time_ms_max: Option<u64>,
+    external_data: Option<ExternalData>,
 }
 
 impl Hunting {
@@ -127,6 +141,7 @@ pub(crate) async fn change(State(app): State<App>, Body(change): Body<Change>) -
         settings.retired = change.retired.unwrap_or(settings.retired);
         settings.notice = change.notice.unwrap_or(settings.notice);
         settings.cpu_seconds = change.cpu_seconds.unwrap_or(settings.cpu_seconds);
+        settings.external_data = change.external_data.unwrap_or(settings.external_data);
         settings.rows_max = bound(change.rows_max, settings.rows_max);
         settings.answer_bytes_max = bound(change.answer_bytes_max, settings.answer_bytes_max);
         if let Some(time_ms) = change.time_ms_max {

@@ -7,7 +7,7 @@ use std::{
 
 use sortie_kql::{Database, HostAnswer, HostCall, HostFunction, Schema, Table};
 
-use super::{functions, rows::Source, schema};
+use super::{functions, rows::Source, schema, settings::ExternalData};
 use crate::{
     cloud::App,
     world::{Ticks, World},
@@ -99,6 +99,13 @@ impl Database for View {
 
     fn function(&self, name: &str) -> Option<HostFunction> {
         functions::function(name)
+    }
+
+    fn external_data(&self, schema: &Arc<Schema>) -> Result<Table, String> {
+        match self.app.hunting.settings().external_data {
+            ExternalData::Unreachable => Err("externaldata: the storage cannot be reached.".to_owned()),
+            ExternalData::Empty => Ok(Table::empty(Arc::clone(schema))),
+        }
     }
 
     fn call(&self, call: &HostCall<'_>) -> Result<HostAnswer, String> {

@@ -216,6 +216,16 @@ async fn answers_and_time_have_bounds() {
 }
 
 #[tokio::test]
+async fn files_elsewhere_cannot_be_reached_or_are_empty() {
+    let stage = Stage::start().await;
+    let query = "externaldata(Address: string) ['https://lists.example/addresses.csv'] with (format='csv') | count";
+    let refused = stage.query(GRAPH_PATH, &stage.graph, query).await;
+    refused.expect_error(400, "BadRequest", "the storage cannot be reached");
+    stage.switch(json!({ "externalData": "empty" })).await;
+    assert_eq!(stage.hunt(query).await, [json!({ "Count": 0 })]);
+}
+
+#[tokio::test]
 async fn the_older_apis_tell_of_their_retirement_and_go() {
     let stage = Stage::start().await;
     let quiet = stage.query(MDE_PATH, &stage.mde, "print 1").await;
