@@ -37,7 +37,45 @@ pub(crate) fn bench() -> anyhow::Result<()> {
     println!("{:<44} {:>12.2} {:>14}", "  ratio", ratio, "under 0.33");
     println!("{:<44} {:>9.1} MB {:>14}", "  sortie, peak memory", number(&sortie, "peak_mb")?, "under 20 MB");
     println!("{:<44} {:>9.1} MB", "  python3, peak memory", number(&python, "peak_mb")?);
+    queries()
+}
+
+/// The same questions over the same million rows, by our evaluator and by Python's SQLite; the answers must agree.
+fn queries() -> anyhow::Result<()> {
+    let ours = printed(
+        "million rows",
+        &mut cargo(&["bench", "--locked", "--quiet", "--package", "sortie-kql", "--bench", "million"]),
+    )?;
+    let theirs = printed("SQLite", Command::new("python3").arg(root().join("bench/kql_baseline.py")))?;
+    println!("1,000,000 rows, CPU:");
+    for line in theirs.lines() {
+        let (name, rest) = line.split_once(' ').context("the baseline printed nonsense")?;
+        let own =
+            ours.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no figure for {name}"))?;
+        let (seconds, answer) = own.trim().split_once(' ').context("the benchmark printed nonsense")?;
+        let (baseline, expected) = rest.split_once(' ').context("the baseline printed nonsense")?;
+        if answer != expected {
+            bail!("{name}: {answer} here, {expected} from SQLite");
+        }
+        println!("{:<44} {seconds:>10} s {:>14}", format!("  {name}"), format!("SQLite {baseline} s"));
+    }
+    for name in ["memory_mb", "peak_mb"] {
+        let figure = ours.lines().find_map(|line| line.strip_prefix(name)).context("no figure of memory")?;
+        println!("{:<44} {:>9} MB", format!("  {name}"), figure.trim());
+    }
     Ok(())
+}
+
+fn printed(what: &str, command: &mut Command) -> anyhow::Result<String> {
+    let output = command
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start {what}"))?;
+    if !output.status.success() {
+        bail!("{what} failed");
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("{what} printed no text"))
 }
 
 /// Nanoseconds of the best and of the median round.

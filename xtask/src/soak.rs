@@ -63,7 +63,8 @@ fn plant(target: &str) -> anyhow::Result<usize> {
         fs::write(corpus.join(format!("written-{at}")), text)?;
         count += 1;
     }
-    for folder in SAMPLE_FOLDERS {
+    let folders = if target.starts_with("kql_") { QUERY_FOLDERS } else { SAMPLE_FOLDERS };
+    for folder in folders {
         let Ok(files) = fs::read_dir(root().join(folder)) else {
             println!("{folder} is not there: {target} starts without it");
             continue;
@@ -86,6 +87,7 @@ fn is_for(target: &str, path: &Path) -> bool {
     match target {
         "api_answer" => !is_entra,
         "jwt" | "token_answer" => is_entra,
+        "kql_parse" | "kql_run" => name.ends_with(".kql"),
         _ => false,
     }
 }
@@ -93,6 +95,7 @@ fn is_for(target: &str, path: &Path) -> bool {
 fn written_inputs(target: &str) -> &'static [&'static str] {
     match target {
         "odata_filter" => FILTERS,
+        "kql_parse" | "kql_run" => QUERIES,
         "jwt" => CLAIMS,
         _ => &[],
     }
@@ -117,6 +120,7 @@ fn targets(options: &Options) -> anyhow::Result<Vec<String>> {
 
 /// Answers of the services, kept beside the repository where they are at hand.
 const SAMPLE_FOLDERS: &[&str] = &["../shared/reference/microsoft/samples", "../shared/corpus/microsoft-answers"];
+const QUERY_FOLDERS: &[&str] = &["../shared/corpus/kql"];
 const FILTERS: &[&str] = &[
     "status eq 'active'",
     "createdDateTime ge 2026-11-22T00:00:00Z and severity in ('high','medium')",
@@ -124,6 +128,14 @@ const FILTERS: &[&str] = &[
     "customTags/any(tag: tag eq 'vip')",
     "startswith(displayName,'Multi')",
     "lastUpdateTime gt 2026-11-22T00:00:00.1234567Z",
+];
+const QUERIES: &[&str] = &[
+    "T | where s has 'a' and n between (1 .. 5) | summarize c = count(), arg_max(t, *) by bin(u, 1d) | top 3 by c desc",
+    "let f = (x: long) { T | where n > x }; f(2) | join kind=leftouter (T | project s, m = n) on s, $left.n == $right.m",
+    "T | extend x = tostring(d.a[1]), y = parse_json('{}')['k'] | mv-expand e = d.a to typeof(string) | distinct x, e",
+    "union withsource=src T, (print n = 1 | as X) | make-series avg(n) default=0 on n from 0 to 10 step 1 by src",
+    "T | parse s with a:string '.' b | parse-kv s as (k: long) | project-reorder b, a | sort by a asc nulls last",
+    "range i from 1 to 9 step 2 | mv-apply v = dynamic([1,2]) on (where v > 1) | extend p = prev(i), q = iff(i > 3, 1d, 2h)",
 ];
 const CLAIMS: &[&str] = &[
     r#"{"ver":"1.0","aud":"https://graph.microsoft.com","appid":"a","tid":"t","roles":["Incident.Read.All"],"exp":1}"#,

@@ -43,10 +43,11 @@ pub(crate) fn findings() -> anyhow::Result<Vec<String>> {
 /// Which crate may use which; the order is that of `ARCHITECTURE.md`. Tests may use anything.
 const EDGES: &[(&str, &[&str])] = &[
     ("sortie-model", &[]),
+    ("sortie-kql", &[]),
     ("sortie-transport", &["sortie-model"]),
     ("sortie-identity", &["sortie-model", "sortie-transport"]),
     ("sortie-defender", &["sortie-model", "sortie-transport", "sortie-identity"]),
-    ("sortie-emulator", &[]),
+    ("sortie-emulator", &["sortie-kql"]),
     ("sortie-testkit", &["sortie-emulator"]),
     ("sortie-cli", &["sortie-model", "sortie-transport", "sortie-identity", "sortie-defender", "sortie-emulator"]),
     ("xtask", &[]),

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use sortie_defender::Defender;
 use sortie_identity::{
     Application, AuthorizedClient, AzureEnvironment, Cloud, EndpointVersion, HostOverrides, TokenSource,
@@ -13,7 +13,7 @@ use sortie_transport::{ProxySetting, Transport, TransportSettings, Wait, WaitRea
 use url::Url;
 
 use crate::{
-    exit::Problem,
+    exit::{Exit, Problem, report},
     input::Terminal,
     settings::{self, Connection, Settings},
 };
@@ -40,7 +40,7 @@ pub(crate) struct Global {
     /// Proxy for https, instead of the usual variables; `none` for no proxy at all
     #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
     pub proxy: Option<String>,
-    /// Wait at most so many seconds for one answer, instead of 60 for its start and 120 for all of it
+    /// Wait at most so many seconds for one answer, instead of 60 for its start and 120 for all of it (240 for a query)
     #[arg(
         long,
         global = true,
@@ -50,12 +50,39 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub timeout: Option<u64>,
+    /// Folder for what outlives a run: orders to devices, places in streams; instead of the usual one
+    #[arg(long, global = true, env = "SORTIE_STATE", value_name = "FOLDER", help_heading = "Global options")]
+    pub state_folder: Option<PathBuf>,
     /// Say more on standard error; twice and thrice for more still
     #[arg(long, short = 'v', global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     pub verbose: u8,
     /// Say nothing on standard error but errors
     #[arg(long, short = 'q', global = true, help_heading = "Global options")]
     pub quiet: bool,
+}
+
+/// Whether one tenant is asked or all of them.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(crate) struct TenantArguments {
+    /// Ask the tenants of all connections, one after another, instead of the chosen one
+    #[arg(long, value_enum, value_name = "WHICH")]
+    tenant: Option<Tenants>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Tenants {
+    /// Every connection's
+    All,
+}
+
+/// Whom a command asks.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    pub sessions: Vec<Session>,
+    /// All tenants were asked for, be it one connection or many.
+    pub all: bool,
+    /// Success, or that of a connection that cannot be used.
+    pub exit: Exit,
 }
 
 /// What every command is given.
@@ -104,6 +131,7 @@ impl Context {
         let mut transport = TransportSettings { ca_bundle, proxy, ..TransportSettings::default() };
         if let Some(timeout) = self.global.timeout.map(Duration::from_secs) {
             (transport.first_byte_timeout, transport.total_timeout) = (timeout, timeout);
+            transport.long_timeout = timeout;
             transport.connect_timeout = transport.connect_timeout.min(timeout);
         }
         let transport = Transport::new(transport)?;
@@ -115,6 +143,27 @@ impl Context {
         let session = self.session_unremarked()?;
         self.remark(&session);
         Ok(session)
+    }
+
+    /// One session, or one of every connection where all tenants are asked. A connection that cannot be used is reported
+    /// and left out; its exit code comes along.
+    pub(crate) fn sessions(&self, tenants: TenantArguments) -> anyhow::Result<Sessions> {
+        if tenants.tenant.is_none() {
+            return Ok(Sessions { sessions: vec![self.session()?], all: false, exit: Exit::Success });
+        }
+        let settings = self.settings()?;
+        let (mut sessions, mut exit) = (Vec::new(), Exit::Success);
+        for (name, connection) in &settings.connections {
+            match self.session_of(&settings, name.to_string(), connection) {
+                Ok(session) => sessions.push(session),
+                Err(error) => exit = report(&error.context(format!("connection `{name}`"))),
+            }
+        }
+        if settings.connections.is_empty() {
+            let next = "Add some with `sortie connection add`, or leave `--tenant` out.";
+            return Err(Problem::usage("there is no connection to a tenant yet", next).into());
+        }
+        Ok(Sessions { sessions, all: true, exit })
     }
 
     /// The same for a command that says itself what looks wrong with the credential.

@@ -6,6 +6,8 @@ use sortie_defender::{DefenderError, DefenderErrorKind};
 use sortie_identity::{CredentialError, TokenError, TokenErrorCause};
 use sortie_transport::{ProxyCause, SendError, SendErrorKind, TlsCause, TransportSettingsError};
 
+use crate::output::visible;
+
 /// Exit codes, as `sortie --help` lists them. They never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -74,6 +76,18 @@ impl fmt::Display for Problem {
 }
 
 impl std::error::Error for Problem {}
+
+/// Prints what failed and what to do, and gives the exit code.
+pub(crate) fn report(error: &anyhow::Error) -> Exit {
+    if is_broken_pipe(error) {
+        return Exit::Success;
+    }
+    eprintln!("error: {}", visible(&sentence(error)));
+    if let Some(next) = next_step(error) {
+        eprintln!("next:  {}", visible(&next));
+    }
+    exit_of(error)
+}
 
 /// The exit code that the first error of the chain with an opinion asks for.
 pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
@@ -146,9 +160,12 @@ fn exit_of_defender(error: &DefenderError) -> Exit {
         DefenderErrorKind::Throttled(_) | DefenderErrorKind::Failed(_) | DefenderErrorKind::Malformed(_) => {
             Exit::Service
         }
-        DefenderErrorKind::Refused(_) => Exit::Failure,
+        DefenderErrorKind::Refused(_) | DefenderErrorKind::Query(_) | DefenderErrorKind::Gone(_) => Exit::Failure,
         DefenderErrorKind::Unsupported(_) => Exit::Usage,
-        DefenderErrorKind::InDoubt(_) => Exit::InDoubt,
+        DefenderErrorKind::InDoubt(_) | DefenderErrorKind::Undelivered(_) => Exit::InDoubt,
+        DefenderErrorKind::AlreadyInProgress(_) => Exit::Findings,
+        DefenderErrorKind::Absent(_) => Exit::NotFound,
+        DefenderErrorKind::Ambiguous(_) => Exit::Usage,
     }
 }
 

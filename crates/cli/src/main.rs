@@ -8,11 +8,14 @@ mod commands;
 mod context;
 mod exit;
 mod input;
+mod orders;
 mod output;
 mod registration;
 mod roles;
 mod settings;
 mod sign_in;
+mod state;
+mod times;
 
 use std::{io::IsTerminal as _, process::ExitCode};
 
@@ -22,12 +25,13 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use crate::{
     commands::Command,
     context::{Context, Global},
-    exit::{Exit, exit_of, is_broken_pipe, next_step, sentence},
+    exit::{Exit, report},
 };
 
 /// Security automation for Microsoft Defender XDR.
 ///
-/// Signs in to a tenant as an application, without a user, and reads and changes incidents and alerts. `sortie demo`
+/// Signs in to a tenant as an application, without a user, reads and changes incidents and alerts, hunts, and acts on
+/// devices. `sortie demo`
 /// shows all of it against a simulated Microsoft cloud on this machine.
 #[derive(Parser)]
 #[command(name = "sortie", version, after_help = exit::EXIT_CODES, styles = STYLES, max_term_width = 110)]
@@ -63,18 +67,6 @@ fn main() -> ExitCode {
     // Background renewals may still wait for the network; nothing that matters is left in them.
     runtime.shutdown_background();
     exit.into()
-}
-
-/// Prints what failed and what to do, and gives the exit code.
-fn report(error: &anyhow::Error) -> Exit {
-    if is_broken_pipe(error) {
-        return Exit::Success;
-    }
-    eprintln!("error: {}", output::visible(&sentence(error)));
-    if let Some(next) = next_step(error) {
-        eprintln!("next:  {}", output::visible(&next));
-    }
-    exit_of(error)
 }
 
 /// Ctrl-C, or the request of a service manager to stop.

@@ -89,11 +89,18 @@ pub(crate) struct Listing {
 impl Listing {
     /// Starts a list with these column names.
     pub(crate) fn start(format: Format, columns: &[&str]) -> anyhow::Result<Self> {
+        Self::with_header(format, columns, str::to_uppercase)
+    }
+
+    /// The same with names that are not ours: tables show them as they are, too.
+    pub(crate) fn start_as_written(format: Format, columns: &[&str]) -> anyhow::Result<Self> {
+        Self::with_header(format, columns, visible)
+    }
+
+    fn with_header(format: Format, columns: &[&str], header: fn(&str) -> String) -> anyhow::Result<Self> {
         let mut listing =
             Self { format, table: table(), out: BufWriter::new(io::stdout().lock()), csv: false, rows: 0 };
-        listing
-            .table
-            .set_header(columns.iter().map(|column| Cell::new(column.to_uppercase()).add_attribute(Attribute::Bold)));
+        listing.table.set_header(columns.iter().map(|name| Cell::new(header(name)).add_attribute(Attribute::Bold)));
         if format == Format::Csv {
             listing.csv = true;
             let header: Vec<Field> = columns.iter().map(Field::plain).collect();

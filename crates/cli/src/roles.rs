@@ -12,6 +12,10 @@ pub(crate) enum Purpose {
     Read,
     /// Read and change incidents and alerts
     Write,
+    /// Run hunting queries
+    Hunt,
+    /// See devices and give them orders, but for offboarding; keep indicators
+    Respond,
 }
 
 /// One application permission of one API.
@@ -57,6 +61,16 @@ impl Purpose {
                 (Api::Graph, "SecurityIncident.ReadWrite.All"),
                 (Api::Graph, "SecurityAlert.ReadWrite.All"),
                 (Api::Xdr, "Incident.ReadWrite.All"),
+            ],
+            Self::Hunt => &[(Api::Graph, "ThreatHunting.Read.All")],
+            Self::Respond => &[
+                (Api::Endpoint, "Machine.ReadWrite.All"),
+                (Api::Endpoint, "Machine.Isolate"),
+                (Api::Endpoint, "Machine.Scan"),
+                (Api::Endpoint, "Machine.RestrictExecution"),
+                (Api::Endpoint, "Machine.CollectForensics"),
+                (Api::Endpoint, "Machine.StopAndQuarantine"),
+                (Api::Endpoint, "Ti.ReadWrite.All"),
             ],
         };
         let known =
@@ -205,8 +219,8 @@ mod tests {
 
     #[test]
     fn every_purpose_names_roles_that_exist() {
-        for purpose in [Purpose::Read, Purpose::Write] {
-            assert_eq!(purpose.roles().len(), 3, "{purpose:?}");
+        for (purpose, count) in [(Purpose::Read, 3), (Purpose::Write, 3), (Purpose::Hunt, 1), (Purpose::Respond, 7)] {
+            assert_eq!(purpose.roles().len(), count, "{purpose:?}");
         }
     }
 

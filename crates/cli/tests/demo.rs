@@ -23,7 +23,7 @@ async fn told_and_done(seed: &str) -> Value {
     let sortie = Sortie::new(PROGRAM, &Leaks::default());
     let start = Instant::now();
     let story = sortie.run(&["demo", "--yes", "--seed", seed, "--evidence", "evidence.json"]).await.succeeded();
-    assert!(start.elapsed().as_secs() < 60, "a demo that takes this long shows nothing");
+    assert!(start.elapsed().as_secs() < 240, "a demo that takes this long shows nothing");
     let evidence = std::fs::read_to_string(sortie.folder().join("evidence.json")).unwrap();
     let evidence: Value = serde_json::from_str(&evidence).unwrap();
     let client_id = evidence["clientId"].as_str().unwrap();
@@ -37,8 +37,9 @@ async fn told_and_done(seed: &str) -> Value {
         .filter(|grant| grant["clientAppId"] == client_id)
         .filter_map(|grant| grant["role"].as_str())
         .collect();
-    assert_eq!(granted, ["SecurityIncident.ReadWrite.All", "SecurityAlert.ReadWrite.All"]);
-    assert!(story.stdout.contains(&granted.join(", ")), "the token's roles are told");
+    let graph = ["SecurityIncident.ReadWrite.All", "SecurityAlert.ReadWrite.All", "ThreatHunting.Read.All"];
+    assert_eq!(granted, [&graph[..], &["Machine.Read.All", "Machine.Isolate"]].concat());
+    assert!(story.stdout.contains(&graph.join(", ")), "the token's roles are told: {}", story.stdout);
 
     // Incidents were read, the worst one was changed once, and its comment is there.
     let tenant = &evidence["truth"]["tenants"][0];
@@ -66,6 +67,21 @@ async fn told_and_done(seed: &str) -> Value {
     let patches: u64 = effects.iter().map(|effect| effect["patches"].as_u64().unwrap()).sum();
     let comments: u64 = effects.iter().map(|effect| effect["comments"].as_u64().unwrap()).sum();
     assert_eq!((patches, comments), (1, 2));
+
+    // Two queries were run, and the device was isolated exactly once and released.
+    assert_eq!(calls(&evidence, client_id, "POST", "/v1.0/security/runHuntingQuery", 200), 2);
+    let device =
+        tenant["machines"].as_array().unwrap().iter().find(|device| device["id"] == evidence["device"]).unwrap();
+    let done: Vec<(&str, &str)> = device["actions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|action| action["requestorComment"].as_str().is_some_and(|comment| comment.contains("[sortie:")))
+        .map(|action| (action["type"].as_str().unwrap(), action["status"].as_str().unwrap()))
+        .collect();
+    assert_eq!(done, [("Isolate", "Succeeded"), ("Unisolate", "Succeeded")]);
+    assert_eq!(device["isolation"], Value::Null);
+    assert!(story.stdout.contains("Unisolate  Succeeded"), "{}", story.stdout);
 
     // The missing role was really missing.
     assert_eq!(calls(&evidence, client_id, "GET", "/api/incidents", 403), 1);

@@ -9,8 +9,8 @@ use url::Url;
 
 use crate::{
     Alert, Api, Classification, Comment, Defender, Determination, Followed, Status,
-    client::Operation,
     error::{DefenderError, DefenderErrorKind},
+    operation::Operation,
 };
 
 /// What to change; `None` leaves a member alone.

@@ -2,24 +2,28 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use sortie_identity::{Application, Audience, AuthorizedClient, Hosts};
 use sortie_model::{AlertId, IncidentId};
-use sortie_transport::{HeaderName, QuotaGate, QuotaKey, QuotaWindow, Request, Response, RetryPolicy};
+use sortie_transport::{HeaderName, QuotaGate, QuotaKey, Request, Response, RetryPolicy};
 use url::Url;
 
 use crate::{
     Alert, Api, Document, Incident,
     error::{DefenderError, DefenderErrorKind, kind_of},
+    operation::{Operation, quotas},
 };
 
-/// Reads and changes incidents and alerts of one tenant with one application.
+/// Reads, hunts and acts in one tenant with one application.
 #[derive(Clone, Debug)]
 pub struct Defender {
-    client: AuthorizedClient,
+    pub(crate) client: AuthorizedClient,
     hosts: Hosts,
     tenant: String,
     application: String,
     pub(crate) policy: RetryPolicy,
+    /// After it, an accepted order is listed.
+    pub(crate) settle: Duration,
 }
 
 /// An incident and the merged ones that led to it.
@@ -43,6 +47,7 @@ impl Defender {
             tenant: application.tenant.to_string(),
             application: application.client_id.to_string(),
             policy: RetryPolicy::default(),
+            settle: SETTLE,
         }
     }
 
@@ -50,6 +55,13 @@ impl Defender {
     #[must_use]
     pub fn with_policy(mut self, policy: RetryPolicy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// How long after an order was sent its absence from the list of actions is believed; 30 s unless told otherwise.
+    #[must_use]
+    pub fn with_settle(mut self, settle: Duration) -> Self {
+        self.settle = settle;
         self
     }
 
@@ -77,9 +89,11 @@ impl Defender {
     pub async fn alert(&self, id: &AlertId) -> Result<Alert, DefenderError> {
         let doing = format!("read alert {id}");
         let request = self.get(Operation::AlertRead, &["v1.0", "security", "alerts_v2", &id.0], &doing)?;
-        let response = self.call(Operation::AlertRead, request, &doing).await?;
-        let document = Document::new(&response.text());
-        Alert::read(&document).ok_or_else(|| malformed(&doing, "an alert without an id"))
+        self.read_one(Operation::AlertRead, request, &doing, Alert::read).await
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.client.tokens().clock().now()
     }
 
     async fn one_incident(&self, api: Api, id: &IncidentId) -> Result<Incident, DefenderError> {
@@ -128,8 +142,30 @@ impl Defender {
         request: Request,
         doing: &str,
     ) -> Result<Incident, DefenderError> {
-        let response = self.call(operation, request, doing).await?;
-        self.read_incident(&response, doing)
+        self.read_one(operation, request, doing, Incident::read).await
+    }
+
+    /// Reads one object; an answer with status 200 that is not the API's is asked for again, for a gateway gave it.
+    pub(crate) async fn read_one<T>(
+        &self,
+        operation: Operation,
+        request: Request,
+        doing: &str,
+        read: fn(&Document) -> Option<T>,
+    ) -> Result<T, DefenderError> {
+        let mut attempt = 0;
+        loop {
+            let response = self.call(operation, request.clone(), doing).await?;
+            attempt += 1;
+            if let Some(object) = read(&Document::new(&response.text())) {
+                return Ok(object);
+            }
+            if attempt >= MALFORMED_ATTEMPTS_MAX {
+                let page = "a web page instead of JSON, from a proxy or gateway";
+                return Err(malformed(doing, if response.is_html() { page } else { "an object without an id" }));
+            }
+            tokio::time::sleep(MALFORMED_PAUSE * attempt).await;
+        }
     }
 
     pub(crate) fn read_incident(&self, response: &Response, doing: &str) -> Result<Incident, DefenderError> {
@@ -142,14 +178,15 @@ impl Defender {
 
     /// The operation's host and `path`.
     pub(crate) fn address(&self, operation: Operation, path: &[&str], doing: &str) -> Result<Url, DefenderError> {
-        if operation.audience() != Audience::Xdr {
-            return Ok(self.graph(path));
-        }
-        let Some(host) = &self.hosts.xdr else {
-            let sentence = "this cloud offers no Defender XDR API; Microsoft Graph is the way there".to_owned();
-            return Err(DefenderError::new(doing, DefenderErrorKind::Unsupported(sentence)));
+        let (host, absent) = match operation.audience() {
+            Audience::Xdr => {
+                (&self.hosts.xdr, "this cloud offers no Defender XDR API; Microsoft Graph is the way there")
+            }
+            Audience::DefenderForEndpoint => (&self.hosts.mde, "this cloud offers no Defender for Endpoint API"),
+            _ => return Ok(self.graph(path)),
         };
-        Ok(below(host, path))
+        let unsupported = || DefenderError::new(doing, DefenderErrorKind::Unsupported(absent.to_owned()));
+        Ok(below(host.as_ref().ok_or_else(unsupported)?, path))
     }
 
     /// `path` on the Graph host, which every cloud has.
@@ -193,60 +230,6 @@ impl Defender {
     }
 }
 
-/// What the service lists under its own quota and roles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Operation {
-    AlertRead,
-    AlertWrite,
-    IncidentRead,
-    IncidentWrite,
-    XdrIncidentList,
-    XdrIncidentRead,
-    XdrIncidentWrite,
-}
-
-impl Operation {
-    fn audience(self) -> Audience {
-        match self {
-            Self::AlertRead | Self::AlertWrite | Self::IncidentRead | Self::IncidentWrite => Audience::Graph,
-            Self::XdrIncidentList | Self::XdrIncidentRead | Self::XdrIncidentWrite => Audience::Xdr,
-        }
-    }
-
-    fn roles(self) -> &'static [&'static str] {
-        match self {
-            Self::AlertRead => &["SecurityAlert.Read.All", "SecurityAlert.ReadWrite.All"],
-            Self::AlertWrite => &["SecurityAlert.ReadWrite.All"],
-            Self::IncidentRead => &["SecurityIncident.Read.All", "SecurityIncident.ReadWrite.All"],
-            Self::IncidentWrite => &["SecurityIncident.ReadWrite.All"],
-            Self::XdrIncidentList | Self::XdrIncidentRead => &["Incident.Read.All", "Incident.ReadWrite.All"],
-            Self::XdrIncidentWrite => &["Incident.ReadWrite.All"],
-        }
-    }
-
-    fn family(self) -> &'static str {
-        match self {
-            Self::AlertRead | Self::AlertWrite => "graph-alerts",
-            Self::IncidentRead | Self::IncidentWrite => "graph-incidents",
-            Self::XdrIncidentList => "xdr-incident-list",
-            Self::XdrIncidentRead => "xdr-incident-read",
-            Self::XdrIncidentWrite => "xdr-incident-write",
-        }
-    }
-}
-
-/// The documented limits; Graph's incidents have none and are limited by the 429 alone.
-fn quotas() -> [(&'static str, Vec<QuotaWindow>); 4] {
-    let minute = |count| QuotaWindow { count, per: Duration::from_secs(60) };
-    let hour = |count| QuotaWindow { count, per: Duration::from_secs(3600) };
-    [
-        ("graph-alerts", vec![minute(150)]),
-        ("xdr-incident-list", vec![minute(50), hour(1500)]),
-        ("xdr-incident-read", vec![minute(100), hour(1500)]),
-        ("xdr-incident-write", vec![minute(50), hour(1500)]),
-    ]
-}
-
 /// Each segment is encoded, so that an id cannot climb out of its place.
 fn below(host: &Url, path: &[&str]) -> Url {
     let mut url = host.clone();
@@ -269,3 +252,8 @@ pub(crate) fn is_service_failure(error: &DefenderError) -> bool {
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// A chain of merges is short; a longer one is a loop.
 const REDIRECT_HOPS_MAX: usize = 8;
+/// Microsoft lists an action some seconds after accepting it; no page says how many (G).
+const SETTLE: Duration = Duration::from_secs(30);
+/// A gateway that answers in the service's place mostly lets go soon.
+pub(crate) const MALFORMED_ATTEMPTS_MAX: u32 = 4;
+pub(crate) const MALFORMED_PAUSE: Duration = Duration::from_millis(400);

@@ -46,7 +46,7 @@ impl Document {
     }
 
     /// Keeps one item of a page that has been read as JSON: mostly nothing stands in the way, and one pass shows it.
-    fn of_item(item: &RawValue) -> Self {
+    pub(crate) fn of_item(item: &RawValue) -> Self {
         let text = item.get();
         if is_plain(text) { Self { text: text.into(), defect: None } } else { Self::new(text) }
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sortie_identity::{CallError, TokenError};
 use sortie_transport::{Response, SendError};
 
-use crate::Document;
+use crate::{Document, MachineAction};
 
 /// What failed and why. Prints as `cannot list incidents`; the source says the rest.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,12 @@ pub enum DefenderErrorKind {
     /// Any other 4xx: the request itself is not taken.
     #[error("the service does not take the request: {0}")]
     Refused(ServiceError),
+    /// 410: the API was retired.
+    #[error("the service has retired this API: {0}")]
+    Gone(ServiceError),
+    /// 400 to a hunting query: the service does not understand it, or gave it up.
+    #[error("the service does not answer the query: {0}")]
+    Query(ServiceError),
     /// 5xx to the end of all attempts.
     #[error("the service failed: {0}")]
     Failed(ServiceError),
@@ -56,6 +62,18 @@ pub enum DefenderErrorKind {
     /// The fate of a change could not be found out.
     #[error("it is not known whether the change was made: {0}")]
     InDoubt(String),
+    /// An open action that is not ours stands in the way of an order; nothing was sent.
+    #[error("{} is already in progress there: action {}{}, {}", .0.kind, .0.id, by(.0), .0.status)]
+    AlreadyInProgress(Box<MachineAction>),
+    /// The order was sent, never answered, and never shown: it did not arrive.
+    #[error("the order did not arrive, though it was sent several times: {0}")]
+    Undelivered(String),
+    /// Nothing is called so.
+    #[error("{0}")]
+    Absent(String),
+    /// Several objects are called so; their ids.
+    #[error("several are called so: {0}")]
+    Ambiguous(String),
     /// The caller asked for what the API does not offer.
     #[error("{0}")]
     Unsupported(String),
@@ -104,6 +122,16 @@ impl DefenderError {
         Self::new(doing, kind)
     }
 
+    /// Whether the same call may fare better later without anybody's help.
+    pub fn may_pass(&self) -> bool {
+        match &*self.kind {
+            DefenderErrorKind::Send(error) => error.may_pass(),
+            DefenderErrorKind::Token(error) => error.may_pass(),
+            DefenderErrorKind::Throttled(_) | DefenderErrorKind::Failed(_) | DefenderErrorKind::Malformed(_) => true,
+            _ => false,
+        }
+    }
+
     /// What to do next, as a full sentence.
     pub fn remedy(&self) -> String {
         use DefenderErrorKind as Kind;
@@ -124,13 +152,28 @@ impl DefenderError {
                 "Wait and run it again; other tools that use the same application share its quota.".to_owned()
             }
             Kind::Refused(_) => "Correct the request as the service says; nothing was changed.".to_owned(),
+            Kind::Gone(_) => "Ask through Microsoft Graph instead: `--api graph`.".to_owned(),
+            Kind::Query(error) => crate::hunting::query_remedy(error).to_owned(),
             Kind::Failed(_) | Kind::Malformed(_) => {
                 "Run it again later; if it stays, give the request id to Microsoft's support.".to_owned()
             }
             Kind::InDoubt(_) => "Look at the object before you repeat the change.".to_owned(),
+            Kind::AlreadyInProgress(action) => format!(
+                "Nothing was sent. Watch it with `sortie actions show {} --wait`, or take it back with `sortie actions cancel {}`.",
+                action.id, action.id
+            ),
+            Kind::Undelivered(_) => {
+                "Run the same command again: it looks first and sends only what is not there.".to_owned()
+            }
+            Kind::Absent(_) => "`sortie devices list` shows what there is.".to_owned(),
+            Kind::Ambiguous(_) => "Give one of these ids.".to_owned(),
             Kind::Unsupported(_) => "Choose another API with `--api`.".to_owned(),
         }
     }
+}
+
+fn by(action: &MachineAction) -> String {
+    action.requestor.as_ref().map_or_else(String::new, |requestor| format!(" by {requestor}"))
 }
 
 /// The error that an answer carries, whatever its shape: `{"error":{..}}`, HTML, an empty body.
@@ -174,6 +217,7 @@ pub(crate) fn kind_of(response: &Response, roles: &'static [&'static str]) -> De
         401 => DefenderErrorKind::Unauthorized(error),
         403 => DefenderErrorKind::Forbidden { error, roles },
         404 => DefenderErrorKind::NotFound(error),
+        410 => DefenderErrorKind::Gone(error),
         429 => DefenderErrorKind::Throttled(error),
         400..=499 => DefenderErrorKind::Refused(error),
         500.. => DefenderErrorKind::Failed(error),

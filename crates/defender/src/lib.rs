@@ -1,16 +1,24 @@
-//! Incidents and alerts of Microsoft Defender as typed views over the XDR and Graph APIs.
+//! Microsoft Defender as typed views over its APIs: incidents, alerts, devices, orders to them, indicators, hunting.
 //!
 //! Answers are read leniently, so that an unknown word or a broken object costs nothing else, and requests are
 //! written in each API's own spelling.
 
+mod actions;
 mod change;
 mod client;
 mod document;
 mod enums;
 mod error;
+mod hunting;
+mod indicators;
+mod machines;
+mod operation;
+mod order;
 mod pages;
 mod view;
+mod watch;
 
+pub use actions::{ActionFilter, ActionStatus, MachineAction};
 pub use change::Change;
 pub use client::{Defender, Followed};
 pub use document::{Defect, Document};
@@ -22,5 +30,10 @@ pub use enums::{Api, Classification, Determination, Severity, Status};
 #[doc(hidden)]
 pub use error::service_error;
 pub use error::{DefenderError, DefenderErrorKind, ServiceError};
+pub use hunting::{Hunt, HuntAnswer, HuntApi, HuntColumn, HuntType};
+pub use indicators::{Imported, Indicator, IndicatorFilter, NewIndicator, kind_of_value};
+pub use machines::{Machine, MachineFilter, TagChange, is_machine_id};
+pub use order::{DeviceOrder, Order, OrderKey, Ordered};
 pub use pages::{AlertFilter, IncidentFilter, Note, Pages};
 pub use view::{Alert, Comment, Evidence, Incident};
+pub use watch::{ChangeKind, Changed, Commit, Round, WatchCursor, WatchError, Watched};

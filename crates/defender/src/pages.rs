@@ -1,9 +1,6 @@
 //! Lists, page by page: every object once, whatever happens between two pages.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use sortie_transport::{Request, Response, RetryPolicy, SendErrorKind};
@@ -11,9 +8,10 @@ use url::Url;
 
 use crate::{
     Api, Classification, Defender, Determination, Document, Incident, Severity, Status,
-    client::{Operation, is_service_failure, malformed},
+    client::{MALFORMED_ATTEMPTS_MAX, MALFORMED_PAUSE, is_service_failure, malformed},
     document::{Page, read_page},
     error::{DefenderError, DefenderErrorKind},
+    operation::Operation,
 };
 
 /// Which incidents are wanted; everything that is set must hold.
@@ -29,6 +27,8 @@ pub struct IncidentFilter {
     pub created_since: Option<Timestamp>,
     /// Changed at or after.
     pub updated_since: Option<Timestamp>,
+    /// Changed before.
+    pub updated_before: Option<Timestamp>,
     /// Bring the alerts along.
     pub with_alerts: bool,
 }
@@ -68,6 +68,8 @@ pub struct Pages<'a> {
     next: Option<Url>,
     /// A page with fewer objects and without a link is the last one.
     last_below: usize,
+    /// The service answers 404 where nothing matches.
+    empty_when_not_found: bool,
     severity: Option<Severity>,
     /// Alerts by incident, once `$expand` has failed for good.
     separate: Option<HashMap<String, Vec<Document>>>,
@@ -151,7 +153,7 @@ impl Defender {
             }
         };
         let severity = filter.severity.clone().filter(|_| api == Api::Xdr);
-        Ok(Pages { last_below, severity, ..Pages::new(self, operation, doing, id_name, list) })
+        Ok(Pages { last_below, severity, ..Pages::of(self, operation, doing, id_name, list) })
     }
 
     /// The alerts that match, newest first, through Graph.
@@ -159,12 +161,13 @@ impl Defender {
         let mut url = self.graph(&["v1.0", "security", "alerts_v2"]);
         url.query_pairs_mut().append_pair("$top", &GRAPH_ALERTS_TOP.to_string()).append_pair("$count", "true");
         add_filter(&mut url, &filter.terms());
-        Pages { last_below: GRAPH_ALERTS_TOP, ..Pages::new(self, Operation::AlertRead, "list alerts", "id", url) }
+        Pages { last_below: GRAPH_ALERTS_TOP, ..Pages::of(self, Operation::AlertRead, "list alerts", "id", url) }
     }
 }
 
 impl<'a> Pages<'a> {
-    fn new(
+    /// The list at this address.
+    pub(crate) fn of(
         defender: &'a Defender,
         operation: Operation,
         doing: &'static str,
@@ -179,6 +182,7 @@ impl<'a> Pages<'a> {
             next: Some(list.clone()),
             list,
             last_below: 1,
+            empty_when_not_found: false,
             severity: None,
             separate: None,
             seen: Seen::default(),
@@ -186,6 +190,22 @@ impl<'a> Pages<'a> {
             links: HashSet::new(),
             notes: Vec::new(),
         }
+    }
+
+    /// A page of this size without a link is not taken for the last one.
+    pub(crate) fn full_at(self, count: usize) -> Self {
+        Self { last_below: count, ..self }
+    }
+
+    /// Graph sorts by the time of change; what changes meanwhile moves to the end.
+    pub(crate) fn oldest_change_first(mut self) -> Self {
+        self.list.query_pairs_mut().append_pair("$orderby", "lastUpdateDateTime asc");
+        self.next = Some(self.list.clone());
+        self
+    }
+
+    pub(crate) fn empty_when_not_found(self) -> Self {
+        Self { empty_when_not_found: true, ..self }
     }
 
     /// The next objects that have not come before; `None` at the end. A page may be empty and still not be the last.
@@ -197,6 +217,10 @@ impl<'a> Pages<'a> {
         match self.read(&url).await {
             Err(error) if is_service_failure(&error) && without_expand(&url) != url => {
                 Box::pin(self.without_expand(&url)).await
+            }
+            Err(error) if self.empty_when_not_found && matches!(&*error.kind, DefenderErrorKind::NotFound(_)) => {
+                self.next = None;
+                Ok(Some(Vec::new()))
             }
             page => Ok(Some(self.take(page?, &url)?)),
         }
@@ -386,6 +410,7 @@ impl IncidentFilter {
             self.assigned_to.as_ref().map(|person| equals("assignedTo", person)),
             self.created_since.map(|at| format!("createdDateTime ge {at}")),
             self.updated_since.map(|at| format!("lastUpdateDateTime ge {at}")),
+            self.updated_before.map(|at| format!("lastUpdateDateTime lt {at}")),
         ];
         terms.into_iter().flatten().collect()
     }
@@ -396,6 +421,7 @@ impl IncidentFilter {
             self.assigned_to.as_ref().map(|person| equals("assignedTo", person)),
             self.created_since.map(|at| format!("createdTime ge {at}")),
             self.updated_since.map(|at| format!("lastUpdateTime ge {at}")),
+            self.updated_before.map(|at| format!("lastUpdateTime lt {at}")),
         ];
         terms.into_iter().flatten().collect()
     }
@@ -422,11 +448,11 @@ fn is_too_large(error: &DefenderError) -> bool {
 }
 
 /// `name eq 'value'` with quotes doubled, so that a value stays a value (OData 4.01, URL conventions, 5.1.1.6.1).
-fn equals(name: &str, value: &str) -> String {
+pub(crate) fn equals(name: &str, value: &str) -> String {
     format!("{name} eq '{}'", value.replace('\'', "''"))
 }
 
-fn add_filter(url: &mut Url, terms: &[String]) {
+pub(crate) fn add_filter(url: &mut Url, terms: &[String]) {
     if !terms.is_empty() {
         url.query_pairs_mut().append_pair("$filter", &terms.join(" and "));
     }
@@ -449,5 +475,3 @@ const GRAPH_ALERTS_TOP: usize = 100;
 const XDR_TOP: &str = "100";
 /// So many objects may leave a filtered list while one page is read, and none is missed.
 const SKIP_OVERLAP: usize = 5;
-const MALFORMED_ATTEMPTS_MAX: u32 = 4;
-const MALFORMED_PAUSE: Duration = Duration::from_millis(400);

@@ -63,7 +63,7 @@ fn is_loopback(host: &str) -> bool {
 
 /// Why an admin call was refused; the text is for the person who wrote the call.
 #[derive(Debug, thiserror::Error)]
-enum AdminError {
+pub(crate) enum AdminError {
     #[error("the admin API takes no calls from web pages: call it by a loopback address and without an Origin header")]
     NotForPages,
     #[error("the body is not what this call takes: {0}")]
@@ -72,6 +72,8 @@ enum AdminError {
     NoFault(u64),
     #[error("the two incidents can't be merged")]
     Merge(#[from] MergeError),
+    #[error("no device has the id or name `{0}`")]
+    NoDevice(String),
     #[error("`count` goes up to {INCIDENT_COUNT_MAX} in one call")]
     TooMany,
 }
@@ -81,7 +83,7 @@ impl IntoResponse for AdminError {
         let status = match &self {
             Self::NotForPages => StatusCode::FORBIDDEN,
             Self::Body(_) | Self::TooMany => StatusCode::BAD_REQUEST,
-            Self::NoFault(_) | Self::Merge(MergeError::Unknown) => StatusCode::NOT_FOUND,
+            Self::NoFault(_) | Self::NoDevice(_) | Self::Merge(MergeError::Unknown) => StatusCode::NOT_FOUND,
             Self::Merge(_) => StatusCode::CONFLICT,
         };
         let cause = std::error::Error::source(&self).map(|source| format!(": {source}")).unwrap_or_default();
@@ -90,7 +92,7 @@ impl IntoResponse for AdminError {
 }
 
 /// A JSON body, whatever its content type; no body stands for `{}`.
-struct Body<T>(T);
+pub(crate) struct Body<T>(pub T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
     type Rejection = Response;
@@ -151,13 +153,18 @@ struct NewIncidents {
     /// They were created one after the other within this time, which ends now.
     #[serde(default)]
     spread_s: i64,
+    /// All times of all of them are now.
+    #[serde(default)]
+    same_time: bool,
 }
 
 async fn add_incidents(State(app): State<App>, Body(order): Body<NewIncidents>) -> Result<Json<Value>, AdminError> {
     if order.count > INCIDENT_COUNT_MAX {
         return Err(AdminError::TooMany);
     }
-    let ids = with_world(&app, order.tenant, |world| world.generate(order.count, order.spread_s));
+    let ids = with_world(&app, order.tenant, |world| {
+        if order.same_time { world.generate_at_once(order.count) } else { world.generate(order.count, order.spread_s) }
+    });
     Ok(Json(json!({ "count": ids.len(), "firstId": ids.first(), "lastId": ids.last() })))
 }
 
@@ -242,7 +249,7 @@ async fn truth(State(app): State<App>, Query(whose): Query<Whose>) -> Json<Value
     Json(json!({ "now": now.to_string(), "seed": app.config.seed, "tenants": worlds }))
 }
 
-fn with_world<T>(cloud: &Cloud, tenant: Option<String>, act: impl FnOnce(&mut World) -> T) -> T {
+pub(crate) fn with_world<T>(cloud: &Cloud, tenant: Option<String>, act: impl FnOnce(&mut World) -> T) -> T {
     let tenant = tenant.unwrap_or_else(|| cloud.worlds.home().to_owned());
     cloud.worlds.with(&tenant, Ticks::from(cloud.clock.now()), act)
 }

@@ -60,7 +60,10 @@ pub(crate) fn authorize(
 ) -> Result<Caller, Denied> {
     let caller = identify(cloud, headers, resource)?;
     let held = if caller.scopes.is_empty() { &caller.roles } else { &caller.scopes };
-    if any_of_roles.is_empty() || any_of_roles.iter().any(|role| held.iter().any(|held| held == role)) {
+    let is_delegated = !caller.scopes.is_empty();
+    // The Defender APIs name most delegated permissions as the application's without `.All`: `Machine.Read`.
+    let opens = |held: &str, role: &str| held == role || (is_delegated && role.strip_suffix(".All") == Some(held));
+    if any_of_roles.is_empty() || any_of_roles.iter().any(|role| held.iter().any(|held| opens(held, role))) {
         return Ok(caller);
     }
     Err(Denied::MissingRole {

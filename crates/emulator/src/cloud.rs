@@ -10,6 +10,7 @@ use crate::{
     counters::Counters,
     directory::Directory,
     faults::Faults,
+    hunting::Hunting,
     signing::SigningKeys,
     throttle::Throttle,
     world::{Ticks, Worlds},
@@ -26,6 +27,7 @@ pub(crate) struct Cloud {
     pub throttle: Throttle,
     pub counters: Counters,
     pub faults: Faults,
+    pub hunting: Hunting,
 }
 
 pub(crate) type App = Arc<Cloud>;
@@ -39,6 +41,7 @@ impl Cloud {
             throttle: Throttle::default(),
             counters: Counters::default(),
             faults: Faults::new(config.seed),
+            hunting: Hunting::default(),
             clock: CloudClock::new(config.clock, start),
             signing: SigningKeys::new(),
             directory: Mutex::new(directory),

@@ -11,6 +11,8 @@ use crate::ClockMode;
 pub struct EmulatorConfig {
     /// Decides the whole world: another seed is another company and other intrusions.
     pub seed: u64,
+    /// How many times the ordinary amount of events hunting finds; about 20,000 rows at 1.
+    pub scale: u32,
     /// How time passes.
     pub clock: ClockMode,
     /// Simulated time at the start; `None` takes the machine's own.
@@ -36,6 +38,7 @@ impl Default for EmulatorConfig {
         let any_loopback_port = SocketAddr::from(([127, 0, 0, 1], 0));
         Self {
             seed: 1,
+            scale: 1,
             clock: ClockMode::Real,
             start: None,
             http: any_loopback_port,

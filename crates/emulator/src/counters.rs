@@ -28,13 +28,22 @@ pub(crate) struct Call {
 pub(crate) enum Effect {
     Patch,
     Comment,
+    /// A machine action was begun.
+    Order,
 }
 
 #[derive(Debug, Default)]
 struct State {
     calls: BTreeMap<Call, u64>,
-    /// By tenant and entity, such as `incidents/2041`: patches and comments.
-    effects: BTreeMap<(String, String), (u64, u64)>,
+    /// By tenant and entity, such as `incidents/2041`.
+    effects: BTreeMap<(String, String), Effects>,
+}
+
+#[derive(Debug, Default)]
+struct Effects {
+    patches: u64,
+    comments: u64,
+    orders: u64,
 }
 
 impl Counters {
@@ -47,10 +56,11 @@ impl Counters {
 
     pub(crate) fn applied(&self, tenant: &str, entity: &str, effect: Effect) {
         let mut state = self.0.lock().expect("no code panics while it holds this lock");
-        let (patches, comments) = state.effects.entry((tenant.to_owned(), entity.to_owned())).or_default();
+        let effects = state.effects.entry((tenant.to_owned(), entity.to_owned())).or_default();
         match effect {
-            Effect::Patch => *patches += 1,
-            Effect::Comment => *comments += 1,
+            Effect::Patch => effects.patches += 1,
+            Effect::Comment => effects.comments += 1,
+            Effect::Order => effects.orders += 1,
         }
     }
 
@@ -66,7 +76,12 @@ impl Counters {
                 "appId": call.app_id, "count": count,
             })
         };
-        let effect = |((tenant, entity), (patches, comments)): (&(String, String), &(u64, u64))| json!({ "tenantId": tenant, "entity": entity, "patches": patches, "comments": comments });
+        let effect = |((tenant, entity), effects): (&(String, String), &Effects)| {
+            json!({
+                "tenantId": tenant, "entity": entity, "patches": effects.patches, "comments": effects.comments,
+                "orders": effects.orders,
+            })
+        };
         json!({
             "total": state.calls.values().sum::<u64>(),
             "calls": state.calls.iter().map(call).collect::<Vec<_>>(),

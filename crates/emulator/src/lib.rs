@@ -4,6 +4,7 @@
 //! agree on was written twice. It listens on loopback, signs with keys of its own, and never leaves the machine.
 
 mod admin;
+mod admin_machines;
 mod caller;
 mod clock;
 mod cloud;
@@ -17,8 +18,10 @@ mod entra;
 mod faults;
 mod graph_answer;
 mod graph_security;
+mod hunting;
 mod imds;
 mod jwt;
+mod mde;
 mod odata;
 mod pipeline;
 mod server;

@@ -26,9 +26,11 @@ use crate::{
     caller::Denied,
     cloud::{App, Cloud},
     counters::Call,
-    faults::{Chosen, FaultKind, Target, alter},
+    faults::{Chosen, FaultKind, LateListing, Target, alter, between_pages},
     graph_answer::Exchange,
+    hunting, mde,
     server::DropConnection,
+    world::Ticks,
     xdr,
 };
 
@@ -57,6 +59,8 @@ struct Seen {
     route: String,
     headers: HeaderMap,
     app_id: String,
+    /// As the token claims it.
+    tenant: String,
     /// Hash of the Authorization header.
     token: Option<u64>,
 }
@@ -70,13 +74,14 @@ impl Seen {
         let method = request.method().clone();
         let query = request.uri().query().unwrap_or_default().to_owned();
         let (request, app_id) = client_of(request, service).await;
+        let tenant = tenant_of(&headers);
         let token = headers.get(AUTHORIZATION).map(|value| {
             let mut hasher = DefaultHasher::new();
             value.as_bytes().hash(&mut hasher);
             hasher.finish()
         });
         let route = matched.unwrap_or_else(|| "(none)".to_owned());
-        (request, Self { service, method, path, query, route, headers, app_id, token })
+        (request, Self { service, method, path, query, route, headers, app_id, tenant, token })
     }
 }
 
@@ -104,8 +109,22 @@ async fn answer(app: &App, seen: &Seen, request: Request, next: Next) -> Respons
     let Some(chosen) = app.faults.choose(&target) else { return next.run(request).await };
     match instead(app, seen, &chosen).await {
         Some(response) => response,
-        None => changed(app, &chosen, next.run(request).await).await,
+        None => {
+            let request = announced(request, &chosen);
+            changed(app, seen, &chosen, next.run(request).await).await
+        }
     }
+}
+
+/// The request, with what the service itself has to know of a fault.
+fn announced(mut request: Request, chosen: &Chosen) -> Request {
+    let is_late = chosen.order.kind == FaultKind::LateActionListing;
+    // A lost answer and a late listing may come together: the worst case for who looks whether the order is there.
+    if is_late || chosen.order.seconds.is_some() {
+        let seconds = chosen.order.seconds.unwrap_or(LATE_S);
+        request.extensions_mut().insert(LateListing { seconds, fault: is_late.then_some(chosen.id) });
+    }
+    request
 }
 
 /// The answer of a fault that keeps the call from its service.
@@ -122,16 +141,19 @@ async fn instead(app: &App, seen: &Seen, chosen: &Chosen) -> Option<Response> {
             if status == StatusCode::SERVICE_UNAVAILABLE { with_retry_after(chosen, response) } else { response }
         }
         FaultKind::ExpandFails => failure(app, seen, status(StatusCode::INTERNAL_SERVER_ERROR), ""),
+        FaultKind::ActiveRequestAlreadyExists => {
+            xdr::answer::error(app, StatusCode::BAD_REQUEST, "ActiveRequestAlreadyExists", mde::ALREADY)
+        }
+        FaultKind::HuntingTimeout | FaultKind::ResultTooLarge | FaultKind::CpuQuota => {
+            let wait_s = order.seconds.unwrap_or(CPU_WAIT_S);
+            hunting::fault(app, seen.service, &seen.headers, order.kind, wait_s)
+        }
         FaultKind::GatewayTimeout => failure(app, seen, StatusCode::GATEWAY_TIMEOUT, ""),
         FaultKind::Slow => {
             tokio::time::sleep(Duration::from_millis(order.delay_ms.unwrap_or(1_000).min(DELAY_MS_MAX))).await;
             return None;
         }
-        FaultKind::Reset => {
-            let mut response = StatusCode::BAD_GATEWAY.into_response();
-            response.extensions_mut().insert(DropConnection);
-            response
-        }
+        FaultKind::Reset => dropped(),
         FaultKind::Html => {
             let page = "<!DOCTYPE html><html><head><title>Gateway</title></head><body><h1>Sign in to the network</h1></body></html>";
             (status(StatusCode::OK), [(CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
@@ -159,16 +181,35 @@ async fn instead(app: &App, seen: &Seen, chosen: &Chosen) -> Option<Response> {
 }
 
 /// A good answer, made bad on its way out.
-async fn changed(app: &App, chosen: &Chosen, response: Response) -> Response {
-    if !chosen.order.kind.changes_answers() || !response.status().is_success() {
+async fn changed(app: &App, seen: &Seen, chosen: &Chosen, response: Response) -> Response {
+    let kind = chosen.order.kind;
+    if !kind.changes_answers() || kind == FaultKind::LateActionListing || !response.status().is_success() {
         return response;
+    }
+    if matches!(kind, FaultKind::FailsAfterEffect | FaultKind::ResetAfterEffect) {
+        app.faults.hit(chosen.id);
+        tokio::time::sleep(Duration::from_millis(chosen.order.delay_ms.unwrap_or(0).min(DELAY_MS_MAX))).await;
+        if kind == FaultKind::ResetAfterEffect {
+            return dropped();
+        }
+        let status = chosen.order.status.and_then(|code| StatusCode::from_u16(code).ok());
+        let status = status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+        return with_retry_after(chosen, failure(app, seen, status, "The service is unavailable."));
     }
     let (mut parts, body) = response.into_parts();
     // Our own answers: bounded by their pages.
     let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    if chosen.order.kind == FaultKind::CutBody && body.len() > 1 {
+    if kind.is_between_pages() {
+        let tenant = seen.tenant.as_str();
+        let now = Ticks::from(app.clock.now());
+        if app.worlds.with(tenant, now, |world| between_pages(kind, &body, world)) {
+            app.faults.hit(chosen.id);
+        }
+        return Response::from_parts(parts, Body::from(body));
+    }
+    if kind == FaultKind::CutBody && body.len() > 1 {
         app.faults.hit(chosen.id);
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         let half = body.slice(..body.len() / 2);
@@ -178,6 +219,13 @@ async fn changed(app: &App, chosen: &Chosen, response: Response) -> Response {
     app.faults.hit(chosen.id);
     parts.headers.remove(CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(altered))
+}
+
+/// No answer at all.
+fn dropped() -> Response {
+    let mut response = StatusCode::BAD_GATEWAY.into_response();
+    response.extensions_mut().insert(DropConnection);
+    response
 }
 
 /// Gives the first part, waits until it is on its way, and fails.
@@ -257,6 +305,13 @@ async fn client_of(request: Request, service: &str) -> (Request, String) {
     (Request::from_parts(parts, Body::from(bytes)), client)
 }
 
+/// The tenant that a token claims to be of: for faults, which only follow calls that were answered well.
+fn tenant_of(headers: &HeaderMap) -> String {
+    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let claims = bearer.and_then(|value| value.split_once(' ')).and_then(|(_, token)| claims(token));
+    claims.and_then(|claims| claims.get("tid")?.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 fn claims(token: &str) -> Option<Value> {
     let payload = URL_SAFE_NO_PAD.decode(token.trim().split('.').nth(1)?).ok()?;
     serde_json::from_slice(&payload).ok()
@@ -264,4 +319,8 @@ fn claims(token: &str) -> Option<Value> {
 
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
 const FORM_BYTES_MAX: usize = 1_048_576;
+/// Until a late action is listed, where the order does not say.
+const LATE_S: i64 = 30;
+/// Until queries run again, where the order does not say.
+const CPU_WAIT_S: i64 = 900;
 const DELAY_MS_MAX: u64 = 600_000;

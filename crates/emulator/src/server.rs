@@ -30,9 +30,9 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::{
-    EmulatorConfig, TlsError, admin,
+    EmulatorConfig, TlsError, admin, admin_machines,
     cloud::{App, Cloud},
-    connect_proxy, directory_admin, dispatch, entra, graph_security, imds,
+    connect_proxy, directory_admin, dispatch, entra, graph_security, hunting, imds, mde,
     pipeline::pipeline,
     setup, tls, xdr,
 };
@@ -209,13 +209,17 @@ impl fmt::Debug for Emulator {
 /// All services of the cloud behind one router.
 fn services(cloud: &App) -> Router {
     let router = Router::new().merge(entra::router()).merge(setup::router()).merge(imds::router());
-    let router = router.merge(graph_security::router()).merge(xdr::router());
+    let router = router.merge(graph_security::router()).merge(xdr::router()).merge(mde::router());
+    let router = router.merge(hunting::router());
     let router = router.fallback(|| async { StatusCode::NOT_FOUND });
     router.layer(from_fn_with_state(Arc::clone(cloud), pipeline)).with_state(Arc::clone(cloud))
 }
 
 fn admin_router(cloud: &App) -> Router {
-    admin::guarded(directory_admin::router().merge(admin::router())).with_state(Arc::clone(cloud))
+    admin::guarded(
+        directory_admin::router().merge(admin::router()).merge(admin_machines::router()).merge(hunting::admin_router()),
+    )
+    .with_state(Arc::clone(cloud))
 }
 
 async fn accept<F, Fut>(listener: TcpListener, serve_one: F, services: Services)

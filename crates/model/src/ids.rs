@@ -16,10 +16,16 @@ macro_rules! remote_ids { ($($(#[$doc:meta])* $name:ident),+ $(,)?) => { $(
 )+ } }
 
 remote_ids! {
+    /// A machine action of Defender for Endpoint: a GUID.
+    ActionId,
     /// An alert of Microsoft Defender, as the service spells it: `da638...`, opaque.
     AlertId,
     /// An incident of Microsoft Defender: a decimal number that Graph writes as a string and XDR as a number.
     IncidentId,
+    /// An indicator of Defender for Endpoint: a decimal number that the service writes as a string.
+    IndicatorId,
+    /// A device of Defender for Endpoint: 40 hexadecimal digits.
+    MachineId,
 }
 
 macro_rules! parsed_ids { ($($name:ident, $error:ty);+ $(;)?) => { $(

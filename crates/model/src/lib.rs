@@ -6,6 +6,7 @@ mod secret;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use ids::{
-    AlertId, ClientId, ClientIdError, ConnectionName, ConnectionNameError, IncidentId, TenantId, TenantIdError,
+    ActionId, AlertId, ClientId, ClientIdError, ConnectionName, ConnectionNameError, IncidentId, IndicatorId,
+    MachineId, TenantId, TenantIdError,
 };
 pub use secret::Secret;

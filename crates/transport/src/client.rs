@@ -18,7 +18,7 @@ use crate::{
     error::{RedirectCause, SendError, SendErrorKind, TimeoutPhase, TlsCause, before_answer, during_body},
     gate::QuotaGate,
     request::{Body, Reach, Request},
-    response::Response,
+    response::{Response, Spool, SpoolWriter},
     retry::Wait,
     settings::{ProxySetting, TransportSettings, TransportSettingsError},
 };
@@ -119,11 +119,20 @@ impl Transport {
         if let Some(defect) = request.defect {
             return Err(SendErrorKind::BadRequest(defect));
         }
+        if let Some(record) = &request.record {
+            record().map_err(SendErrorKind::NotRecorded)?;
+        }
+        let settings = &self.shared.settings;
+        let (first_byte, total) = match request.is_long {
+            true => (settings.long_timeout, settings.long_timeout),
+            false => (settings.first_byte_timeout, settings.total_timeout),
+        };
         let limits = Limits {
-            first_byte: self.shared.settings.first_byte_timeout,
-            total: self.shared.settings.total_timeout,
-            deadline: tokio::time::Instant::now() + self.shared.settings.total_timeout,
-            body_bytes_max: request.body_bytes_max.unwrap_or(self.shared.settings.body_bytes_max),
+            first_byte,
+            total,
+            deadline: tokio::time::Instant::now() + total,
+            spool_above: request.spool_above.unwrap_or(usize::MAX),
+            body_bytes_max: request.body_bytes_max.unwrap_or(settings.body_bytes_max),
         };
         let mut url = request.url.clone();
         for _ in 0..=REDIRECT_COUNT_MAX {
@@ -133,8 +142,8 @@ impl Transport {
             match redirect_target(request, &url, answer.status, &answer.headers)? {
                 Some(next) => url = next,
                 None => {
-                    let (status, headers, body) = (answer.status, answer.headers, answer.body);
-                    return Ok(Response { status, headers, body, url, elapsed: started.elapsed() });
+                    let Answer { status, headers, body: (body, spool) } = answer;
+                    return Ok(Response { status, headers, body, spool, url, elapsed: started.elapsed() });
                 }
             }
         }
@@ -167,7 +176,7 @@ impl Transport {
             .map_err(|_| SendErrorKind::Timeout { phase, after })?
             .map_err(|error| before_answer(&error, connect_timeout))?;
         let body = match request.method {
-            Method::HEAD => Bytes::new(), // Its Content-Length speaks of a body that is not sent.
+            Method::HEAD => (Bytes::new(), None), // Its Content-Length speaks of a body that is not sent.
             _ => read_body(&mut response, limits).await?,
         };
         Ok(Answer { status: response.status(), headers: std::mem::take(response.headers_mut()), body })
@@ -184,13 +193,14 @@ struct Limits {
     first_byte: std::time::Duration,
     total: std::time::Duration,
     deadline: tokio::time::Instant,
+    spool_above: usize,
     body_bytes_max: u64,
 }
 
 struct Answer {
     status: StatusCode,
     headers: HeaderMap,
-    body: Bytes,
+    body: (Bytes, Option<Spool>),
 }
 
 impl Shared {
@@ -234,23 +244,36 @@ fn built(
     Ok(slot.get_or_init(|| client))
 }
 
-async fn read_body(response: &mut reqwest::Response, limits: &Limits) -> Result<Bytes, SendErrorKind> {
+/// The body in memory, or, beyond the request's bound, in a file.
+async fn read_body(response: &mut reqwest::Response, limits: &Limits) -> Result<(Bytes, Option<Spool>), SendErrorKind> {
     let too_large = SendErrorKind::TooLarge { limit: limits.body_bytes_max };
     if response.content_length().is_some_and(|length| length > limits.body_bytes_max) {
         return Err(too_large);
     }
     let mut body = BytesMut::new();
+    let mut spool: Option<SpoolWriter> = None;
+    let mut length = 0;
     loop {
         let chunk = timeout_at(limits.deadline, response.chunk())
             .await
             .map_err(|_| SendErrorKind::Timeout { phase: TimeoutPhase::Total, after: limits.total })?
             .map_err(|error| during_body(&error))?;
-        let Some(chunk) = chunk else { return Ok(body.freeze()) };
-        if (body.len() + chunk.len()) as u64 > limits.body_bytes_max {
+        let Some(chunk) = chunk else { break };
+        length += chunk.len() as u64;
+        if length > limits.body_bytes_max {
             return Err(too_large);
         }
-        body.extend_from_slice(&chunk);
+        match &mut spool {
+            Some(spool) => spool.write(&chunk)?,
+            None => body.extend_from_slice(&chunk),
+        }
+        if spool.is_none() && body.len() > limits.spool_above {
+            let mut writer = SpoolWriter::create()?;
+            writer.write(&std::mem::take(&mut body))?;
+            spool = Some(writer);
+        }
     }
+    Ok((body.freeze(), spool.map(SpoolWriter::finish).transpose()?))
 }
 
 /// Where a redirect leads if it may be followed. Other methods than GET and HEAD get the 3xx itself as their answer.

@@ -53,6 +53,9 @@ pub enum SendErrorKind {
         /// The bound.
         limit: u64,
     },
+    /// The body is too large for memory, and the temporary folder does not take it.
+    #[error("the large answer cannot be written to the temporary folder")]
+    Spool(#[source] io::Error),
     /// The compressed body cannot be unpacked.
     #[error("the answer's compression is broken")]
     InvalidEncoding,
@@ -71,6 +74,9 @@ pub enum SendErrorKind {
     /// The request itself cannot be written.
     #[error("the request cannot be written: {0}")]
     BadRequest(&'static str),
+    /// The attempt could not be recorded beforehand, so it was not made.
+    #[error("it was not sent, because that could not be recorded first")]
+    NotRecorded(#[source] io::Error),
     /// The shared budget of this API family is used up for longer than the caller may wait.
     #[error("this API's quota is used up for another {} s", wait.as_secs().max(1))]
     QuotaExhausted {
@@ -178,8 +184,10 @@ impl SendError {
             Kind::Dns(_) | Kind::ConnectRefused | Kind::Connect(_) | Kind::Timeout { .. } => true,
             Kind::Reset | Kind::CutBody | Kind::InvalidEncoding | Kind::Protocol | Kind::QuotaExhausted { .. } => true,
             Kind::Proxy(cause) => matches!(cause, ProxyCause::Unreachable | ProxyCause::Broken),
-            Kind::Tls(_) | Kind::TooLarge { .. } | Kind::Redirect(_) => false,
-            Kind::BadUrl | Kind::PlainHttp | Kind::ForbiddenAddress | Kind::BadRequest(_) => false,
+            Kind::Tls(_) | Kind::TooLarge { .. } | Kind::Spool(_) | Kind::Redirect(_) => false,
+            Kind::BadUrl | Kind::PlainHttp | Kind::ForbiddenAddress | Kind::BadRequest(_) | Kind::NotRecorded(_) => {
+                false
+            }
         }
     }
 }
@@ -190,9 +198,9 @@ impl SendErrorKind {
             Self::Dns(_) | Self::ConnectRefused | Self::Connect(_) | Self::Tls(_) | Self::Proxy(_) => Delivery::NotSent,
             Self::Timeout { phase: TimeoutPhase::Connect, .. } => Delivery::NotSent,
             Self::BadUrl | Self::PlainHttp | Self::ForbiddenAddress | Self::BadRequest(_) => Delivery::NotSent,
-            Self::QuotaExhausted { .. } => Delivery::NotSent,
+            Self::QuotaExhausted { .. } | Self::NotRecorded(_) => Delivery::NotSent,
             Self::Timeout { .. } | Self::Reset | Self::CutBody | Self::TooLarge { .. } => Delivery::Unknown,
-            Self::InvalidEncoding | Self::Redirect(_) | Self::Protocol => Delivery::Unknown,
+            Self::InvalidEncoding | Self::Redirect(_) | Self::Protocol | Self::Spool(_) => Delivery::Unknown,
         }
     }
 
@@ -215,11 +223,13 @@ impl SendErrorKind {
                 "Try again; if it repeats, something between here and the service breaks the connection (proxy, firewall, VPN).".to_owned()
             }
             Self::TooLarge { .. } => "Ask for less at once, or raise the limit of the answer's size.".to_owned(),
+            Self::Spool(_) => "Make room in the temporary folder, or set TMPDIR to another.".to_owned(),
             Self::Redirect(_) => format!("Check the address of `{host}`: the service points elsewhere."),
             Self::BadUrl => "Give a full address such as `https://api.security.microsoft.com`.".to_owned(),
             Self::PlainHttp => "Write the address with https; http is only for 127.0.0.1, ::1 and localhost.".to_owned(),
             Self::ForbiddenAddress => "Give another address; only managed identity may use the metadata service.".to_owned(),
             Self::BadRequest(_) => "This is a mistake in the call's input: check it for control characters.".to_owned(),
+            Self::NotRecorded(_) => "Make room on the disk of the state folder, or name another folder.".to_owned(),
             Self::QuotaExhausted { wait } => format!("Try again in {} s.", wait.as_secs().max(1)),
             Self::Protocol => format!("Check that `{host}` is the service's own address and not another program's port."),
         }

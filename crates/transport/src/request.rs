@@ -1,6 +1,6 @@
 //! A request as callers write it: method, address, body, and what may be done with it in doubt.
 
-use std::fmt;
+use std::{fmt, io, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -21,9 +21,14 @@ pub struct Request {
     pub(crate) quota: Option<QuotaKey>,
     pub(crate) priority: Priority,
     pub(crate) body_bytes_max: Option<u64>,
+    /// Beyond so many bytes the answer's body goes to a file.
+    pub(crate) spool_above: Option<usize>,
+    /// Whether the service may take minutes for its answer.
+    pub(crate) is_long: bool,
     /// Whether a header or body carries a credential: such a request never follows a redirect to another origin.
     pub(crate) carries_credentials: bool,
     pub(crate) reach: Reach,
+    pub(crate) record: Option<Record>,
     /// Why the request cannot be sent at all; reported by the send, so that builders stay chains.
     pub(crate) defect: Option<&'static str>,
 }
@@ -54,6 +59,9 @@ pub enum Priority {
     /// Catching up with history.
     BackFill,
 }
+
+/// Makes durable that an attempt is about to leave.
+pub type Record = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
 
 /// A value of a form field, secret or not.
 pub enum FormValue<'a> {
@@ -91,8 +99,11 @@ impl Request {
             quota: None,
             priority: Priority::default(),
             body_bytes_max: None,
+            spool_above: None,
+            is_long: false,
             carries_credentials: false,
             reach: Reach::Ordinary,
+            record: None,
             defect: None,
         }
     }
@@ -214,10 +225,32 @@ impl Request {
         self
     }
 
+    /// Has `record` called before each attempt leaves, repeats included; where it fails, nothing is sent. After a crash the
+    /// last record is thus never older than the last attempt.
+    #[must_use]
+    pub fn recorded_by(mut self, record: Record) -> Self {
+        self.record = Some(record);
+        self
+    }
+
     /// Another bound for this answer's body than the transport's.
     #[must_use]
     pub fn body_bytes_max(mut self, bytes: u64) -> Self {
         self.body_bytes_max = Some(bytes);
+        self
+    }
+
+    /// Lets the answer's body go to a nameless temporary file when it is larger than this, so that memory stays small.
+    #[must_use]
+    pub fn spool_above(mut self, bytes: usize) -> Self {
+        self.spool_above = Some(bytes);
+        self
+    }
+
+    /// Waits for the answer as long as for a query, not as for an ordinary call.
+    #[must_use]
+    pub fn long(mut self) -> Self {
+        self.is_long = true;
         self
     }
 

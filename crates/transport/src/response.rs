@@ -1,11 +1,20 @@
 //! An answer: any status, whole body, bounded.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt,
+    fs::File,
+    io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write as _},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 use url::Url;
+
+use crate::error::SendErrorKind;
 
 /// What the service answered, whatever the status.
 #[derive(Clone)]
@@ -14,15 +23,66 @@ pub struct Response {
     pub status: StatusCode,
     /// All headers.
     pub headers: HeaderMap,
-    /// The whole body, decompressed.
+    /// The whole body, decompressed; empty where it went to a file.
     pub body: Bytes,
+    /// The body where it is larger than the request wanted in memory.
+    pub spool: Option<Spool>,
     /// The address that answered: after redirects another than the one that was asked.
     pub url: Url,
     /// From the start of the attempt to the end of the body.
     pub elapsed: Duration,
 }
 
+/// A body in a temporary file without a name: it is gone with the last handle.
+#[derive(Clone)]
+pub struct Spool(Arc<File>);
+
+pub(crate) struct SpoolWriter(BufWriter<File>);
+
+impl Spool {
+    /// Reads from the start, as often as wanted; one reading at a time.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn reader(&self) -> io::Result<impl Read> {
+        let mut file = self.0.try_clone()?;
+        file.seek(SeekFrom::Start(0))?;
+        let mut start = [0; 3];
+        let has_mark = file.read(&mut start)? == 3 && start == *b"\xef\xbb\xbf";
+        file.seek(SeekFrom::Start(if has_mark { 3 } else { 0 }))?;
+        Ok(BufReader::with_capacity(SPOOL_BUFFER_BYTES, file))
+    }
+}
+
+/// The writes go to the page cache: they are short enough for the thread of a task.
+impl SpoolWriter {
+    pub(crate) fn create() -> Result<Self, SendErrorKind> {
+        let file = tempfile::tempfile().map_err(SendErrorKind::Spool)?;
+        Ok(Self(BufWriter::with_capacity(SPOOL_BUFFER_BYTES, file)))
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), SendErrorKind> {
+        self.0.write_all(bytes).map_err(SendErrorKind::Spool)
+    }
+
+    pub(crate) fn finish(self) -> Result<Spool, SendErrorKind> {
+        let file = self.0.into_inner().map_err(|error| SendErrorKind::Spool(error.into_error()))?;
+        Ok(Spool(Arc::new(file)))
+    }
+}
+
 impl Response {
+    /// The body, wherever it is.
+    ///
+    /// # Errors
+    /// When the file of a large body cannot be read.
+    pub fn reader(&self) -> io::Result<Box<dyn Read + '_>> {
+        Ok(match &self.spool {
+            Some(spool) => Box::new(spool.reader()?),
+            None => Box::new(self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body)),
+        })
+    }
+
     /// Whether the status is 2xx.
     pub fn is_success(&self) -> bool {
         self.status.is_success()
@@ -74,6 +134,8 @@ impl fmt::Debug for Response {
     }
 }
 
+const SPOOL_BUFFER_BYTES: usize = 1 << 16;
+
 fn starts_with_ignoring_case(text: &[u8], prefix: &[u8]) -> bool {
     text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
@@ -91,6 +153,7 @@ mod tests {
             status: StatusCode::OK,
             headers,
             body: Bytes::from_static(body),
+            spool: None,
             url,
             elapsed: Duration::from_millis(3),
         }

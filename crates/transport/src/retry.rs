@@ -234,7 +234,7 @@ mod tests {
                     }
                     let (status, url) =
                         (StatusCode::from_u16(status).unwrap(), "https://api.example/".parse().unwrap());
-                    Ok(Response { status, headers, body: Bytes::new(), url, elapsed: Duration::ZERO })
+                    Ok(Response { status, headers, body: Bytes::new(), spool: None, url, elapsed: Duration::ZERO })
                 }
             }
         }

@@ -17,6 +17,8 @@ pub struct TransportSettings {
     pub first_byte_timeout: Duration,
     /// The whole attempt, body and redirects included.
     pub total_timeout: Duration,
+    /// Both of these for a request that asks a query of the service.
+    pub long_timeout: Duration,
     /// Bound of an answer's body after decompression; a request may set its own.
     pub body_bytes_max: u64,
     /// Sent as `User-Agent`.
@@ -31,6 +33,8 @@ impl Default for TransportSettings {
             connect_timeout: Duration::from_secs(10),
             first_byte_timeout: Duration::from_secs(60),
             total_timeout: Duration::from_secs(120),
+            // Defender for Endpoint lets a query run 200 s, the others 180 s (limits on the pages of advanced hunting).
+            long_timeout: Duration::from_secs(240),
             body_bytes_max: 32 << 20,
             user_agent: concat!("sortie/", env!("CARGO_PKG_VERSION")).to_owned(),
         }

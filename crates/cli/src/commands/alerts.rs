@@ -1,18 +1,20 @@
-//! `sortie alerts list|show|update|comment`.
+//! `sortie alerts list|show|update|comment|watch`.
 
 use clap::{Args, Subcommand};
-use sortie_defender::{Alert, AlertFilter, Change, Document};
+use sortie_defender::{Alert, AlertFilter, Change, Document, Watched};
 use sortie_model::AlertId;
 
 use super::{
     change::{ChangeArguments, classification, determination, severity, status},
-    incidents::{comment_text, severity_field, since, status_field},
+    incidents::{comment_text, severity_field, status_field},
     listing::PrintedList,
+    watch::{WatchArguments, watch},
 };
 use crate::{
-    context::Context,
+    context::{Context, TenantArguments},
     exit::{Exit, Problem},
     output::{Field, Format, Listing, OutputArguments, Tone, moment, properties, rows, say, visible},
+    times::since,
 };
 
 #[derive(Subcommand)]
@@ -25,6 +27,8 @@ pub(crate) enum Command {
     Update(UpdateArguments),
     /// Add a comment
     Comment(CommentArguments),
+    /// Print every alert that is new or changes, without losing or repeating one
+    Watch(WatchArguments),
 }
 
 #[derive(Args)]
@@ -56,6 +60,8 @@ pub(crate) struct ListArguments {
     /// At most so many
     #[arg(long, value_name = "COUNT")]
     limit: Option<u64>,
+    #[command(flatten)]
+    tenants: TenantArguments,
     #[command(flatten)]
     output: OutputArguments,
 }
@@ -102,6 +108,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
             let comment = Change { comment: Some(arguments.text), ..Change::default() };
             change(&arguments.id, comment, arguments.output, context).await
         }
+        Command::Watch(arguments) => watch(Watched::Alerts, arguments, context).await,
     }
 }
 
@@ -117,10 +124,9 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
         created_since: arguments.since.as_deref().map(|text| since(text, now)).transpose()?,
         updated_since: arguments.updated_since.as_deref().map(|text| since(text, now)).transpose()?,
     };
-    let session = context.session()?;
-    let pages = session.defender.alerts(&filter);
+    let sessions = context.sessions(arguments.tenants)?;
     let list = PrintedList { what: "alerts", columns: COLUMNS, fields: alert_fields, limit: arguments.limit };
-    list.print(pages, arguments.output.format(), context).await
+    list.print(&sessions, |session| Ok(session.defender.alerts(&filter)), arguments.output.format(), context).await
 }
 
 async fn change(id: &str, change: Change, output: OutputArguments, context: &Context) -> anyhow::Result<Exit> {

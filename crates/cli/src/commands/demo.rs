@@ -9,11 +9,14 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 use jiff::SignedDuration;
-use sortie_defender::{Api, Change, DefenderErrorKind, Incident, IncidentFilter, Status};
+use sortie_defender::{
+    ActionStatus, Api, Change, DefenderErrorKind, DeviceOrder, Hunt, HuntApi, Incident, IncidentFilter, Machine,
+    MachineAction, MachineFilter, Order, OrderKey, Status,
+};
 use sortie_emulator::{Emulator, EmulatorConfig};
 use sortie_identity::{Application, Audience, Cloud, Credential, EndpointVersion, Hosts, inspect};
 use sortie_model::{Secret, TenantId};
-use sortie_transport::{ProxySetting, Request, RetryPolicy, Transport, TransportSettings};
+use sortie_transport::{ProxySetting, Record, Request, RetryPolicy, Transport, TransportSettings};
 use url::Url;
 
 use super::{alerts::alert_line, incidents::incident_text};
@@ -23,7 +26,7 @@ use crate::{
     input::confirm,
     output::{Field, properties, rows, visible},
     registration::{Plan, Registrar},
-    roles::{Api as RoleApi, Purpose},
+    roles::{Api as RoleApi, Purpose, Reading, read_role},
     sign_in::{Browser, SignIn, SignInArguments},
 };
 
@@ -57,6 +60,17 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     } else {
         line("Left as it is.")?;
     }
+    let device = device_behind(&session, &worst).await?;
+    hunt(&session, &device).await?;
+    stage.hurry(context).await?;
+    let agreed = arguments.yes
+        || !std::io::stdin().is_terminal()
+        || confirm(&format!("Isolate {} and release it again?", device.label()), false)?;
+    if agreed {
+        contain(&session, &device, &worst, context).await?;
+    } else {
+        line("Left on the network.")?;
+    }
     missing_role(&session).await?;
     if let Some(path) = &arguments.evidence {
         let evidence = serde_json::json!({
@@ -65,6 +79,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
             "directory": stage.admin("/directory").await?,
             "clientId": session.application.client_id,
             "incident": worst.id,
+            "device": device.id,
         });
         std::fs::write(path, evidence.to_string()).with_context(|| format!("cannot write {}", path.display()))?;
     }
@@ -108,7 +123,14 @@ impl Stage {
         let token = sign_in.run(context).await?;
         line("administrator signed in (authorization code with PKCE)")?;
         let registrar = Registrar::new(&self.transport, &hosts.graph, &token.secret, &*context.clock);
-        let roles = Purpose::Write.roles().into_iter().filter(|role| role.api == RoleApi::Graph).collect();
+        let reading = Purpose::Write.roles().into_iter().filter(|role| role.api == RoleApi::Graph);
+        let roles = reading.chain(Purpose::Hunt.roles()).chain(
+            ["mde/Machine.Read.All", "mde/Machine.Isolate"].iter().filter_map(|name| match read_role(name) {
+                Reading::Exact(role) => Some(role),
+                _ => None,
+            }),
+        );
+        let roles = roles.collect();
         let plan = Plan { display_name: "Sortie demo".to_owned(), roles, multi_tenant: false, application: None };
         let mut told = Vec::new();
         let registration = registrar.register(&plan, |step| told.push(step.text)).await?;
@@ -138,6 +160,15 @@ impl Stage {
             "the simulated administrator cannot be told to accept: {}",
             response.text()
         );
+        Ok(())
+    }
+
+    /// Devices of the simulated company take an order up at once, so that nobody waits long.
+    async fn hurry(&self, context: &Context) -> anyhow::Result<()> {
+        let url = self.admin.join("/world/actions")?;
+        let request = Request::put(url).json(&serde_json::json!({ "start_s": 1, "run_s": 2 }));
+        let response = self.transport.call(request, &RetryPolicy::default(), &*context.clock).await?;
+        anyhow::ensure!(response.is_success(), "the simulated devices cannot be told to hurry: {}", response.text());
         Ok(())
     }
 
@@ -226,9 +257,80 @@ async fn act(session: &Session, worst: &Incident) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The device that the worst incident is about, else any that reports.
+async fn device_behind(session: &Session, worst: &Incident) -> anyhow::Result<Machine> {
+    let alerts = worst.alerts.as_deref().unwrap_or_default();
+    let named = alerts.iter().flat_map(|alert| &alert.evidence).find(|evidence| evidence.kind == "device");
+    if let Some(evidence) = named {
+        return Ok(session.defender.machine(&evidence.name).await?);
+    }
+    let mut pages = session.defender.machines(&MachineFilter::default())?;
+    while let Some(page) = pages.next().await? {
+        if let Some(machine) = page.iter().find_map(Machine::read) {
+            return Ok(machine);
+        }
+    }
+    let next = "Try another `--seed`.".to_owned();
+    Err(Problem { exit: Exit::Failure, what: "this seed's company has no device".to_owned(), next }.into())
+}
+
+async fn hunt(session: &Session, device: &Machine) -> anyhow::Result<()> {
+    heading(&format!("6  Hunt for more on {:<48}sortie hunt", visible(device.label())))?;
+    // A name is data: within the quotes of a query it must not end them.
+    let name = device.label().replace(['\'', '\\'], "");
+    let queries = [
+        format!(
+            "AlertEvidence | where DeviceName =~ '{name}' | join kind=inner AlertInfo on AlertId | summarize Alerts = dcount(AlertId) by Severity, ServiceSource | sort by Alerts"
+        ),
+        format!(
+            "DeviceProcessEvents | where DeviceName =~ '{name}' | summarize Runs = count(), Last = max(Timestamp) by FileName | top 5 by Runs"
+        ),
+    ];
+    for query in queries {
+        line(&format!("> {query}"))?;
+        let answer = session.defender.hunt(&Hunt { query, timespan: None, api: HuntApi::Graph }).await?;
+        let names: Vec<&str> = answer.columns().iter().map(|column| column.name.as_str()).collect();
+        let mut found = Vec::new();
+        answer.read(|row| {
+            let row = row.to_value();
+            found.push(answer.columns().iter().map(|column| Field::plain(column.cell(&row))).collect());
+            anyhow::Ok(())
+        })?;
+        line(&rows(&names, &found))?;
+        line(&format!("{} rows", answer.row_count()))?;
+    }
+    Ok(())
+}
+
+/// Isolates the device, watches it to the end, and gives it back.
+async fn contain(session: &Session, device: &Machine, worst: &Incident, context: &Context) -> anyhow::Result<()> {
+    heading(&format!(
+        "7  Isolate the device, and release it                              sortie device isolate {}",
+        device.label()
+    ))?;
+    let reason = format!("Incident {}", worst.id);
+    for what in [DeviceOrder::Isolate { selective: false }, DeviceOrder::Release] {
+        let moment = context.clock.now().to_string();
+        let key = OrderKey::derive(&["demo", &device.id.0, what.kind(), &moment]);
+        let order = Order { machine: device.id.clone(), what, reason: reason.clone(), key };
+        // Nothing outlives this process, the simulated device included: there is nothing to record.
+        let ordered = session.defender.order(&order, None, &(Arc::new(|| Ok(())) as Record)).await?;
+        let mut told = Ok(());
+        let tell = |action: &MachineAction| {
+            if told.is_ok() {
+                told = line(&format!("{}  {}", action.kind, action.status));
+            }
+        };
+        let ended = session.defender.await_action(ordered.action, ACTION_PATIENCE, tell).await?;
+        told?;
+        anyhow::ensure!(ended.status == ActionStatus::Succeeded, "the device did not do it: {}", ended.status);
+    }
+    Ok(())
+}
+
 /// The application has no role of Defender XDR: the same list through that API shows what this looks like.
 async fn missing_role(session: &Session) -> anyhow::Result<()> {
-    heading("6  What a missing role looks like                                   sortie incidents list --api xdr")?;
+    heading("8  What a missing role looks like                                   sortie incidents list --api xdr")?;
     let mut pages = session.defender.incidents(Api::Xdr, &IncidentFilter::default())?;
     let error = match pages.next().await {
         Err(error) if matches!(&*error.kind, DefenderErrorKind::Forbidden { .. }) => error,
@@ -247,6 +349,8 @@ fn next_steps() -> anyhow::Result<()> {
     line("sortie emulator              keep the simulated cloud running and try every command on it")?;
     line("sortie app register          do the same in your own tenant")?;
     line("sortie connection add NAME   or use an application that exists: tenant, client id, credential")?;
+    line("sortie incidents watch       every change as it happens, from a place that outlives the process")?;
+    line("sortie hunt QUERY            ask the tenant's own data")?;
     line("sortie check                 see what it may do, what is missing, and how to get it")
 }
 
@@ -263,3 +367,6 @@ fn line(text: &str) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// Far longer than the simulated devices take.
+const ACTION_PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

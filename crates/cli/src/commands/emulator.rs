@@ -17,6 +17,9 @@ pub(crate) struct Arguments {
     /// Another seed is another company and other intrusions
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// How many times the ordinary amount of events hunting finds: about 20,000 rows at 1
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    scale: u32,
     /// Plain http for the simulated services
     #[arg(long, default_value = "127.0.0.1:8400", value_name = "ADDRESS")]
     http: SocketAddr,
@@ -50,6 +53,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
     let emulator = Emulator::start(EmulatorConfig {
         seed: arguments.seed,
+        scale: arguments.scale,
         clock: clock(&arguments.clock)?,
         start: arguments.start,
         http: arguments.http,

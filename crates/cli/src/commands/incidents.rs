@@ -1,18 +1,19 @@
-//! `sortie incidents list|show|update`.
+//! `sortie incidents list|show|update|watch`.
 
 use clap::{Args, Subcommand, ValueEnum};
-use jiff::{SignedDuration, Timestamp};
-use sortie_defender::{Api, Document, Followed, Incident, IncidentFilter, Severity, Status};
+use sortie_defender::{Api, Document, Followed, Incident, IncidentFilter, Severity, Status, Watched};
 use sortie_model::IncidentId;
 
 use super::{
     change::{ChangeArguments, severity, status},
     listing::PrintedList,
+    watch::{WatchArguments, watch},
 };
 use crate::{
-    context::Context,
+    context::{Context, TenantArguments},
     exit::{Exit, Problem},
     output::{Field, Format, Listing, OutputArguments, Tone, moment, properties, rows, say, visible},
+    times::since,
 };
 
 #[derive(Subcommand)]
@@ -23,6 +24,19 @@ pub(crate) enum Command {
     Show(ShowArguments),
     /// Change status, person, classification, determination or tags, or add a comment
     Update(UpdateArguments),
+    /// Print every incident that is new or changes, without losing or repeating one
+    Watch(IncidentWatchArguments),
+}
+
+#[derive(Args)]
+pub(crate) struct IncidentWatchArguments {
+    #[command(flatten)]
+    api: ApiArgument,
+    /// Bring the alerts along
+    #[arg(long)]
+    with_alerts: bool,
+    #[command(flatten)]
+    watch: WatchArguments,
 }
 
 #[derive(Args)]
@@ -50,6 +64,8 @@ pub(crate) struct ListArguments {
     /// At most so many
     #[arg(long, value_name = "COUNT")]
     limit: Option<u64>,
+    #[command(flatten)]
+    tenants: TenantArguments,
     #[command(flatten)]
     output: OutputArguments,
 }
@@ -107,6 +123,14 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::List(arguments) => list(arguments, context).await,
         Command::Show(arguments) => show(arguments, context).await,
         Command::Update(arguments) => update(arguments, context).await,
+        Command::Watch(arguments) => {
+            let watched = match (arguments.api.api(), arguments.with_alerts) {
+                (Api::Xdr, _) => Watched::XdrIncidents,
+                (Api::Graph, true) => Watched::IncidentsWithAlerts,
+                (Api::Graph, false) => Watched::Incidents,
+            };
+            watch(watched, arguments.watch, context).await
+        }
     }
 }
 
@@ -118,12 +142,18 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
         assigned_to: arguments.assigned_to,
         created_since: arguments.since.as_deref().map(|text| since(text, now)).transpose()?,
         updated_since: arguments.updated_since.as_deref().map(|text| since(text, now)).transpose()?,
+        updated_before: None,
         with_alerts: arguments.with_alerts,
     };
-    let session = context.session()?;
-    let pages = session.defender.incidents(arguments.api.api(), &filter)?;
+    let sessions = context.sessions(arguments.tenants)?;
     let list = PrintedList { what: "incidents", columns: COLUMNS, fields: incident_fields, limit: arguments.limit };
-    list.print(pages, arguments.output.format(), context).await
+    list.print(
+        &sessions,
+        |session| session.defender.incidents(arguments.api.api(), &filter),
+        arguments.output.format(),
+        context,
+    )
+    .await
 }
 
 async fn show(arguments: ShowArguments, context: &Context) -> anyhow::Result<Exit> {
@@ -238,31 +268,6 @@ pub(crate) fn status_field(status: Option<&Status>) -> Field {
     Field::toned(status, tone)
 }
 
-/// An instant, or a span before now: `30m`, `24h`, `7d`, `2w`.
-pub(crate) fn since(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
-    let wrong = || {
-        Problem::usage(
-            format!("`{text}` is no time"),
-            "Write 30m, 24h, 7d, 2w, or an instant such as 2026-11-22T03:00:00Z.",
-        )
-    };
-    let text = text.trim();
-    if let Ok(at) = text.parse() {
-        return Ok(at);
-    }
-    let unit = text.chars().last().and_then(|unit| match unit {
-        'm' => Some(60),
-        'h' => Some(3_600),
-        'd' => Some(86_400),
-        'w' => Some(7 * 86_400),
-        _ => None,
-    });
-    let seconds = unit
-        .and_then(|unit: i64| text[..text.len() - 1].trim().parse::<u32>().ok().map(|count| unit * i64::from(count)));
-    let seconds = seconds.ok_or_else(wrong)?;
-    now.checked_sub(SignedDuration::from_secs(seconds)).map_err(|_| wrong().into())
-}
-
 fn incident_id(text: &str) -> anyhow::Result<IncidentId> {
     let digits = text.trim().trim_start_matches('#');
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -277,21 +282,6 @@ const COLUMNS: &[&str] = &["id", "severity", "status", "created", "updated", "as
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_time_is_an_instant_or_a_span_before_now() {
-        let now: Timestamp = "2026-11-22T03:00:00Z".parse().unwrap();
-        #[track_caller]
-        fn check(text: &str, now: Timestamp, expected: Option<&str>) {
-            assert_eq!(since(text, now).ok(), expected.map(|at| at.parse().unwrap()), "{text}");
-        }
-        check("24h", now, Some("2026-11-21T03:00:00Z"));
-        check(" 7d ", now, Some("2026-11-15T03:00:00Z"));
-        check("2026-01-01T00:00:00Z", now, Some("2026-01-01T00:00:00Z"));
-        for wrong in ["", "d", "7", "-7d", "7y", "yesterday", "7ü", "4294967295w"] {
-            check(wrong, now, None);
-        }
-    }
 
     #[test]
     fn an_incident_number_is_digits() {

@@ -1,5 +1,6 @@
 //! One file for each command: its arguments and what it does.
 
+mod actions;
 mod alerts;
 mod app;
 mod change;
@@ -7,11 +8,15 @@ mod check;
 mod completions;
 mod connection;
 mod demo;
+mod devices;
 mod emulator;
 mod explain;
+mod hunt;
 mod incidents;
+mod indicators;
 mod listing;
 mod token;
+mod watch;
 mod which_access;
 
 use clap::Subcommand;
@@ -32,12 +37,23 @@ pub(crate) enum Command {
     Check(check::Arguments),
     /// Acquire a token and look into it, prove it, or print the request for it
     Token(token::Arguments),
-    /// List, show and change incidents
+    /// List, show, change and watch incidents
     #[command(subcommand, visible_alias = "incident")]
     Incidents(incidents::Command),
-    /// List, show and change alerts
+    /// List, show, change and watch alerts
     #[command(subcommand, visible_alias = "alert")]
     Alerts(alerts::Command),
+    /// List and show devices, and give them orders: isolate, release, scan and so on
+    #[command(subcommand, visible_alias = "device")]
+    Devices(devices::Command),
+    /// List, show and cancel the orders to devices
+    #[command(subcommand, visible_alias = "action")]
+    Actions(actions::Command),
+    /// List, add and remove indicators: files, addresses and domains to block or allow
+    #[command(subcommand, visible_alias = "indicator")]
+    Indicators(indicators::Command),
+    /// Run an advanced hunting query
+    Hunt(hunt::Arguments),
     /// Explain an error code of Entra: who must act and what to do
     Explain(explain::Arguments),
     /// Find out which way of access fits: daemon, on behalf of a user, or partner
@@ -58,6 +74,10 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Token(arguments) => token::run(arguments, context).await,
         Command::Incidents(command) => incidents::run(command, context).await,
         Command::Alerts(command) => alerts::run(command, context).await,
+        Command::Devices(command) => devices::run(command, context).await,
+        Command::Actions(command) => actions::run(command, context).await,
+        Command::Indicators(command) => indicators::run(command, context).await,
+        Command::Hunt(arguments) => hunt::run(arguments, context).await,
         Command::Explain(arguments) => explain::run(&arguments),
         Command::WhichAccess(arguments) => which_access::run(&arguments),
         Command::Emulator(arguments) => emulator::run(arguments, context).await,

@@ -259,6 +259,7 @@ fn response(status: u16, body: &[u8]) -> Response {
         status: StatusCode::from_u16(status).unwrap(),
         headers: sortie_transport::HeaderMap::new(),
         body: body.to_vec().into(),
+        spool: None,
         url: "https://graph.microsoft.com/".parse().unwrap(),
         elapsed: Duration::ZERO,
     }

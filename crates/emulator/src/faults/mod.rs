@@ -1,15 +1,17 @@
 //! Faults on order: which calls go wrong, how, and how often it happened.
 
 mod alter;
+mod between;
 
 use std::{collections::HashSet, sync::Mutex};
 
 pub(crate) use alter::alter;
+pub(crate) use between::between_pages;
 use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::world::chance;
+use crate::{hunting, world::chance};
 
 /// A fault as the admin API takes it. It hits calls that match all of `service`, `method`, `route`, `app_id`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -34,10 +36,12 @@ pub(crate) struct FaultOrder {
     /// Retry-After of `too_many_requests` and `server_error` as it goes over the wire; `null` sends none.
     #[serde(default = "one_second")]
     pub retry_after: Option<RetryAfter>,
-    /// Of `slow`, in real milliseconds.
+    /// Of `slow`, and between the effect and its lost answer, in real milliseconds.
     pub delay_ms: Option<u64>,
     /// Of `foreign_next_link`: scheme and host.
     pub host: Option<String>,
+    /// Of `cpu_quota`, `late_action_listing`, and of a lost answer to an order whose action is listed late, in the cloud's seconds.
+    pub seconds: Option<i64>,
 }
 
 /// What goes wrong.
@@ -74,6 +78,32 @@ pub(crate) enum FaultKind {
     ExpandFails,
     /// `content-encoding: gzip` before a body that is none.
     BadGzip,
+    /// An accepted machine action is missing in the list for `seconds`.
+    LateActionListing,
+    /// The call does its work, and the caller gets a 503.
+    FailsAfterEffect,
+    /// The call does its work, and the connection is dropped without an answer.
+    ResetAfterEffect,
+    /// 400, as if the same order were already open.
+    ActiveRequestAlreadyExists,
+    /// A query of hunting runs out of time.
+    HuntingTimeout,
+    /// A query of hunting finds more than may be answered.
+    ResultTooLarge,
+    /// The tenant's share of processing is used up for `seconds`, 15 minutes unless told.
+    CpuQuota,
+    /// After a page was answered, its first alert changes.
+    AlertUpdatedBetweenPages,
+    /// After a page was answered, an incident that was not on it becomes part of the page's first.
+    IncidentMergedBetweenPages,
+}
+
+/// Tells the service that the action of this call shows up late.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LateListing {
+    pub seconds: i64,
+    /// To be counted when an action was begun; `None` where the fault is counted for its answer.
+    pub fault: Option<u64>,
 }
 
 /// Header value given as a number or as a text.
@@ -220,6 +250,9 @@ impl Active {
             && order.route.as_ref().is_none_or(|route| glob(route, target.path))
             && (order.kind != FaultKind::ExpandFails || expands)
             && (order.kind != FaultKind::TokenExpired || target.has_token)
+            && (!order.kind.needs_effect() || target.method != Method::GET)
+            && (!order.kind.is_of_hunting() || hunting::is_route(target.path))
+            && (!order.kind.is_between_pages() || target.method == Method::GET)
     }
 
     fn is_due(&mut self, seed: u64) -> bool {
@@ -234,6 +267,22 @@ impl Active {
 }
 
 impl FaultKind {
+    /// Happens to calls that change something.
+    fn needs_effect(self) -> bool {
+        let after = matches!(self, Self::FailsAfterEffect | Self::ResetAfterEffect);
+        after || matches!(self, Self::LateActionListing | Self::ActiveRequestAlreadyExists)
+    }
+
+    /// Happens to queries of hunting.
+    fn is_of_hunting(self) -> bool {
+        matches!(self, Self::HuntingTimeout | Self::ResultTooLarge | Self::CpuQuota)
+    }
+
+    /// Changes the world after a list was answered.
+    pub(crate) fn is_between_pages(self) -> bool {
+        matches!(self, Self::AlertUpdatedBetweenPages | Self::IncidentMergedBetweenPages)
+    }
+
     /// Needs an answer with something to change in it.
     pub(crate) fn changes_answers(self) -> bool {
         matches!(
@@ -248,6 +297,11 @@ impl FaultKind {
                 | Self::DuplicateItem
                 | Self::LateIndex
                 | Self::CutBody
+                | Self::LateActionListing
+                | Self::FailsAfterEffect
+                | Self::ResetAfterEffect
+                | Self::AlertUpdatedBetweenPages
+                | Self::IncidentMergedBetweenPages
         )
     }
 }

@@ -169,7 +169,7 @@ impl Call {
 }
 
 /// Body text of a refused caller; the wording of a missing role is the live one (wazuh/wazuh-documentation issue 7300).
-fn refusal(exchange: &Exchange, denied: &Denied) -> Response {
+pub(crate) fn refusal(exchange: &Exchange, denied: &Denied) -> Response {
     match denied {
         Denied::MissingRole { required, held } => {
             let (required, held) = (required.join(","), held.join(","));

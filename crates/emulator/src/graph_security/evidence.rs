@@ -3,12 +3,18 @@
 use serde_json::{Map, Value, json};
 
 use super::view::Members;
-use crate::world::{Account, Clue, Device, Evidence, FileFacts, MessageFacts, ProcessFacts, Term};
+use crate::world::{Account, Clue, Device, Evidence, FileFacts, MessageFacts, ProcessFacts, Term, Ticks};
 
-pub(super) fn evidence_json(evidence: &Evidence<'_>, members: Members) -> Value {
+/// `now` decides what a device's health is.
+pub(super) fn evidence_json(evidence: &Evidence<'_>, members: Members, now: Ticks) -> Value {
     let base = Base { evidence, members };
     match &evidence.clue {
-        Clue::Device { device, user } => base.with("deviceEvidence", device_fields(device, user)),
+        Clue::Device { device, user } => {
+            let mut fields = device_fields(device, user, now);
+            let tags = evidence.tags.iter().copied().chain(device.state.tags.iter().map(String::as_str));
+            fields["tags"] = tags.collect();
+            base.with("deviceEvidence", fields)
+        }
         Clue::User(account) => {
             base.with("userEvidence", json!({ "stream": null, "userAccount": account_json(account) }))
         }
@@ -229,7 +235,7 @@ fn network_evidence(base: &Base<'_, '_>) -> Value {
     }
 }
 
-fn device_fields(device: &Device, user: &Account) -> Value {
+fn device_fields(device: &Device, user: &Account, now: Ticks) -> Value {
     json!({
         "firstSeenDateTime": device.first_seen.to_string(),
         "mdeDeviceId": device.machine_id,
@@ -241,11 +247,11 @@ fn device_fields(device: &Device, user: &Account) -> Value {
         "osPlatform": device.os_platform,
         "osBuild": device.os_build,
         "version": device.version,
-        "healthStatus": "active",
-        "riskScore": if device.is_server { "high" } else { "medium" },
+        "healthStatus": device.health(now).graph(),
+        "riskScore": device.state.risk.map_or("none", Term::graph),
         "rbacGroupId": device.group_id,
         "rbacGroupName": device.group_name,
-        "onboardingStatus": "onboarded",
+        "onboardingStatus": if device.state.offboarded.is_some() { "canBeOnboarded" } else { "onboarded" },
         "defenderAvStatus": if device.os_platform == "Linux" { "notSupported" } else { "updated" },
         "lastIpAddress": device.ip,
         "lastExternalIpAddress": "203.0.113.1",

@@ -7,6 +7,7 @@ mod incidents;
 mod lists;
 mod view;
 
+pub(crate) use answer::refusal;
 use axum::{
     Router,
     routing::{get, post},

@@ -21,6 +21,7 @@ pub(crate) enum Kind {
     Enumeration(fn(&str) -> bool),
     Instant,
     Number,
+    Boolean,
     TextList,
 }
 
@@ -31,6 +32,7 @@ pub(crate) enum Cell<'a> {
     Text(Cow<'a, str>),
     Instant(Ticks),
     Number(f64),
+    Boolean(bool),
     TextList(Vec<&'a str>),
 }
 
@@ -73,6 +75,7 @@ impl<'a> Cell<'a> {
             (_, Self::Null) => Ordering::Greater,
             (Self::Instant(a), Self::Instant(b)) => a.cmp(b),
             (Self::Number(a), Self::Number(b)) => a.total_cmp(b),
+            (Self::Boolean(a), Self::Boolean(b)) => a.cmp(b),
             (Self::Text(a), Self::Text(b)) => a.cmp(b),
             _ => Ordering::Equal,
         }
@@ -199,6 +202,7 @@ impl Operator {
             (Cell::Text(text), Literal::Text(other)) => Some(folded(text).cmp(&folded(other))),
             (Cell::Instant(instant), Literal::Instant(other)) => Some(instant.cmp(other)),
             (Cell::Number(number), Literal::Number(other)) => number.partial_cmp(other),
+            (Cell::Boolean(is), Literal::Boolean(other)) => Some(is.cmp(other)),
             _ => None,
         };
         match self {
@@ -249,6 +253,7 @@ impl Kind {
             Self::Text | Self::Enumeration(_) => "Edm.String",
             Self::Instant => "Edm.DateTimeOffset",
             Self::Number => "Edm.Int32",
+            Self::Boolean => "Edm.Boolean",
             Self::TextList => "Collection(Edm.String)",
         }
     }
@@ -267,6 +272,7 @@ fn fits(kind: Kind, operator: Operator, literal: &Literal) -> Result<(), FilterE
         (Kind::Text, Literal::Text(_) | Literal::Null)
         | (Kind::Enumeration(_), Literal::Null)
         | (Kind::Instant, Literal::Instant(_) | Literal::Null)
+        | (Kind::Boolean, Literal::Boolean(_) | Literal::Null)
         | (Kind::Number, Literal::Number(_) | Literal::Null) => Ok(()),
         _ => Err(types(kind.edm(), literal.edm(), operator.name())),
     }

@@ -7,6 +7,6 @@ mod lexer;
 mod parser;
 mod query;
 
-pub(crate) use filter::{Cell, Kind, Property};
+pub(crate) use filter::{Cell, Filter, Kind, Property};
 pub use parser::{FilterError, ParsedFilter, parse_odata_filter};
 pub(crate) use query::{Query, QueryError};

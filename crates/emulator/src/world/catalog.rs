@@ -529,3 +529,11 @@ pub(crate) static SENTINEL_RULE: AlertKind = AlertKind {
     traces: &[Trace::User, Trace::Ip, Trace::AzureResource],
     ..NONE
 };
+/// Its words are those of the caller.
+pub(crate) static CREATED_BY_CALLER: AlertKind = AlertKind {
+    title: "Reported event on {device}",
+    description: "A caller reported an event on {device}.",
+    detection: DetectionSource::CustomDetection,
+    traces: &[Trace::Device, Trace::User],
+    ..NONE
+};

@@ -2,6 +2,7 @@
 
 use super::{
     dice::{Dice, part},
+    machine::MachineState,
     ticks::Ticks,
 };
 
@@ -52,6 +53,8 @@ pub(crate) struct Device {
     /// Index into `Company::people`.
     pub owner: usize,
     pub vm_id: String,
+    /// What orders, people and its own fate have made of it.
+    pub state: MachineState,
 }
 
 impl Company {
@@ -114,6 +117,7 @@ fn equip(dice: &mut Dice, domain: &str, nt_domain: &str, start: Ticks) -> Vec<De
                 first_seen: Ticks(start.plus_s(-dice.between(40, 700) * 86_400).0 + dice.between(0, 9_999_999)),
                 owner: (index * 7 + 3) % PEOPLE_COUNT,
                 vm_id: dice.guid(),
+                state: MachineState::default(),
             }
         })
         .collect()

@@ -18,6 +18,32 @@ impl Alert {
         traces.enumerate().map(|(index, trace)| scene.evidence(*trace, index)).collect()
     }
 
+    /// The program that it is about: as a file, as the image of a process, or both.
+    pub(crate) fn file(&self) -> Option<FileFacts> {
+        let shows = |trace: &Trace| matches!(trace, Trace::File | Trace::Process | Trace::Malware);
+        let tool = self.kind.tool?;
+        self.kind.traces.iter().any(shows).then(|| tool_file(tool, self.cast))
+    }
+
+    /// Addresses that it shows: the attacker's, and the device's where it talks to that one.
+    pub(crate) fn addresses(&self, company: &Company) -> Vec<String> {
+        let talks = self.kind.traces.contains(&Trace::Connection);
+        let mut addresses = Vec::new();
+        if talks || self.kind.traces.contains(&Trace::Ip) || self.kind.traces.contains(&Trace::Dns) {
+            addresses.push(attacker_ip(self.cast));
+        }
+        if talks {
+            addresses.push(company.devices[usize::from(self.device)].ip.clone());
+        }
+        addresses
+    }
+
+    /// The attacker's domain, where a link or a lookup shows it.
+    pub(crate) fn domain(&self) -> Option<String> {
+        let shows = |trace: &Trace| matches!(trace, Trace::Url | Trace::Dns);
+        self.kind.traces.iter().any(shows).then(|| attacker_domain(self.cast))
+    }
+
     /// The devices that take part.
     pub(crate) fn devices<'a>(&self, company: &'a Company) -> Vec<&'a Device> {
         let shown = self.kind.traces.contains(&Trace::Device);
@@ -105,7 +131,7 @@ impl<'a> Scene<'a, '_> {
             Trace::Process => Clue::Process(Box::new(self.process(dice))),
             Trace::Malware => {
                 let name = self.alert.kind.family.unwrap_or("Unnamed");
-                Clue::Malware { name, category: self.alert.kind.category, file: self.file(), machine_id }
+                Clue::Malware { name, category: self.alert.category(), file: self.file(), machine_id }
             }
             Trace::RegistryKey => Clue::RegistryKey { hive: "HKEY_CURRENT_USER", key: RUN_KEY },
             Trace::RegistryValue => {
@@ -209,16 +235,12 @@ impl<'a> Scene<'a, '_> {
         Clue::Ip { address: self.attacker_ip(), country, city }
     }
 
-    /// From the ranges for documentation (RFC 5737), the same for all alerts of one intrusion.
     fn attacker_ip(&self) -> String {
-        let mut cast = Dice::new(&[self.alert.cast, 2]);
-        format!("{}.{}", cast.pick(&["192.0.2", "198.51.100", "203.0.113"]), cast.between(2, 250))
+        attacker_ip(self.alert.cast)
     }
 
     fn attacker_domain(&self) -> String {
-        let mut cast = Dice::new(&[self.alert.cast, 6]);
-        let (first, second) = (*cast.pick(LURE_FIRST), *cast.pick(LURE_SECOND));
-        format!("{first}-{second}.test")
+        attacker_domain(self.alert.cast)
     }
 
     fn url(&self) -> String {
@@ -292,18 +314,43 @@ impl<'a> Scene<'a, '_> {
     }
 }
 
+/// From the ranges for documentation (RFC 5737), the same for all alerts of one intrusion.
+fn attacker_ip(cast: u64) -> String {
+    let mut cast = Dice::new(&[cast, 2]);
+    format!("{}.{}", cast.pick(&["192.0.2", "198.51.100", "203.0.113"]), cast.between(2, 250))
+}
+
+fn attacker_domain(cast: u64) -> String {
+    let mut cast = Dice::new(&[cast, 6]);
+    let (first, second) = (*cast.pick(LURE_FIRST), *cast.pick(LURE_SECOND));
+    format!("{first}-{second}.test")
+}
+
 fn tool_file(tool: &Tool, cast: u64) -> FileFacts {
-    // A program of the vendor has the same hash everywhere; an attacker's is built anew for each intrusion.
-    let build = if tool.publisher.is_some() { part(tool.file) } else { mix(&[cast, part(tool.file)]) };
+    // An attacker's program is built anew for each intrusion.
+    match tool.publisher {
+        Some(publisher) => vendor_file(tool.file, tool.folder, tool.size, publisher),
+        None => {
+            FileFacts { publisher: None, ..built(mix(&[cast, part(tool.file)]), tool.file, tool.folder, tool.size) }
+        }
+    }
+}
+
+/// A program that somebody publishes: its hashes are the same wherever it runs.
+pub(crate) fn vendor_file(name: &str, folder: &str, size: i64, publisher: &'static str) -> FileFacts {
+    FileFacts { publisher: Some(publisher), ..built(part(name), name, folder, size) }
+}
+
+fn built(build: u64, name: &str, folder: &str, size: i64) -> FileFacts {
     let mut dice = Dice::new(&[build]);
     FileFacts {
-        name: tool.file.to_owned(),
-        path: tool.folder.to_owned(),
+        name: name.to_owned(),
+        path: folder.to_owned(),
         sha1: Some(dice.hex(40)),
         sha256: Some(dice.hex(64)),
         md5: Some(dice.hex(32)),
-        size: tool.size,
-        publisher: tool.publisher,
+        size,
+        publisher: None,
     }
 }
 

@@ -6,9 +6,15 @@ use std::{
 };
 
 use super::{
-    catalog::AlertKind,
+    action::MachineAction,
+    action_course::Pace,
+    catalog::{AlertKind, Trace},
     company::Company,
     dice::{Dice, mix, part},
+    indicator::Indicators,
+    investigation::OrderedInvestigation,
+    library::LibraryFile,
+    log::{Event, Happening},
     story::{self, Step},
     terms::{AlertStatus, Classification, Determination, IncidentStatus, InvestigationState, ServiceSource, Severity},
     ticks::Ticks,
@@ -74,7 +80,20 @@ pub(crate) struct Alert {
     pub determination: Determination,
     pub assigned_to: Option<String>,
     pub comments: Vec<Comment>,
+    /// What orders have made of its investigation, and that one's number; `None`: as it was drawn.
+    pub investigation: Option<(InvestigationState, Option<u64>)>,
+    /// In whose words it speaks, where a caller created it.
+    pub custom: Option<Box<CustomWords>>,
     pub real: bool,
+}
+
+/// What a caller says of an alert that it creates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CustomWords {
+    pub title: String,
+    pub description: String,
+    pub recommended: String,
+    pub category: &'static str,
 }
 
 /// What a new alert is made from.
@@ -107,6 +126,14 @@ pub(crate) struct World {
     now: Ticks,
     snapshots: VecDeque<(u64, Arc<[u32]>)>,
     snapshot_count: u64,
+    /// Oldest first.
+    pub(super) actions: Vec<MachineAction>,
+    pub(crate) pace: Pace,
+    pub(super) library: Vec<LibraryFile>,
+    pub(super) investigations: Vec<OrderedInvestigation>,
+    pub(super) indicators: Indicators,
+    pub(super) events: Vec<Event>,
+    pub(super) risks_are_stale: bool,
 }
 
 impl World {
@@ -126,7 +153,15 @@ impl World {
             now: start,
             snapshots: VecDeque::new(),
             snapshot_count: 0,
+            actions: Vec::new(),
+            pace: Pace::default(),
+            library: Vec::new(),
+            investigations: Vec::new(),
+            indicators: Indicators::default(),
+            events: Vec::new(),
+            risks_are_stale: true,
         };
+        world.stock_library();
         world.advance(start);
         world
     }
@@ -147,10 +182,16 @@ impl World {
             let ((at, _), step) = entry.remove_entry();
             story::play(self, at, step);
         }
+        self.weigh_risks();
     }
 
     pub(crate) fn now(&self) -> Ticks {
         self.now
+    }
+
+    /// Draws that this world's seed and the parts decide, for views of it that hold more than the story.
+    pub(crate) fn dice(&self, parts: &[u64]) -> Dice {
+        Dice::new(&[self.seed, mix(parts)])
     }
 
     /// Visible incidents, newest first.
@@ -234,7 +275,7 @@ impl World {
     }
 
     /// Raises an alert in an incident, or in the one that this was merged into.
-    pub(super) fn raise(&mut self, incident: u64, at: Ticks, plan: AlertPlan) {
+    pub(super) fn raise(&mut self, incident: u64, at: Ticks, plan: AlertPlan) -> u32 {
         let incident = self.final_target(incident);
         let position = u32::try_from(self.alerts.len()).expect("alerts are bounded far below four billion");
         let seed = mix(&[self.seed, u64::from(position), 11]);
@@ -261,14 +302,19 @@ impl World {
             determination: Determination::Unknown,
             assigned_to: None,
             comments: Vec::new(),
+            investigation: None,
+            custom: None,
             real: plan.real,
         };
         self.alert_positions.insert(alert.id.clone(), position);
-        let Some(target) = self.incident_mut(incident) else { return };
+        let target = self.incident_mut(incident).expect("an alert is only raised in an incident that exists");
         target.alerts.push(position);
         target.severity = target.severity.max(alert.severity);
         target.updated = target.updated.max(at);
         self.alerts.push(alert);
+        self.risks_are_stale = true;
+        self.note(at, Happening::AlertRaised { alert: position });
+        position
     }
 
     /// Follows merges to the incident that is still its own.
@@ -322,11 +368,20 @@ impl Alert {
     }
 
     pub(crate) fn title(&self, company: &Company) -> String {
-        self.fill(self.kind.title, company)
+        self.custom.as_ref().map_or_else(|| self.fill(self.kind.title, company), |words| words.title.clone())
     }
 
     pub(crate) fn description(&self, company: &Company) -> String {
-        self.fill(self.kind.description, company)
+        let words = self.custom.as_ref().map(|words| words.description.clone());
+        words.unwrap_or_else(|| self.fill(self.kind.description, company))
+    }
+
+    pub(crate) fn recommended(&self) -> &str {
+        self.custom.as_ref().map_or(self.kind.recommended, |words| &words.recommended)
+    }
+
+    pub(crate) fn category(&self) -> &'static str {
+        self.custom.as_ref().map_or(self.kind.category, |words| words.category)
     }
 
     fn fill(&self, text: &str, company: &Company) -> String {
@@ -342,7 +397,15 @@ impl Alert {
         Dice::new(&[part(self.kind.title)]).guid()
     }
 
+    /// Seen on a device of the company.
+    pub(crate) fn is_on_device(&self) -> bool {
+        self.kind.traces.contains(&Trace::Device)
+    }
+
     pub(crate) fn investigation_state(&self) -> InvestigationState {
+        if let Some((state, _)) = self.investigation {
+            return state;
+        }
         let mut dice = Dice::new(&[self.seed, 12]);
         match self.kind.service {
             ServiceSource::Endpoint | ServiceSource::Office365 if self.status == AlertStatus::Resolved => {
@@ -361,6 +424,9 @@ impl Alert {
 
     /// Number of the automated investigation, where there is one.
     pub(crate) fn investigation_id(&self) -> Option<u64> {
+        if let Some((_, Some(id))) = self.investigation {
+            return Some(id);
+        }
         let started = matches!(
             self.investigation_state(),
             InvestigationState::Running

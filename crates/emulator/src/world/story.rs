@@ -1,10 +1,12 @@
 //! What happens in a simulated company, day by day: intrusions that unfold, and noise.
 
 use super::{
+    action_course::Turn,
     catalog::{self, AlertKind},
     company::{DEVICE_COUNT, PEOPLE_COUNT},
     dice::{Dice, mix},
     incident::{AlertPlan, Comment, World},
+    log::Happening,
     terms::{AlertStatus, Classification, Determination, IncidentStatus},
     ticks::Ticks,
 };
@@ -18,6 +20,8 @@ pub(super) enum Step {
     Triage { thread: u64, to: &'static str, comment: &'static str },
     Escalate { thread: u64 },
     Resolve { thread: u64, classification: Classification, determination: Determination },
+    Act { action: usize, turn: Turn },
+    Conclude { investigation: u64 },
 }
 
 /// An incident that reads find only later than its own times say.
@@ -56,6 +60,20 @@ impl World {
         id
     }
 
+    /// Adds incidents whose creations and last updates, and those of their alerts, are one and the same instant.
+    pub(crate) fn generate_at_once(&mut self, count: usize) -> Vec<u64> {
+        let (ids, now) = (self.generate(count, 0), self.now());
+        for id in &ids {
+            let Some(incident) = self.incident_mut(*id) else { continue };
+            // Created and updated now, as a spread of zero has it; only the alerts lie somewhat around it.
+            for position in incident.alerts.clone() {
+                let alert = &mut self.alerts[position as usize];
+                (alert.created, alert.updated) = (now, now);
+            }
+        }
+        ids
+    }
+
     fn generate_one(&mut self, dice: &mut Dice, at: Ticks) -> u64 {
         let noise = dice.pick(NOISE);
         let id = self.open(noise.title, at, None, noise.what);
@@ -65,7 +83,7 @@ impl World {
         id
     }
 
-    fn schedule(&mut self, at: Ticks, step: Step) {
+    pub(super) fn schedule(&mut self, at: Ticks, step: Step) {
         self.step_count += 1;
         self.pending.insert((at, self.step_count), step);
     }
@@ -120,6 +138,8 @@ pub(super) fn play(world: &mut World, at: Ticks, step: Step) {
         Step::Resolve { thread, classification, determination } => {
             resolve(world, thread, at, classification, determination);
         }
+        Step::Act { action, turn } => world.act(at, action, turn),
+        Step::Conclude { investigation } => world.conclude(at, investigation),
     }
 }
 
@@ -135,8 +155,10 @@ fn triage(world: &mut World, thread: u64, at: Ticks, to: &'static str, comment: 
         incident.status = IncidentStatus::InProgress;
         incident.assigned_to = Some(analyst.clone());
         incident.comments.push(Comment { text: comment.to_owned(), by: analyst.clone(), at });
-        incident.modified_by = analyst;
+        incident.modified_by.clone_from(&analyst);
         incident.updated = incident.updated.max(at);
+        let incident = incident.id;
+        world.note(at, Happening::IncidentChanged { incident, by: analyst });
     }
 }
 
@@ -147,7 +169,11 @@ fn resolve(world: &mut World, thread: u64, at: Ticks, class: Classification, det
     incident.determination = determination;
     incident.modified_by = "Automation".to_owned();
     incident.updated = incident.updated.max(at);
-    for position in incident.alerts.clone() {
+    let (id, positions) = (incident.id, incident.alerts.clone());
+    world.risks_are_stale = true;
+    world.note(at, Happening::IncidentChanged { incident: id, by: "Automation".to_owned() });
+    for position in positions {
+        world.note(at, Happening::AlertChanged { alert: position, by: "Automation".to_owned() });
         let alert = &mut world.alerts[position as usize];
         alert.status = AlertStatus::Resolved;
         alert.classification = class;

@@ -147,6 +147,7 @@ terms! {
         Queued: "queued", "Queued";
         UnsupportedOs: "unsupportedOs", "UnsupportedOs";
         UnsupportedAlertType: "unsupportedAlertType", "UnsupportedAlertType";
+        TerminatedByUser: "terminatedByUser", "TerminatedByUser";
     }
     Verdict {
         Unknown: "unknown", "Unknown";
@@ -162,6 +163,42 @@ terms! {
         Active: "active", "Active";
         PendingApproval: "pendingApproval", "PendingApproval";
         PartiallyRemediated: "partiallyRemediated", "PartiallyRemediated";
+    }
+    /// Order to a machine. Only Defender for Endpoint's spelling (the second) is Microsoft's.
+    ActionKind {
+        Scan: "runAntiVirusScan", "RunAntiVirusScan";
+        Offboard: "offboard", "Offboard";
+        LiveResponse: "liveResponse", "LiveResponse";
+        CollectPackage: "collectInvestigationPackage", "CollectInvestigationPackage";
+        Isolate: "isolate", "Isolate";
+        Unisolate: "unisolate", "Unisolate";
+        QuarantineFile: "stopAndQuarantineFile", "StopAndQuarantineFile";
+        Restrict: "restrictCodeExecution", "RestrictCodeExecution";
+        Unrestrict: "unrestrictCodeExecution", "UnrestrictCodeExecution";
+    }
+    /// Where a machine action stands.
+    ActionStatus {
+        Pending: "pending", "Pending";
+        InProgress: "inProgress", "InProgress";
+        Succeeded: "succeeded", "Succeeded";
+        Failed: "failed", "Failed";
+        TimeOut: "timeOut", "TimeOut";
+        Cancelled: "cancelled", "Cancelled";
+    }
+    /// What the cloud hears from a device's sensor.
+    DeviceHealth {
+        Active: "active", "Active";
+        Inactive: "inactive", "Inactive";
+        ImpairedCommunication: "impairedCommunication", "ImpairedCommunication";
+        NoSensorData: "noSensorData", "NoSensorData";
+        NoSensorDataImpairedCommunication: "noSensorDataImpairedCommunication", "NoSensorDataImpairedCommunication";
+        Unknown: "unknown", "Unknown";
+    }
+    /// How much a device matters to its owner.
+    DeviceValue {
+        Normal: "normal", "Normal";
+        Low: "low", "Low";
+        High: "high", "High";
     }
     Role {
         Contextual: "contextual", "Contextual";

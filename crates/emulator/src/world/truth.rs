@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
+    action::MachineAction,
+    company::Device,
     incident::{Alert, Comment, Incident, World},
     terms::Term,
 };
@@ -21,7 +23,36 @@ impl World {
                 "id": device.machine_id, "dnsName": device.dns_name, "osPlatform": device.os_platform,
                 "owner": self.company.people[device.owner].upn,
             })).collect::<Vec<_>>(),
+            "machines": self.company.devices.iter().enumerate().map(|(index, device)| self.machine_truth(index, device))
+                .collect::<Vec<_>>(),
+            "indicators": self.active_indicators().map(|indicator| json!({
+                "id": indicator.id.to_string(), "value": indicator.terms.value, "type": indicator.terms.kind,
+                "action": indicator.terms.action, "createdBy": indicator.created_by,
+            })).collect::<Vec<_>>(),
+            "orderedInvestigations": self.ordered_investigations().iter().map(|ordered| json!({
+                "id": ordered.id.to_string(), "by": ordered.by, "comment": ordered.comment,
+                "machineId": self.company.devices[usize::from(ordered.device)].machine_id,
+            })).collect::<Vec<_>>(),
             "incidents": self.all_incidents().iter().map(|incident| self.incident_truth(incident)).collect::<Vec<_>>(),
+        })
+    }
+
+    /// A device as it really is, and every order that it was ever given.
+    fn machine_truth(&self, index: usize, device: &Device) -> Value {
+        let state = &device.state;
+        let actions = self.actions().iter().filter(|action| usize::from(action.device) == index);
+        json!({
+            "id": device.machine_id,
+            "computerDnsName": device.dns_name,
+            "online": state.offline_since.is_none(),
+            "offboarded": state.offboarded.is_some(),
+            "isolation": state.isolation,
+            "restricted": state.restricted,
+            "quarantined": state.quarantined,
+            "machineTags": state.tags,
+            "deviceValue": state.value.xdr(),
+            "portalSession": state.portal_session,
+            "actions": actions.map(action_truth).collect::<Vec<_>>(),
         })
     }
 
@@ -63,6 +94,24 @@ impl World {
             "isIntrusion": alert.is_real(),
         })
     }
+}
+
+fn action_truth(action: &MachineAction) -> Value {
+    json!({
+        "id": action.id,
+        "type": action.kind.xdr(),
+        "scope": action.scope,
+        "status": action.status.xdr(),
+        "requestor": action.requestor,
+        "requestorComment": action.comment,
+        "externalID": action.external_id,
+        "cancellationRequestor": action.cancellation.as_ref().map(|cancelled| &cancelled.by),
+        "cancellationComment": action.cancellation.as_ref().map(|cancelled| &cancelled.text),
+        "sha1": action.file,
+        "createdDateTime": action.created.to_string(),
+        "lastUpdateDateTime": action.updated.to_string(),
+        "listedFrom": action.listed_from.to_string(),
+    })
 }
 
 fn comments(all: &[Comment]) -> Vec<Value> {

@@ -2,6 +2,7 @@
 
 use super::{
     incident::{Alert, Comment, Incident, World},
+    log::Happening,
     terms::{AlertStatus, Classification, Determination, IncidentStatus},
     ticks::Ticks,
 };
@@ -60,9 +61,13 @@ impl World {
         }
         by.clone_into(&mut incident.modified_by);
         incident.updated = moved(incident.updated, now);
+        let positions = incident.alerts.clone();
+        self.note(now, Happening::IncidentChanged { incident: id, by: by.to_owned() });
         if resolves {
-            for position in incident.alerts.clone() {
+            self.risks_are_stale = true;
+            for position in positions {
                 resolve_alert(&mut self.alerts[position as usize], now); // Resolving an incident resolves its alerts (M).
+                self.note(now, Happening::AlertChanged { alert: position, by: by.to_owned() });
             }
         }
         self.incident(id)
@@ -93,6 +98,9 @@ impl World {
         if let Some(incident) = self.incident_mut(incident) {
             incident.updated = moved(incident.updated, now);
         }
+        self.risks_are_stale = true;
+        let alert = u32::try_from(position).unwrap_or(u32::MAX);
+        self.note(now, Happening::AlertChanged { alert, by: by.to_owned() });
         self.alert(id)
     }
 
@@ -125,6 +133,7 @@ impl World {
             target.severity = target.severity.max(severity);
             target.updated = moved(target.updated, at);
         }
+        self.note(at, Happening::IncidentMerged { from, into });
         Ok(into)
     }
 }

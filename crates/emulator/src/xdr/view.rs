@@ -40,7 +40,7 @@ fn alert_json(world: &World, alert: &Alert) -> Value {
         "lastActivity": alert.last_activity.to_string(),
         "title": alert.title(&world.company),
         "description": alert.description(&world.company),
-        "category": alert.kind.category,
+        "category": alert.category(),
         "status": alert.status.xdr(),
         "severity": alert.severity.xdr(),
         "investigationId": alert.investigation_id(),
@@ -52,12 +52,12 @@ fn alert_json(world: &World, alert: &Alert) -> Value {
         "actorName": null,
         "threatFamilyName": alert.kind.family,
         "mitreTechniques": alert.kind.techniques,
-        "devices": alert.devices(&world.company).into_iter().map(device_json).collect::<Vec<_>>(),
+        "devices": alert.devices(&world.company).into_iter().map(|device| device_json(world, device)).collect::<Vec<_>>(),
         "entities": evidence.iter().filter_map(entity_json).collect::<Vec<_>>(),
     })
 }
 
-fn device_json(device: &Device) -> Value {
+fn device_json(world: &World, device: &Device) -> Value {
     json!({
         "mdatpDeviceId": device.machine_id,
         "aadDeviceId": device.aad_device_id,
@@ -66,11 +66,13 @@ fn device_json(device: &Device) -> Value {
         "version": device.version,
         "osProcessor": "x64",
         "osBuild": device.os_build,
-        "healthStatus": "Active",
-        "riskScore": if device.is_server { "High" } else { "Medium" },
+        "healthStatus": device.health(world.now()).xdr(),
+        "riskScore": device.state.risk.map_or("None", Term::xdr),
         "rbacGroupName": device.group_name,
         "rbacGroupId": device.group_id,
         "firstSeen": device.first_seen.to_string(),
+        "tags": device.state.tags,
+        "onboardingStatus": device.onboarding_status(),
     })
 }
 

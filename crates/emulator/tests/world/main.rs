@@ -7,8 +7,20 @@
 )]
 
 mod access;
+mod actions;
+mod between;
 mod changes;
+mod endpoint_alerts;
+mod endpoints;
 mod faults;
+mod hunting_acts;
+mod hunting_corpus;
+mod hunting_routes;
+mod hunting_rows;
+mod hunting_tables;
+mod indicators;
 mod lists;
+mod machines;
 mod schema;
 mod stage;
+mod weaknesses;

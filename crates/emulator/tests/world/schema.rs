@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::stage::{Stage, read};
 
-fn reference(name: &str) -> Option<Value> {
+pub(crate) fn reference(name: &str) -> Option<Value> {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference/microsoft").join(name);
     let Ok(text) = fs::read_to_string(&path) else {
         eprintln!("skipped: {name} is not in ../shared");
@@ -20,7 +20,7 @@ fn reference(name: &str) -> Option<Value> {
 }
 
 /// Checks an object against a type of the CSDL, with all that is in it.
-fn conforms(schema: &Value, kind: &str, value: &Value, at: &str, kinds: &mut BTreeSet<String>) {
+pub(crate) fn conforms(schema: &Value, kind: &str, value: &Value, at: &str, kinds: &mut BTreeSet<String>) {
     let Some(fields) = value.as_object() else { panic!("{at}: {kind} is no object: {value}") };
     let named = fields.get("@odata.type").and_then(Value::as_str);
     let kind = named.and_then(|name| name.strip_prefix("#microsoft.graph.security.")).unwrap_or(kind);
@@ -119,7 +119,7 @@ async fn xdr_answers_have_the_keys_of_the_sample() {
 }
 
 #[track_caller]
-fn has_keys(ours: &[Value], theirs: &[Value], what: &str) {
+pub(crate) fn has_keys(ours: &[Value], theirs: &[Value], what: &str) {
     let wanted: BTreeSet<&String> = theirs.iter().flat_map(|item| item.as_object().unwrap().keys()).collect();
     assert!(!ours.is_empty() && !wanted.is_empty(), "{what}");
     for item in ours {

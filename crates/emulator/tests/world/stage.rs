@@ -16,6 +16,7 @@ pub(crate) struct Stage {
     /// Tokens with every role of their resource.
     pub(crate) graph: String,
     pub(crate) xdr: String,
+    pub(crate) mde: String,
     pub(crate) app_id: String,
 }
 
@@ -33,21 +34,30 @@ impl Stage {
     }
 
     pub(crate) async fn start_with_seed(seed: u64) -> Self {
+        Self::start_with(seed, 1).await
+    }
+
+    pub(crate) async fn start_with(seed: u64, scale: u32) -> Self {
         let config = EmulatorConfig {
             seed,
+            scale,
             clock: ClockMode::Manual,
             start: Some(START.parse().unwrap()),
             ..EmulatorConfig::default()
         };
         let emulator = Emulator::start(config).await.unwrap();
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
-        let mut stage = Self { emulator, client, graph: String::new(), xdr: String::new(), app_id: String::new() };
+        let (graph, xdr, mde, app_id) = Default::default();
+        let mut stage = Self { emulator, client, graph, xdr, mde, app_id };
         stage.admin(Method::PUT, "/throttle", json!({ "mode": "off" })).await;
-        let roles = ["SecurityIncident.ReadWrite.All", "SecurityAlert.ReadWrite.All"].map(|role| ("graph", role));
-        let roles: Vec<_> = roles.into_iter().chain([("xdr", "Incident.ReadWrite.All")]).collect();
+        let roles = ["SecurityIncident.ReadWrite.All", "SecurityAlert.ReadWrite.All", "ThreatHunting.Read.All"];
+        let roles = roles.map(|role| ("graph", role));
+        let roles = roles.into_iter().chain([("xdr", "Incident.ReadWrite.All"), ("xdr", "AdvancedHunting.Read.All")]);
+        let roles: Vec<_> = roles.chain(MDE_ROLES.iter().map(|role| ("mde", *role))).collect();
         let (app_id, secret) = stage.app(&roles).await;
         stage.graph = stage.token(&app_id, &secret, GRAPH).await;
         stage.xdr = stage.token(&app_id, &secret, XDR).await;
+        stage.mde = stage.token(&app_id, &secret, MDE).await;
         stage.app_id = app_id;
         stage
     }
@@ -96,6 +106,23 @@ impl Stage {
 
     pub(crate) async fn get_xdr(&self, path: &str) -> Answer {
         self.call(Method::GET, &format!("/api{path}"), &self.xdr, None).await
+    }
+
+    pub(crate) async fn get_mde(&self, path: &str) -> Answer {
+        self.call(Method::GET, &format!("/api{path}"), &self.mde, None).await
+    }
+
+    pub(crate) async fn post_mde(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::POST, &format!("/api{path}"), &self.mde, Some(body)).await
+    }
+
+    /// The rows of a query that Graph runs.
+    pub(crate) async fn hunt(&self, query: &str) -> Vec<Value> {
+        let answer = self
+            .call(Method::POST, "/v1.0/security/runHuntingQuery", &self.graph, Some(json!({ "Query": query })))
+            .await;
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text);
+        answer.json["results"].as_array().unwrap().clone()
     }
 
     /// A call of the admin API that must succeed.
@@ -178,4 +205,27 @@ pub(crate) fn ids(items: &[Value], name: &str) -> BTreeSet<String> {
 
 pub(crate) const START: &str = "2026-11-22T08:00:00Z";
 pub(crate) const GRAPH: &str = "https://graph.microsoft.com/.default";
+pub(crate) const MDE: &str = "https://api.securitycenter.microsoft.com/.default";
+/// Every role that a route of Defender for Endpoint asks for.
+pub(crate) const MDE_ROLES: &[&str] = &[
+    "AdvancedQuery.Read.All",
+    "Alert.ReadWrite.All",
+    "File.Read.All",
+    "Ip.Read.All",
+    "Library.Manage",
+    "Machine.CollectForensics",
+    "Machine.Isolate",
+    "Machine.LiveResponse",
+    "Machine.Offboard",
+    "Machine.ReadWrite.All",
+    "Machine.RestrictExecution",
+    "Machine.Scan",
+    "Machine.StopAndQuarantine",
+    "SecurityRecommendation.Read.All",
+    "Software.Read.All",
+    "Ti.ReadWrite.All",
+    "URL.Read.All",
+    "User.Read.All",
+    "Vulnerability.Read.All",
+];
 pub(crate) const XDR: &str = "https://api.security.microsoft.com/.default";

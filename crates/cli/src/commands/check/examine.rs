@@ -1,7 +1,7 @@
 //! Looking: one token and one read for each API that the wanted roles belong to.
 
 use jiff::{SignedDuration, Timestamp};
-use sortie_defender::{AlertFilter, Api, Defender, DefenderError, DefenderErrorKind, IncidentFilter};
+use sortie_defender::{AlertFilter, Api, Defender, DefenderError, DefenderErrorKind, IncidentFilter, MachineFilter};
 use sortie_identity::{
     Audience, Credential, TokenError,
     inspect::{Claims, Finding, Wanted, decode, diagnose},
@@ -264,7 +264,8 @@ async fn read(defender: &Defender, audience: &Audience, wanted: &[&str]) -> Opti
             }
         }
         Audience::Xdr if about("Incident") => first(&defender, Some(Api::Xdr)).await,
-        // Nothing of the other APIs can be read by this version.
+        Audience::DefenderForEndpoint if about("Machine.Read") => first_machine(&defender).await,
+        // Nothing of the other APIs can be read without asking for more than is wanted.
         _ => return None,
     };
     Some(outcome.map_err(|error| Failed {
@@ -280,6 +281,10 @@ async fn first(defender: &Defender, incidents: Option<Api>) -> Result<(), Defend
         Some(api) => defender.incidents(api, &IncidentFilter::default())?.next().await.map(drop),
         None => defender.alerts(&AlertFilter::default()).next().await.map(drop),
     }
+}
+
+async fn first_machine(defender: &Defender) -> Result<(), DefenderError> {
+    defender.machines(&MachineFilter::default())?.next().await.map(drop)
 }
 
 const DATED_BACK: SignedDuration = SignedDuration::from_mins(5);

@@ -120,6 +120,8 @@ fn print_steps(steps: &[String], command: Option<&str>, arguments: &Arguments) -
             (false, _) => "with these roles",
             (true, Purpose::Read) => "for reading",
             (true, Purpose::Write) => "for reading and changing",
+            (true, Purpose::Hunt) => "for hunting",
+            (true, Purpose::Respond) => "for acting on devices",
         };
         return say(&format!("\nAll is in order {purpose}."));
     }
