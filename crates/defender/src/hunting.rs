@@ -195,7 +195,7 @@ pub(crate) fn query_remedy(error: &ServiceError) -> &'static str {
     if says(&["timeout period", "timed out"]) {
         "Narrow the query: filter on Timestamp first, read fewer tables, or summarize less at once."
     } else if says(&["result size", "allowed size"]) {
-        "Ask for fewer columns (`project`) or rows (`take`, a shorter `--timespan`), or let `--split` ask piece by piece."
+        "Ask for fewer columns (`project`) or rows (`take`, a shorter `--timespan`), one span of time after the other."
     } else if says(&["resource consumption", "processing resources"]) {
         "Narrow the query, or wait until the tenant's quota is free again; its other queries draw on the same one."
     } else if says(&["failed to resolve"]) {
@@ -434,7 +434,7 @@ mod tests {
         };
         for (message, word) in [
             ("Query exceeded the timeout period.", "Timestamp"),
-            ("Query execution has exceeded the allowed result size. Optimize your query", "--split"),
+            ("Query execution has exceeded the allowed result size. Optimize your query", "one span of time"),
             ("Query stopped due to excessive resource consumption.", "quota"),
             ("'project' operator: Failed to resolve scalar expression named 'x'", "case-sensitive"),
             ("A recognition error occurred.", "Correct"),
