@@ -25,7 +25,7 @@ use crate::{
 
 #[derive(Args)]
 pub(crate) struct WatchArguments {
-    /// Where a new stream begins: 24h, 7d, or an instant; without it at this moment
+    /// Where a new stream begins: 24h, 7d, or an instant; without it at this moment. One that exists goes on
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Look so often
@@ -134,14 +134,11 @@ fn place(file: &StateFile, watched: Watched, arguments: &WatchArguments, context
     let now = context.clock.now();
     let since = arguments.since.as_deref().map(|text| since(text, now)).transpose()?;
     match (file.read::<Place>()?, since) {
-        (Some(place), None) => {
-            context.note(&format!("going on from {}", place.cursor.watermark()));
+        (Some(place), since) => {
+            // A service manager gives the same command again: it goes on, wherever the stream once began.
+            let ignored = if since.is_some() { "; `--since` begins new streams only (`--stream NAME`)" } else { "" };
+            context.note(&format!("going on from {}{ignored}", place.cursor.watermark()));
             Ok(place)
-        }
-        (Some(place), Some(_)) => {
-            let next = "Leave `--since` out to go on, or begin another stream with `--stream NAME`.";
-            let what = format!("this stream has a place already, {}", place.cursor.watermark());
-            Err(Problem::usage(what, next).into())
         }
         (None, since) => {
             let since: Timestamp = since.unwrap_or(now);
