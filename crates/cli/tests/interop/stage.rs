@@ -161,4 +161,4 @@ fn left_out(what: &str, why: &str) {
 }
 
 /// A cold start of the Graph SDK takes several seconds on a busy machine.
-const CLIENT_TIME_MAX: Duration = Duration::from_secs(600);
+const CLIENT_TIME_MAX: Duration = Duration::from_secs(150);
