@@ -169,6 +169,22 @@ async fn what_is_indexed_late_is_not_lost() {
     }
 }
 
+/// A keyset that asks for what is later than the last one of a page would lose the rest of that instant.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_changes_of_one_instant_than_a_page_holds_are_all_handed_on() {
+    for stream in EVERY.iter().copied() {
+        let stage = Stage::start(0).await;
+        stage.settle_and_check(stream, "at first").await;
+        let before = stage.handed().len();
+        stage.cloud.post("/world/incidents", &json!({ "count": 130, "same_time": true })).await;
+        stage.settle_and_check(stream, &format!("{stream:?} after many at once")).await;
+        assert!(stage.handed().len() >= before + 130, "{stream:?}: {} after {before}", stage.handed().len());
+        let handed = fs::read_to_string(&stage.out).unwrap();
+        stage.settle_and_check(stream, "without a change").await;
+        assert_eq!(fs::read_to_string(&stage.out).unwrap(), handed, "{stream:?}: nothing changed, nothing comes");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_fault_costs_or_repeats_a_change() {
     let kinds = [
