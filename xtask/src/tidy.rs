@@ -46,6 +46,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sortie-kql", &[]),
     ("sortie-transport", &["sortie-model"]),
     ("sortie-identity", &["sortie-model", "sortie-transport"]),
+    ("sortie-store", &["sortie-model"]),
     ("sortie-defender", &["sortie-model", "sortie-transport", "sortie-identity"]),
     ("sortie-emulator", &["sortie-kql"]),
     ("sortie-testkit", &["sortie-emulator"]),

@@ -1,0 +1,114 @@
+//! The store itself: opening, closing, and the two ways in, writing and reading.
+
+use std::{path::PathBuf, sync::Arc};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags};
+use sortie_model::Clock;
+
+use crate::{StoreError, StoreErrorKind, file_lock::FileLock, readers::Readers, schema, writer::Writer};
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// The database file; made where it is absent, its folder too.
+    pub path: PathBuf,
+    /// What the process is doing, for whoever finds it locked: `sortie serve`.
+    pub purpose: String,
+    /// Every instant that is written comes from it.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// One open database. Clones share it; the last one that goes closes it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    writer: Writer,
+    readers: Readers,
+    pub(crate) path: PathBuf,
+    pub(crate) clock: Arc<dyn Clock>,
+    _lock: FileLock,
+}
+
+impl Store {
+    /// Takes the lock, opens the file and brings it to the present form. Blocks while it migrates.
+    ///
+    /// # Errors
+    /// [`StoreError`]: held by another process, made by a newer version, damaged, or not ours. The file is then untouched.
+    pub fn open(options: StoreOptions) -> Result<Self, StoreError> {
+        let shown = options.path.display().to_string();
+        let failed = |kind| StoreError::new(format!("open {shown}"), kind);
+        if let Some(folder) = options.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| {
+                failed(StoreErrorKind::File { path: folder.display().to_string(), source: Arc::new(error) })
+            })?;
+        }
+        let lock = FileLock::take(&options.path, &options.purpose).map_err(failed)?;
+        let open = || -> Result<(Writer, Readers), StoreErrorKind> {
+            let flags =
+                OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let mut connection = Connection::open_with_flags(&options.path, flags)?;
+            keep_private(&options.path)?;
+            schema::open(&mut connection, &shown, options.clock.now())?;
+            let readers = Readers::open(&options.path)?;
+            let writer = Writer::start(connection)
+                .map_err(|error| StoreErrorKind::File { path: shown.clone(), source: Arc::new(error) })?;
+            Ok((writer, readers))
+        };
+        let (writer, readers) = open().map_err(failed)?;
+        let inner = Inner { writer, readers, path: options.path, clock: options.clock, _lock: lock };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Writes what has queued and lets the file go. Later calls are refused.
+    pub fn close(&self) {
+        self.inner.writer.close();
+    }
+
+    /// The file.
+    pub fn path(&self) -> &std::path::Path {
+        &self.inner.path
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// One transaction that is on the disk when this returns.
+    pub(crate) async fn write<T, F>(&self, doing: &str, write: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreErrorKind> + Send + 'static,
+    {
+        self.inner.writer.write(doing, write).await
+    }
+
+    /// One consistent look.
+    pub(crate) async fn read<T, F>(&self, doing: &str, read: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreErrorKind> + Send + 'static,
+    {
+        self.inner.readers.read(doing, read).await
+    }
+}
+
+/// The database is its user's own: it holds what analysts wrote and what services answered.
+fn keep_private(path: &std::path::Path) -> Result<(), StoreErrorKind> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+            .map_err(|error| StoreErrorKind::File { path: path.display().to_string(), source: Arc::new(error) })?;
+    }
+    Ok(())
+}
+
+/// Microseconds, as the tables keep instants.
+pub(crate) fn instant(microseconds: i64) -> Timestamp {
+    Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,93 @@
+//! The feed: what changed, in the order in which it was committed, written in the same transaction as the change.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use crate::{Scope, Store, StoreError, StoreErrorKind, TenantKey, database::instant};
+
+/// One change; what it is about is read anew by whoever wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its place; a reader goes on after it.
+    pub seq: i64,
+    /// Whose.
+    pub tenant: TenantKey,
+    /// `connection`, `tenant` and so on.
+    pub kind: String,
+    /// Its id.
+    pub object: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What follows a place in the feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// The changes after it, oldest first, and no more than were asked for.
+    Changes(Vec<Change>),
+    /// Changes after the place were pruned: read everything anew, and go on from here.
+    Reset(i64),
+}
+
+/// The kinds of objects that the feed tells of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ChangeKind {
+    Connection,
+    Tenant,
+    Value,
+}
+
+impl ChangeKind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Tenant => "tenant",
+            Self::Value => "value",
+        }
+    }
+}
+
+/// Adds a change to the transaction that makes it.
+pub(crate) fn note(
+    connection: &Connection,
+    tenant: TenantKey,
+    kind: ChangeKind,
+    object: &str,
+    now: Timestamp,
+) -> Result<(), StoreErrorKind> {
+    let sql = "INSERT INTO changes (tenant_id, kind, object, at_us) VALUES (?1, ?2, ?3, ?4)";
+    connection.prepare_cached(sql)?.execute(params![tenant, kind.word(), object, now.as_microsecond()])?;
+    Ok(())
+}
+
+impl Store {
+    /// What changed after `after` (0 for the start), at most `count` changes of the scope.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be read.
+    pub async fn changes(&self, scope: Scope, after: i64, count: u32) -> Result<Feed, StoreError> {
+        self.read("read the feed of changes", move |connection| {
+            let ends = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0), (SELECT min(seq) FROM changes)";
+            let (last, first): (i64, Option<i64>) =
+                connection.prepare_cached(ends)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            // With nothing left everything up to the last one was pruned. A place from the future is of another file.
+            if after > last || after + 1 < first.unwrap_or(last + 1) {
+                return Ok(Feed::Reset(last));
+            }
+            let sql = "SELECT seq, tenant_id, kind, object, at_us FROM changes
+                       WHERE seq > ?1 AND tenant_id = coalesce(?2, tenant_id) ORDER BY seq LIMIT ?3";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params![after, scope.filter(), count], |row| {
+                Ok(Change {
+                    seq: row.get(0)?,
+                    tenant: row.get(1)?,
+                    kind: row.get(2)?,
+                    object: row.get(3)?,
+                    at: instant(row.get(4)?),
+                })
+            })?;
+            Ok(Feed::Changes(rows.collect::<Result<_, _>>()?))
+        })
+        .await
+    }
+}

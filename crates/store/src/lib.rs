@@ -1,0 +1,42 @@
+//! Everything that Sortie keeps, in one SQLite file: tenants, connections with sealed secrets, leases, blobs, values, and
+//! the feed of what changed.
+//!
+//! All SQL lives here, one file a table. A method is one transaction and takes a [`Scope`], so that no caller can forget
+//! either. Writes are committed in groups by one thread and are durable when their method returns; readers stand beside it.
+
+mod backup;
+mod blobs;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod connections;
+mod data_keys;
+mod database;
+mod error;
+mod feed;
+mod file_lock;
+mod leases;
+mod master_key;
+mod nodes;
+mod readers;
+mod retention;
+mod schema;
+mod scope;
+mod secrets;
+mod tenants;
+mod values;
+mod writer;
+
+pub use blobs::BlobHash;
+pub use connections::{Connection, ConnectionId, NewConnection, Saved};
+pub use data_keys::Keyring;
+pub use database::{Store, StoreOptions};
+pub use error::{StoreError, StoreErrorKind};
+pub use feed::{Change, Feed};
+pub use leases::{Lease, LeaseSubject};
+pub use master_key::{KeySource, MasterKey};
+pub use nodes::NodeId;
+pub use retention::{Freed, Retention};
+pub use scope::{Scope, TenantKey};
+pub use secrets::SecretInfo;
+pub use tenants::Tenant;
+pub use values::Kept;

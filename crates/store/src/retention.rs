@@ -1,0 +1,107 @@
+//! Retention: what is old goes, in small transactions, and its space goes back to the disk.
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use crate::{Store, StoreError, StoreErrorKind};
+
+/// What may go.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Changes of the feed from before it; their readers are told to read everything anew.
+    pub changes_before: Timestamp,
+    /// Blobs that nobody has pinned and that were last written before it.
+    pub blobs_before: Timestamp,
+}
+
+/// What has gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Freed {
+    /// Changes of the feed.
+    pub changes: u64,
+    /// Blobs.
+    pub blobs: u64,
+    /// Values that had ended.
+    pub values: u64,
+    /// Pages given back to the disk.
+    pub pages: u64,
+}
+
+impl Store {
+    /// Deletes what may go and shrinks the file. Others write in between.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what has gone until then is gone.
+    pub async fn sweep(&self, retention: Retention) -> Result<Freed, StoreError> {
+        let mut freed = Freed::default();
+        let (changes, blobs, now) =
+            (retention.changes_before.as_microsecond(), retention.blobs_before.as_microsecond(), self.now());
+        freed.changes = self
+            .delete_in_steps("prune the feed of changes", move |connection| {
+                // The latest change stays, so that the feed's numbers never begin anew.
+                let sql = "DELETE FROM changes WHERE seq IN (SELECT seq FROM changes WHERE at_us < ?1
+                           AND seq < (SELECT max(seq) FROM changes) ORDER BY seq LIMIT ?2)";
+                Ok(connection.prepare_cached(sql)?.execute([changes, STEP_LEN])?)
+            })
+            .await?;
+        freed.values = self
+            .delete_in_steps("forget values that have ended", move |connection| {
+                let sql = "DELETE FROM kept_values WHERE (tenant_id, name) IN
+                           (SELECT tenant_id, name FROM kept_values WHERE expires_us <= ?1 LIMIT ?2)";
+                Ok(connection.prepare_cached(sql)?.execute([now.as_microsecond(), STEP_LEN])?)
+            })
+            .await?;
+        freed.blobs = self
+            .delete_in_steps("sweep blobs", move |connection| {
+                let sql = "DELETE FROM blobs WHERE (tenant_id, hash) IN
+                           (SELECT tenant_id, hash FROM blobs b WHERE made_us < ?1 AND NOT EXISTS
+                               (SELECT 1 FROM blob_uses u WHERE u.tenant_id = b.tenant_id AND u.hash = b.hash) LIMIT ?2)";
+                Ok(connection.prepare_cached(sql)?.execute([blobs, BLOB_STEP_LEN])?)
+            })
+            .await?;
+        freed.pages = self.shrink().await?;
+        Ok(freed)
+    }
+
+    async fn delete_in_steps(
+        &self,
+        doing: &str,
+        step: impl Fn(&Connection) -> Result<usize, StoreErrorKind> + Clone + Send + 'static,
+    ) -> Result<u64, StoreError> {
+        let mut gone = 0;
+        loop {
+            match self.write(doing, step.clone()).await? {
+                0 => return Ok(gone),
+                count => gone += count as u64,
+            }
+        }
+    }
+
+    async fn shrink(&self) -> Result<u64, StoreError> {
+        let mut freed = 0;
+        loop {
+            let step = self
+                .write("give space back to the disk", |connection| {
+                    let free = |connection: &Connection| -> Result<u64, StoreErrorKind> {
+                        Ok(connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?)
+                    };
+                    let before = free(connection)?;
+                    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES_STEP})"))?;
+                    let mut rows = statement.query([])?;
+                    while rows.next()?.is_some() {}
+                    Ok(before - free(connection)?)
+                })
+                .await?;
+            if step == 0 {
+                return Ok(freed);
+            }
+            freed += step;
+        }
+    }
+}
+
+/// Rows of one transaction.
+const STEP_LEN: i64 = 1_000;
+const BLOB_STEP_LEN: i64 = 20;
+/// 4 MB of pages.
+const PAGES_STEP: u32 = 1_000;

@@ -1,0 +1,70 @@
+//! The file's form: how it is made, how an older one is brought forward, and how a foreign or newer one is refused.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use uuid::Uuid;
+
+use crate::{StoreErrorKind, scope::TenantKey};
+
+/// Brings the file to the present form. A newer or foreign file is left as it is.
+pub(crate) fn open(connection: &mut Connection, path: &str, now: Timestamp) -> Result<(), StoreErrorKind> {
+    let number = |connection: &Connection, pragma: &str| -> Result<i64, StoreErrorKind> {
+        Ok(connection.pragma_query_value(None, pragma, |row| row.get(0))?)
+    };
+    let (application, found) = (number(connection, "application_id")?, number(connection, "user_version")?);
+    let known = i64::try_from(MIGRATIONS.len()).expect("there are few migrations");
+    let is_empty: bool = connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?;
+    match (application, is_empty) {
+        (APPLICATION_ID, _) if found > known => return Err(StoreErrorKind::Newer { found, known }),
+        (APPLICATION_ID, _) | (0, true) => {}
+        _ => return Err(StoreErrorKind::NotOurs(path.to_owned())),
+    }
+    if is_empty {
+        // Only an empty file takes it, and only so does retention give space back to the disk.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // What was deleted is overwritten, so that nothing of it can be read from the file.
+    connection.pragma_update(None, "secure_delete", true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    let from = usize::try_from(found).unwrap_or(0);
+    for (at, migration) in MIGRATIONS.iter().enumerate().skip(from) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(migration)?;
+        if at == 0 {
+            begin(&transaction, now)?;
+        }
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", at + 1)?;
+        transaction.commit()?;
+    }
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
+/// What a reading connection needs.
+pub(crate) fn prepare_reader(connection: &Connection) -> Result<(), StoreErrorKind> {
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+fn begin(transaction: &Transaction<'_>, now: Timestamp) -> Result<(), StoreErrorKind> {
+    transaction.execute(
+        "INSERT INTO installation (one, id, made_us) VALUES (1, ?1, ?2)",
+        params![Uuid::now_v7().as_bytes(), now.as_microsecond()],
+    )?;
+    transaction.execute(
+        "INSERT INTO tenants (tenant_id, name, cloud, made_us) VALUES (?1, 'shared', 'none', ?2)",
+        params![TenantKey::SHARED, now.as_microsecond()],
+    )?;
+    Ok(())
+}
+
+/// Only forward, and none is ever changed after a release.
+const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql")];
+/// `SRT1`
+const APPLICATION_ID: i64 = 0x5352_5431;

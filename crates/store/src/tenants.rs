@@ -1,0 +1,115 @@
+//! Tenants: the organisations that this installation works for.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use sortie_model::TenantId;
+
+use crate::{
+    Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    feed::{ChangeKind, note},
+};
+
+/// One tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    /// Our own key.
+    pub key: TenantKey,
+    /// What people call it.
+    pub name: String,
+    /// Its GUID or domain in Entra.
+    pub entra_id: Option<String>,
+    /// `global`, `usgov` and so on.
+    pub cloud: String,
+}
+
+impl Store {
+    /// Adds a tenant.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Exists`] for a name that is taken.
+    pub async fn add_tenant(&self, name: &str, entra_id: Option<&TenantId>, cloud: &str) -> Result<Tenant, StoreError> {
+        let tenant = Tenant {
+            key: TenantKey::fresh(),
+            name: name.to_owned(),
+            entra_id: entra_id.map(ToString::to_string),
+            cloud: cloud.to_owned(),
+        };
+        let (row, now) = (tenant.clone(), self.now());
+        self.write(&format!("add tenant {name}"), move |connection| {
+            let sql = "INSERT INTO tenants (tenant_id, name, entra_id, cloud, made_us) VALUES (?1, ?2, ?3, ?4, ?5)
+                       ON CONFLICT (name) DO NOTHING";
+            let made = connection.prepare_cached(sql)?.execute(params![
+                row.key,
+                row.name,
+                row.entra_id,
+                row.cloud,
+                now.as_microsecond()
+            ])?;
+            if made == 0 {
+                return Err(StoreErrorKind::Exists(format!("tenant {}", row.name)));
+            }
+            note(connection, row.key, ChangeKind::Tenant, &row.key.to_string(), now)
+        })
+        .await?;
+        Ok(tenant)
+    }
+
+    /// The tenants in the scope, by name; `shared` is one of them.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be read.
+    pub async fn tenants(&self, scope: Scope) -> Result<Vec<Tenant>, StoreError> {
+        self.read("list tenants", move |connection| {
+            let sql = "SELECT tenant_id, name, entra_id, cloud FROM tenants WHERE tenant_id = coalesce(?1, tenant_id) ORDER BY name";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map([scope.filter()], read)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Takes a tenant out that owns nothing any more.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::InUse`] while it has connections, [`StoreErrorKind::Absent`] for an unknown name.
+    pub async fn remove_tenant(&self, name: &str) -> Result<(), StoreError> {
+        let (name, now) = (name.to_owned(), self.now());
+        self.write(&format!("remove tenant {name}"), move |connection| {
+            let tenant = named(connection, &name)?.filter(|tenant| tenant.key != TenantKey::SHARED);
+            let tenant = tenant.ok_or_else(|| StoreErrorKind::Absent(format!("tenant {name}")))?;
+            let mut statement = connection
+                .prepare_cached("SELECT name FROM connections WHERE tenant_id = ?1 ORDER BY name LIMIT 20")?;
+            let users = statement.query_map([tenant.key], |row| row.get::<_, String>(0))?;
+            let users: Vec<String> = users.collect::<Result<_, _>>()?;
+            if !users.is_empty() {
+                return Err(StoreErrorKind::InUse(users.iter().map(|name| format!("connection {name}")).collect()));
+            }
+            for table in OWNED {
+                connection.execute(&format!("DELETE FROM {table} WHERE tenant_id = ?1"), [tenant.key])?;
+            }
+            note(connection, tenant.key, ChangeKind::Tenant, &tenant.key.to_string(), now)
+        })
+        .await
+    }
+}
+
+pub(crate) fn named(connection: &Connection, name: &str) -> Result<Option<Tenant>, StoreErrorKind> {
+    let sql = "SELECT tenant_id, name, entra_id, cloud FROM tenants WHERE name = ?1";
+    Ok(connection.prepare_cached(sql)?.query_row([name], read).optional()?)
+}
+
+fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Tenant> {
+    Ok(Tenant { key: row.get(0)?, name: row.get(1)?, entra_id: row.get(2)?, cloud: row.get(3)? })
+}
+
+/// What goes with a tenant, what refers to another first.
+const OWNED: &[&str] = &[
+    "kept_values",
+    "blob_uses",
+    "blob_chunks",
+    "blobs",
+    "leases",
+    "connection_uses",
+    "secrets",
+    "data_keys",
+    "tenants",
+];
