@@ -3,12 +3,17 @@
 use std::{
     fmt, io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
 };
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-use crate::{error::SendErrorKind, request::Reach};
+use crate::{
+    error::SendErrorKind,
+    guard::{Class, Guard, is_localhost},
+    request::Reach,
+};
 
 /// Refuses addresses by what the URL says. Names are checked again when they are resolved, by [`GuardedResolver`].
 pub(crate) fn check(url: &Url, reach: Reach) -> Result<(), SendErrorKind> {
@@ -46,25 +51,51 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 /// The system's resolver, minus what must not be connected to. What it returns is what is connected to, so that a name
 /// whose answer changes between check and use gains nothing.
 #[derive(Debug)]
-pub(crate) struct GuardedResolver;
+pub(crate) struct GuardedResolver {
+    /// For calls whose address a document or a person wrote.
+    pub guard: Option<Arc<Guard>>,
+}
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
+        let guard = self.guard.clone();
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0))
                 .await
                 .map_err(|source| ResolveError::Failed { name: name.as_str().to_owned(), source })?;
             let localhost = is_localhost(name.as_str());
-            let usable: Vec<SocketAddr> = found
+            let found: Vec<SocketAddr> = found
                 .filter(|address| !is_link_local(address.ip()))
                 .filter(|address| !localhost || address.ip().to_canonical().is_loopback())
                 .collect();
-            if usable.is_empty() {
+            if found.is_empty() {
                 return Err(ResolveError::Forbidden { name: name.as_str().to_owned() }.into());
+            }
+            let Some(guard) = guard else { return Ok(Box::new(found.into_iter()) as Addrs) };
+            let (mut usable, mut refused) = (Vec::new(), None);
+            for address in found {
+                match guard.lets_resolved(name.as_str(), address.ip()) {
+                    Ok(()) => usable.push(address),
+                    Err(class) => refused = Some((address.ip(), class)),
+                }
+            }
+            if let (true, Some((address, class))) = (usable.is_empty(), refused) {
+                return Err(ResolveError::Guarded { name: name.as_str().to_owned(), address, class }.into());
             }
             Ok(Box::new(usable.into_iter()) as Addrs)
         })
     }
+}
+
+/// Behind a proxy: what this machine knows of the name. A name that only the proxy can resolve is the proxy's to guard.
+pub(crate) async fn check_resolved(guard: &Guard, name: &str) -> Result<(), SendErrorKind> {
+    let Ok(found) = tokio::net::lookup_host((name, 0)).await else { return Ok(()) };
+    for address in found {
+        if let Err(class) = guard.lets_resolved(name, address.ip()) {
+            return Err(SendErrorKind::Guarded { address: format!("{name} ({})", address.ip()), class });
+        }
+    }
+    Ok(())
 }
 
 /// Why a name gave no usable address.
@@ -72,6 +103,7 @@ impl Resolve for GuardedResolver {
 pub(crate) enum ResolveError {
     Failed { name: String, source: io::Error },
     Forbidden { name: String },
+    Guarded { name: String, address: IpAddr, class: Class },
 }
 
 impl fmt::Display for ResolveError {
@@ -79,6 +111,7 @@ impl fmt::Display for ResolveError {
         match self {
             Self::Failed { name, .. } => write!(f, "the name `{name}` could not be resolved"),
             Self::Forbidden { name } => write!(f, "the name `{name}` has only addresses that must not be reached"),
+            Self::Guarded { name, address, .. } => write!(f, "the name `{name}` leads to {address}"),
         }
     }
 }
@@ -87,14 +120,9 @@ impl std::error::Error for ResolveError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Failed { source, .. } => Some(source),
-            Self::Forbidden { .. } => None,
+            Self::Forbidden { .. } | Self::Guarded { .. } => None,
         }
     }
-}
-
-fn is_localhost(name: &str) -> bool {
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    name == "localhost" || name.ends_with(".localhost")
 }
 
 /// 169.254.0.0/16, also mapped or embedded in IPv6, and fe80::/10.

@@ -17,6 +17,7 @@ use crate::{
     address::{self, GuardedResolver},
     error::{RedirectCause, SendError, SendErrorKind, TimeoutPhase, TlsCause, before_answer, during_body},
     gate::QuotaGate,
+    guard::Guard,
     request::{Body, Reach, Request},
     response::{Response, Spool, SpoolWriter},
     retry::Wait,
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     settings: TransportSettings,
     authorities: Vec<reqwest::Certificate>,
     proxy: Option<reqwest::Proxy>,
+    guard: Option<Arc<Guard>>,
     /// Built on first use: a command that only talks to loopback never loads the platform's roots.
     plain: OnceLock<reqwest::Client>,
     direct: OnceLock<reqwest::Client>,
@@ -58,11 +60,29 @@ impl Transport {
             settings,
             authorities,
             proxy,
+            guard: None,
             plain: OnceLock::new(),
             direct: OnceLock::new(),
             proxied: OnceLock::new(),
         };
         Ok(Self { shared: Arc::new(shared), gate: QuotaGate::default(), observer: None })
+    }
+
+    /// The same way out, but to public hosts and those of the guard's allow-list alone. Shares quota and observer, not
+    /// connections: one that another guard let through must not serve here.
+    #[must_use]
+    pub fn guarded(&self, guard: Guard) -> Self {
+        let Shared { settings, authorities, proxy, .. } = &*self.shared;
+        let shared = Shared {
+            settings: settings.clone(),
+            authorities: authorities.clone(),
+            proxy: proxy.clone(),
+            guard: Some(Arc::new(guard)),
+            plain: OnceLock::new(),
+            direct: OnceLock::new(),
+            proxied: OnceLock::new(),
+        };
+        Self { shared: Arc::new(shared), gate: self.gate.clone(), observer: self.observer.clone() }
     }
 
     /// Shares this gate instead of an own one.
@@ -137,6 +157,7 @@ impl Transport {
         let mut url = request.url.clone();
         for _ in 0..=REDIRECT_COUNT_MAX {
             address::check(&url, request.reach)?;
+            self.shared.check(&url).await?;
             let client = self.shared.client(&url, request.reach)?;
             let answer = self.once(client, request, &url, &limits).await?;
             match redirect_target(request, &url, answer.status, &answer.headers)? {
@@ -221,6 +242,18 @@ impl Shared {
         })
     }
 
+    /// What the guard says of the address; through a proxy also of what the name resolves to here.
+    async fn check(&self, url: &Url) -> Result<(), SendErrorKind> {
+        let Some(guard) = &self.guard else { return Ok(()) };
+        guard.check(url)?;
+        guard.check_port(url)?;
+        let goes_direct = url.scheme() == "http" || self.settings.proxy == ProxySetting::Direct;
+        match url.host() {
+            Some(url::Host::Domain(name)) if !goes_direct => address::check_resolved(guard, name).await,
+            _ => Ok(()),
+        }
+    }
+
     fn base(&self) -> reqwest::ClientBuilder {
         reqwest::Client::builder()
             .user_agent(self.settings.user_agent.clone())
@@ -228,7 +261,7 @@ impl Shared {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
-            .dns_resolver(Arc::new(GuardedResolver))
+            .dns_resolver(Arc::new(GuardedResolver { guard: self.guard.clone() }))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, io, time::Duration};
 
-use crate::address::ResolveError;
+use crate::{address::ResolveError, guard::Class};
 
 /// No answer: what failed, towards which host.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +71,14 @@ pub enum SendErrorKind {
     /// A link-local or metadata address.
     #[error("link-local and metadata addresses must not be called")]
     ForbiddenAddress,
+    /// An address that is not public and that the connection's own allow-list does not name.
+    #[error("`{address}` leads to {class}, and the list of allowed hosts does not name it")]
+    Guarded {
+        /// As it was called, and what it resolved to.
+        address: String,
+        /// Why it is not public.
+        class: Class,
+    },
     /// The request itself cannot be written.
     #[error("the request cannot be written: {0}")]
     BadRequest(&'static str),
@@ -185,9 +193,8 @@ impl SendError {
             Kind::Reset | Kind::CutBody | Kind::InvalidEncoding | Kind::Protocol | Kind::QuotaExhausted { .. } => true,
             Kind::Proxy(cause) => matches!(cause, ProxyCause::Unreachable | ProxyCause::Broken),
             Kind::Tls(_) | Kind::TooLarge { .. } | Kind::Spool(_) | Kind::Redirect(_) => false,
-            Kind::BadUrl | Kind::PlainHttp | Kind::ForbiddenAddress | Kind::BadRequest(_) | Kind::NotRecorded(_) => {
-                false
-            }
+            Kind::BadUrl | Kind::PlainHttp | Kind::ForbiddenAddress | Kind::Guarded { .. } => false,
+            Kind::BadRequest(_) | Kind::NotRecorded(_) => false,
         }
     }
 }
@@ -197,7 +204,8 @@ impl SendErrorKind {
         match self {
             Self::Dns(_) | Self::ConnectRefused | Self::Connect(_) | Self::Tls(_) | Self::Proxy(_) => Delivery::NotSent,
             Self::Timeout { phase: TimeoutPhase::Connect, .. } => Delivery::NotSent,
-            Self::BadUrl | Self::PlainHttp | Self::ForbiddenAddress | Self::BadRequest(_) => Delivery::NotSent,
+            Self::BadUrl | Self::PlainHttp | Self::ForbiddenAddress | Self::Guarded { .. } => Delivery::NotSent,
+            Self::BadRequest(_) => Delivery::NotSent,
             Self::QuotaExhausted { .. } | Self::NotRecorded(_) => Delivery::NotSent,
             Self::Timeout { .. } | Self::Reset | Self::CutBody | Self::TooLarge { .. } => Delivery::Unknown,
             Self::InvalidEncoding | Self::Redirect(_) | Self::Protocol | Self::Spool(_) => Delivery::Unknown,
@@ -228,6 +236,9 @@ impl SendErrorKind {
             Self::BadUrl => "Give a full address such as `https://api.security.microsoft.com`.".to_owned(),
             Self::PlainHttp => "Write the address with https; http is only for 127.0.0.1, ::1 and localhost.".to_owned(),
             Self::ForbiddenAddress => "Give another address; only managed identity may use the metadata service.".to_owned(),
+            Self::Guarded { .. } => {
+                "If that is meant, add the host to the connection's allowed hosts; if not, somebody tries to reach into your network.".to_owned()
+            }
             Self::BadRequest(_) => "This is a mistake in the call's input: check it for control characters.".to_owned(),
             Self::NotRecorded(_) => "Make room on the disk of the state folder, or name another folder.".to_owned(),
             Self::QuotaExhausted { wait } => format!("Try again in {} s.", wait.as_secs().max(1)),
@@ -329,6 +340,9 @@ pub(crate) fn before_answer(error: &reqwest::Error, connect_timeout: Duration) -
                 SendErrorKind::Dns(io::Error::new(source.kind(), source.to_string()))
             }
             ResolveError::Forbidden { .. } => SendErrorKind::ForbiddenAddress,
+            ResolveError::Guarded { name, address, class } => {
+                SendErrorKind::Guarded { address: format!("{name} ({address})"), class: *class }
+            }
         };
     }
     if let Some(cause) = causes.proxy() {

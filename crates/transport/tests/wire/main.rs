@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests may panic like the tests themselves")]
 
 mod environment;
+mod guarded;
 mod peers;
 mod secrets;
 
