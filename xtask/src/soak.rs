@@ -63,7 +63,11 @@ fn plant(target: &str) -> anyhow::Result<usize> {
         fs::write(corpus.join(format!("written-{at}")), text)?;
         count += 1;
     }
-    let folders = if target.starts_with("kql_") { QUERY_FOLDERS } else { SAMPLE_FOLDERS };
+    let folders = match target {
+        "openapi_import" => DOCUMENT_FOLDERS,
+        _ if target.starts_with("kql_") => QUERY_FOLDERS,
+        _ => SAMPLE_FOLDERS,
+    };
     for folder in folders {
         let Ok(files) = fs::read_dir(root().join(folder)) else {
             println!("{folder} is not there: {target} starts without it");
@@ -88,6 +92,8 @@ fn is_for(target: &str, path: &Path) -> bool {
         "api_answer" => !is_entra,
         "jwt" | "token_answer" => is_entra,
         "kql_parse" | "kql_run" => name.ends_with(".kql"),
+        // Large documents slow the search down and hold nothing that small ones lack.
+        "openapi_import" => path.metadata().is_ok_and(|file| file.len() < 64 << 10) && !name.ends_with(".jsonl"),
         _ => false,
     }
 }
@@ -97,6 +103,7 @@ fn written_inputs(target: &str) -> &'static [&'static str] {
         "odata_filter" => FILTERS,
         "kql_parse" | "kql_run" => QUERIES,
         "jwt" => CLAIMS,
+        "openapi_import" => DOCUMENTS,
         _ => &[],
     }
 }
@@ -121,6 +128,12 @@ fn targets(options: &Options) -> anyhow::Result<Vec<String>> {
 /// Answers of the services, kept beside the repository where they are at hand.
 const SAMPLE_FOLDERS: &[&str] = &["../shared/reference/microsoft/samples", "../shared/corpus/microsoft-answers"];
 const QUERY_FOLDERS: &[&str] = &["../shared/corpus/kql"];
+const DOCUMENT_FOLDERS: &[&str] = &["../shared/corpus/openapi", "../shared/corpus/shuffle-apps"];
+const DOCUMENTS: &[&str] = &[
+    r##"{"openapi":"3.1.0","paths":{"/a/{b}":{"patch":{"requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/S"}}}}}}},"components":{"schemas":{"S":{"properties":{"s":{"$ref":"#/components/schemas/S"}}}}}}"##,
+    "swagger: '2.0'\nhost: h.example\npaths: {/a: {post: {parameters: [{in: formData, name: f, type: file}], responses: {200: {schema: {type: array, items: {type: int}}}}}}}",
+    "openapi: 3.0.0\nx: &x {get: {summary: A b}}\npaths: {/a: *x, /b: {<<: *x}, '/c?d={e}': *x, tmp1: *x}",
+];
 const FILTERS: &[&str] = &[
     "status eq 'active'",
     "createdDateTime ge 2026-11-22T00:00:00Z and severity in ('high','medium')",

@@ -45,6 +45,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sortie-model", &[]),
     ("sortie-kql", &[]),
     ("sortie-transport", &["sortie-model"]),
+    ("sortie-openapi", &["sortie-model"]),
     ("sortie-identity", &["sortie-model", "sortie-transport"]),
     ("sortie-store", &["sortie-model"]),
     ("sortie-defender", &["sortie-model", "sortie-transport", "sortie-identity"]),

@@ -1,0 +1,64 @@
+//! Canonical JSON (keys sorted, no blanks) and its SHA-256.
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// `sha256:` and 64 hexadecimal digits.
+pub(crate) fn hash(value: &Value) -> String {
+    let mut text = String::new();
+    write(value, &mut text);
+    let digest = Sha256::digest(text.as_bytes());
+    let mut hash = String::with_capacity(71);
+    hash.push_str("sha256:");
+    for byte in digest {
+        for nibble in [byte >> 4, byte & 15] {
+            hash.push(char::from_digit(u32::from(nibble), 16).expect("a nibble is a hexadecimal digit"));
+        }
+    }
+    hash
+}
+
+/// Sorts by itself: whether `serde_json` keeps its maps sorted is decided by features of other crates.
+fn write(value: &Value, text: &mut String) {
+    match value {
+        Value::Array(items) => {
+            text.push('[');
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    text.push(',');
+                }
+                write(item, text);
+            }
+            text.push(']');
+        }
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_unstable_by_key(|(key, _)| key.as_str());
+            text.push('{');
+            for (at, (key, item)) in entries.into_iter().enumerate() {
+                if at > 0 {
+                    text.push(',');
+                }
+                text.push_str(&Value::String(key.clone()).to_string());
+                text.push(':');
+                write(item, text);
+            }
+            text.push('}');
+        }
+        scalar => text.push_str(&scalar.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_hash_is_that_of_sorted_json_without_blanks() {
+        // `printf '{"a":[1,null],"b":"x"}' | sha256sum`
+        let expected = "sha256:3dece6dc8d22d61692b03c7d51836aaec96fd08a614e224565e177ad6ff9dbe2";
+        assert_eq!(hash(&json!({ "b": "x", "a": [1, null] })), expected);
+    }
+}

@@ -1,0 +1,150 @@
+//! What is wrong in a document and is put right, or left out alone.
+
+use serde_json::json;
+
+use crate::{assert_has, left_out, notes, operation, paths, read};
+
+#[test]
+fn one_bad_operation_does_not_hurt_the_others() {
+    let import = paths(
+        "/good:
+  get: { operationId: good }
+/bad:
+  get: 7
+  put: { operationId: alright }
+/worse: text
+/{open:
+  get: {}
+/body:
+  post: { requestBody: { $ref: '#/nowhere' } }",
+    );
+    assert_eq!((import.report.seen, import.report.callable), (6, 2));
+    assert_eq!(
+        left_out(&import),
+        [
+            "GET /bad: the operation is not an object",
+            "POST /body: the request body cannot be found: `#/nowhere` names nothing in the document",
+            "* /worse: the path is not an object",
+            "GET /{open: the path's placeholders cannot be read: a `{` is never closed",
+        ]
+    );
+    assert_eq!(import.report.quarantined[0].place, "#/paths/~1bad/get");
+}
+
+#[test]
+fn schemas_of_every_dialect_become_json_schema() {
+    let found = operation(
+        "/a:
+  post:
+    requestBody:
+      content:
+        application/json:
+          schema:
+            type: object
+            properties:
+              a: { type: int, required: true }
+              b: { type: string, nullable: true, enum: [x, x, y] }
+              c: { type: datetime, example: now }
+              d: { items: [{ type: string }, { type: bool }], type: list }
+              e: { type: nonsense, xml: {}, x-thing: 1 }
+              f: { allOf: { type: object }, nullable: true }
+              g: 7
+              h: { type: [string, ~], minimum: '1', maxLength: 5 }
+            required: [b, 7]",
+    );
+    assert_has(
+        &found.body.unwrap().contents[0].schema,
+        &json!({
+            "required": ["b", "a"],
+            "properties": {
+                "a": { "type": "integer" },
+                "b": { "type": ["string", "null"], "enum": ["x", "y", null] },
+                "c": { "type": "string", "format": "date-time", "examples": ["now"] },
+                "d": { "type": "array", "prefixItems": [{ "type": "string" }, { "type": "boolean" }], "items": null },
+                "e": {},
+                "f": { "anyOf": [{ "allOf": [{ "type": "object" }] }, { "type": "null" }] },
+                "g": {},
+                "h": { "type": ["string", "null"], "minimum": null, "maxLength": 5 },
+            },
+        }),
+    );
+}
+
+#[test]
+fn texts_beside_a_reference_are_kept_and_null_is_allowed() {
+    let import = read(
+        "openapi: 3.0.0\ncomponents: { schemas: { S: { type: string } } }\npaths: { /a: { get: { operationId: a, parameters: [{ name: q, in: query, schema: { $ref: '#/components/schemas/S', description: d, minLength: 3, nullable: true } }] } } }",
+    );
+    assert_has(
+        &import.description.operations[0].parameters,
+        &json!([{ "schema": { "anyOf": [
+        { "$ref": "#/components/schemas/S", "description": "d", "minLength": null }, { "type": "null" }
+    ] } }]),
+    );
+}
+
+#[test]
+fn servers_are_put_right() {
+    let import = read(
+        r"
+openapi: 3.0.0
+servers:
+  - { url: 'https://user:pass@x.example/api/' }
+  - { url: 'y.example' }
+  - { url: 'https://{region}.z.example?x=1', variables: { region: { default: eu, enum: [eu, us] } } }
+  - { url: '{{base}}/v1' }
+  - { url: 'wss://x.example' }
+  - /relative
+paths:
+  /a: { get: { operationId: a, servers: [{ url: 'https://other.example' }] } }
+  'https://whole.example/b': { get: { operationId: b } }
+",
+    );
+    assert_has(
+        &import.description,
+        &json!({
+            "servers": [
+                { "url": "https://x.example/api" }, { "url": "https://y.example" },
+                { "url": "https://{region}.z.example", "variables": { "region": { "default": "eu", "choices": ["eu", "us"] } } },
+                { "url": "{base}/v1", "variables": { "base": { "default": null } } }, { "url": "/relative" },
+            ],
+            "operations": [
+                { "id": "a", "servers": [{ "url": "https://other.example" }] },
+                { "id": "b", "path": "/b", "servers": [{ "url": "https://whole.example" }] },
+            ],
+        }),
+    );
+    assert!(!serde_json::to_string(&import.description).unwrap().contains("pass"));
+}
+
+#[test]
+fn equal_operations_survive_an_export() {
+    let import = paths(
+        "/a#one:\n  get: { operationId: x }\n/a#two:\n  get: { operationId: x }\n/a?k=v:\n  get: { operationId: y }",
+    );
+    let found: Vec<(&str, &str)> = import
+        .description
+        .operations
+        .iter()
+        .map(|operation| (operation.id.as_str(), operation.path.as_str()))
+        .collect();
+    assert_eq!(found, [("x-get-a", "/a"), ("x-get-a-2", "/a"), ("y", "/a")]);
+}
+
+#[test]
+fn calls_to_us_are_counted_and_not_imported() {
+    let import = read(
+        "openapi: 3.1.0\nwebhooks: { a: { post: {} }, b: { post: {} } }\npaths: { /a: { get: { callbacks: { c: {} } } } }",
+    );
+    assert_eq!(import.report.callable, 1);
+    assert!(notes(&import).contains(&"2 webhooks are calls of the product to us; they are not imported"));
+}
+
+#[test]
+fn operations_past_the_bound_are_left_out_with_the_reason() {
+    let mut options = sortie_openapi::Options::default();
+    options.limits.operations_max = 1;
+    let document = "openapi: 3.1.0\npaths: { /a: { get: {}, put: {} } }";
+    let import = sortie_openapi::import(document.as_bytes(), &sortie_openapi::NoSources, &options).unwrap();
+    assert_eq!(left_out(&import), ["PUT /a: the document has more than 1 operations; the rest is left out"]);
+}
