@@ -47,6 +47,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sortie-transport", &["sortie-model"]),
     ("sortie-openapi", &["sortie-model"]),
     ("sortie-identity", &["sortie-model", "sortie-transport"]),
+    ("sortie-connector", &["sortie-model", "sortie-openapi", "sortie-transport", "sortie-identity"]),
     ("sortie-store", &["sortie-model"]),
     ("sortie-defender", &["sortie-model", "sortie-transport", "sortie-identity"]),
     ("sortie-emulator", &["sortie-kql"]),

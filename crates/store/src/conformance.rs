@@ -72,7 +72,7 @@ async fn one_tenant_never_sees_another(Stage { store, .. }: Stage) {
     let mine = store.add_connection(one, new("defender")).await.unwrap();
     let theirs = store.add_connection(other, new("defender")).await.unwrap();
     store.set_secret(&keyring, one, mine.id, "client_secret", &Secret::new("hunter2"), None).await.unwrap();
-    assert_eq!(store.connections(one).await.unwrap(), [mine.clone()]);
+    assert_eq!(store.connections(one).await.unwrap(), std::slice::from_ref(&mine));
     assert_eq!(store.connections(Scope::Every).await.unwrap().len(), 2);
     assert_eq!(store.connections_named(Scope::Every, "defender").await.unwrap().len(), 2);
     assert_eq!(store.connections_named(other, "defender").await.unwrap(), [theirs]);
@@ -200,7 +200,7 @@ async fn a_lease_has_one_holder_and_an_earlier_one_is_refused(Stage { store, clo
     assert_eq!(store.lease(scope, &subject, other, length).await.unwrap(), None, "it was renewed");
     assert_eq!(store.ended_leases(Scope::Every, "poll", 10).await.unwrap(), []);
     clock.advance(SignedDuration::from_secs(10));
-    assert_eq!(store.ended_leases(scope, "poll", 10).await.unwrap(), [first.clone()]);
+    assert_eq!(store.ended_leases(scope, "poll", 10).await.unwrap(), std::slice::from_ref(&first));
     let second = store.lease(scope, &subject, other, length).await.unwrap().unwrap();
     assert!(second.epoch > first.epoch);
     assert!(matches!(kind(store.renew_lease(&first, length).await), StoreErrorKind::Stale(_)));

@@ -155,6 +155,26 @@ impl Request {
         self
     }
 
+    /// A header that authenticates, whatever its name: it is neither shown nor carried to another origin.
+    #[must_use]
+    pub fn credential(mut self, name: HeaderName, value: &Secret) -> Self {
+        match HeaderValue::from_str(value.expose()) {
+            Ok(mut value) => {
+                value.set_sensitive(true);
+                self.headers.insert(name, value);
+            }
+            Err(_) => self.defect = Some("a header value holds characters that a header cannot carry"),
+        }
+        self.carrying_credentials()
+    }
+
+    /// The address or the body authenticates: no redirect to another origin is followed with it.
+    #[must_use]
+    pub fn carrying_credentials(mut self) -> Self {
+        self.carries_credentials = true;
+        self
+    }
+
     /// `Authorization: Bearer ...`.
     #[must_use]
     pub fn bearer(self, token: &Secret) -> Self {

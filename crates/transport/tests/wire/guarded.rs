@@ -54,7 +54,7 @@ async fn every_hop_of_a_redirect_is_looked_at() {
 #[tokio::test]
 async fn a_name_that_leads_inside_is_refused_when_it_is_connected_to() {
     let Some(name) = name_of_this_machine().await else {
-        println!("left out: this machine has no name that leads to itself");
+        eprintln!("left out: this machine has no name that leads to itself");
         return;
     };
     let authority = authority(&name, (2020, 2090));

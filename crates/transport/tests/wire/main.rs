@@ -1,6 +1,7 @@
 //! What goes over the wire, and what each way of failing is called.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests may panic like the tests themselves")]
+#![expect(clippy::print_stderr, reason = "what is left out is said")]
 
 mod environment;
 mod guarded;

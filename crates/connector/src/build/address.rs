@@ -1,0 +1,52 @@
+//! The base address: the connection's own, else the document's, with its variables filled in.
+
+use sortie_openapi::{Description, Operation, Server};
+use url::Url;
+
+use super::{BuildError, Target, style};
+
+/// Base and path as one address.
+pub(super) fn address(
+    description: &Description,
+    operation: &Operation,
+    target: &Target,
+    path: &str,
+) -> Result<Url, BuildError> {
+    let server = operation.servers.first().or_else(|| description.servers.first());
+    let base = match (&target.base, server) {
+        (Some(base), server) => over(base, server, target)?,
+        (None, None) => return Err(BuildError::NoBase),
+        (None, Some(server)) if server.needs_host() => return Err(BuildError::NoBase),
+        (None, Some(server)) => filled(server, target)?,
+    };
+    let text = format!("{}{path}", base.trim_end_matches('/'));
+    let wrong = || BuildError::Base { base: base.clone() };
+    let url: Url = text.parse().map_err(|_| wrong())?;
+    let usable = matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|host| !host.is_empty());
+    // What the address is read as must be what was put together: no step may have been taken back on the way.
+    if usable && url.path().ends_with(path.trim_start_matches('/')) { Ok(url) } else { Err(wrong()) }
+}
+
+/// The connection's base; where it is a host alone, the document's own prefix goes behind it.
+fn over(base: &Url, server: Option<&Server>, target: &Target) -> Result<String, BuildError> {
+    let text = base.as_str().trim_end_matches('/').to_owned();
+    match server {
+        Some(server) if base.path() == "/" && server.needs_host() && !server.url.starts_with('{') => {
+            Ok(format!("{text}/{}", filled(server, target)?.trim_start_matches('/')))
+        }
+        _ => Ok(text),
+    }
+}
+
+fn filled(server: &Server, target: &Target) -> Result<String, BuildError> {
+    let mut url = server.url.clone();
+    for (name, variable) in &server.variables {
+        let given = target.variables.get(name).map(style::text).or_else(|| variable.default.clone());
+        let given = given.filter(|value| variable.choices.is_empty() || variable.choices.contains(value));
+        // A variable is a part of a name or a path: nothing in it may begin another part of the address.
+        let fits = |value: &String| !value.contains(['@', '?', '#', '\\', ' ']);
+        let missing = || BuildError::Variable { name: name.clone(), choices: variable.choices.clone() };
+        url = url.replace(&format!("{{{name}}}"), &given.filter(fits).ok_or_else(missing)?);
+    }
+    Ok(url)
+}

@@ -1,0 +1,14 @@
+//! Calls any operation of any described product.
+//!
+//! [`build()`] makes the exact request from typed inputs: a backslash, a quote, a tab or an emoji arrives as it was, and no
+//! value can reach beyond its place. [`Caller`] sends it through a guarded way out and gives the answer as data.
+
+mod answer;
+mod build;
+mod call;
+mod paging;
+
+pub use answer::{Answer, AnswerBody, Failure};
+pub use build::{BuildError, BuiltRequest, Target, build, cast};
+pub use call::{CallError, Caller, Credential};
+pub use paging::{Cut, PageLimits, Paged};
