@@ -1,5 +1,6 @@
 //! The promises of the store, and what becomes of them when keys, files and processes fail.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
+#![expect(clippy::print_stdout, reason = "the child of a test tells its parent, and figures belong to the answer")]
 
 mod files;
 mod kills;
