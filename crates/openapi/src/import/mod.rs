@@ -16,7 +16,7 @@ mod schemes;
 mod servers;
 mod template;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ use crate::{
     description::{Description, FORMAT, SCHEMA_PREFIX, Tag},
     documents::Documents,
     error::ImportError,
-    operation::Operation,
+    operation::{Operation, Output},
     report::{Format, Notes, Quarantined, Report},
     sources::Sources,
     text::{self, Bounds},
@@ -86,6 +86,7 @@ pub fn import(document: &[u8], sources: &dyn Sources, options: &Options) -> Resu
         notes,
         schemas: SchemaTable::default(),
         schemes: Schemes::default(),
+        shared_outputs: HashMap::new(),
         quarantined: Vec::new(),
         seen: 0,
     };
@@ -101,6 +102,8 @@ struct Walk<'a> {
     notes: Notes,
     schemas: SchemaTable<'a>,
     schemes: Schemes,
+    /// Answers by where the document holds them.
+    shared_outputs: HashMap<*const Value, Output>,
     quarantined: Vec<Quarantined>,
     seen: usize,
 }

@@ -24,7 +24,8 @@ impl<'a> Walk<'a> {
                 continue;
             };
             let output = match self.documents.follow(response) {
-                Ok(response) => self.output(op, response, &at),
+                Ok(behind) if std::ptr::eq(behind.value, response.value) => self.output(op, behind, &at),
+                Ok(behind) => self.shared_output(op, behind, &at),
                 Err(error) => {
                     self.notes.add(at, format!("an answer is described elsewhere, but {error}"));
                     Output::default()
@@ -33,6 +34,20 @@ impl<'a> Walk<'a> {
             outputs.insert(status, output);
         }
         outputs
+    }
+
+    /// Documents refer to the same few errors from each operation; they are converted once.
+    fn shared_output(&mut self, op: Node<'a>, response: Node<'a>, place: &Place<'_>) -> Output {
+        if response.get("schema").is_some() {
+            return self.output(op, response, place); // Its media types are those of the operation.
+        }
+        let key: *const Value = response.value;
+        if let Some(known) = self.shared_outputs.get(&key) {
+            return known.clone();
+        }
+        let output = self.output(op, response, place);
+        self.shared_outputs.insert(key, output.clone());
+        output
     }
 
     fn output(&mut self, op: Node<'a>, response: Node<'a>, place: &Place<'_>) -> Output {
