@@ -78,8 +78,10 @@ fn operation_object(operation: &Operation, schemas: &Schemas) -> Map<String, Val
     put_values(&mut out, "servers", operation.servers.iter().map(server).collect());
     put_values(&mut out, "parameters", operation.parameters.iter().map(parameter).collect());
     put_some(&mut out, "requestBody", operation.body.as_ref().map(|one| body(one, schemas)));
-    let outputs = operation.outputs.iter().map(|(status, one)| (status.clone(), output(one)));
-    put(&mut out, "responses", outputs.collect::<Map<_, _>>());
+    if !operation.outputs.is_empty() {
+        let outputs = operation.outputs.iter().map(|(status, one)| (status.clone(), output(one)));
+        put(&mut out, "responses", outputs.collect::<Map<_, _>>());
+    }
     put_values(&mut out, "security", operation.security.iter().map(plain).collect());
     put_some(&mut out, "x-sortie-effect", effect(&operation.effect));
     put_some(&mut out, "x-sortie-pagination", operation.pagination.as_ref().map(plain));

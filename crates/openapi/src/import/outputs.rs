@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Walk, media, template};
 use crate::{
-    documents::{Node, Place},
+    documents::{Node, Place, text_of},
     operation::{BodyForm, Output, OutputContent},
 };
 
@@ -53,7 +53,7 @@ impl<'a> Walk<'a> {
     fn output(&mut self, op: Node<'a>, response: Node<'a>, place: &Place<'_>) -> Output {
         let headers = response.get("headers").map(Node::entries).unwrap_or_default();
         let mut output = Output {
-            description: response.value.as_str().map(str::to_owned).or_else(|| response.text("description")),
+            description: text_of(response.value).or_else(|| response.text("description")),
             headers: headers.into_iter().map(|(name, _)| name.to_owned()).collect(),
             contents: Vec::new(),
         };

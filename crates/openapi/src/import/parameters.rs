@@ -187,7 +187,8 @@ impl<'a> Walk<'a> {
         };
         Ok(Parameter {
             key: String::new(),
-            required: location == Location::Path || node.flag("required"),
+            // OpenAPI says that a declared `Accept` does not count; where it names a type, it is a choice.
+            required: location == Location::Path || (node.flag("required") && !name.eq_ignore_ascii_case("accept")),
             deprecated: node.flag("deprecated"),
             description: node.text("description").filter(|text| !text.contains("enerated by shuffler.io")),
             example: self.example(node).filter(|example| example != "" && example != "undefined"),

@@ -1,5 +1,7 @@
 //! Base addresses, from `servers` or from Swagger 2.0's `host`, `basePath` and `schemes`.
 
+use serde_json::Value;
+
 use super::Walk;
 use crate::{
     description::{Server, ServerVariable},
@@ -32,6 +34,13 @@ impl<'a> Walk<'a> {
     /// Swagger 2.0's way; `op` may have schemes of its own.
     pub(super) fn host_servers(&mut self, op: Node<'a>, root: Node<'a>, place: &Place<'_>) -> Vec<Server> {
         let base = root.text("basePath").unwrap_or_default();
+        if let Some(parameterized) = root.get("x-ms-parameterized-host")
+            && let Some(template) = parameterized.text("hostTemplate")
+        {
+            let has_scheme = parameterized.value.get("useSchemePrefix") == Some(&Value::Bool(false));
+            let scheme = if has_scheme { "" } else { "https://" };
+            return self.server(&format!("{scheme}{template}{base}"), None, place).into_iter().collect();
+        }
         let Some(host) = root.text("host") else {
             return self.server(&base, None, place).into_iter().collect();
         };

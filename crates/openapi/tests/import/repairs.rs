@@ -118,6 +118,36 @@ paths:
 }
 
 #[test]
+fn a_host_may_be_a_template() {
+    let import = read(
+        "swagger: '2.0'\nx-ms-parameterized-host: { hostTemplate: '{endpoint}.x.example' }\nbasePath: /v1\npaths: {}",
+    );
+    assert_has(
+        &import.description.servers,
+        &json!([{ "url": "https://{endpoint}.x.example/v1", "variables": { "endpoint": {} } }]),
+    );
+}
+
+#[test]
+fn a_document_of_200_megabytes_is_refused_unread() {
+    let document = vec![b' '; 200 << 20];
+    let error =
+        sortie_openapi::import(&document, &sortie_openapi::NoSources, &sortie_openapi::Options::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the document has 209715200 bytes, more than the 67108864 that are read; split it or raise the limit"
+    );
+}
+
+#[test]
+fn a_title_is_the_summary_else_a_short_first_line_else_the_id() {
+    let title = |operation_text: &str| operation(&format!("/a:\n  get: {operation_text}")).title;
+    assert_eq!(title("{ summary: ' Get\n  it ', description: More. }"), "Get it");
+    assert_eq!(title("{ operationId: getIt, description: \"Reads one thing.\\nAnd more.\" }"), "Reads one thing");
+    assert_eq!(title("{ operationId: getIt }"), "Get it");
+}
+
+#[test]
 fn equal_operations_survive_an_export() {
     let import = paths(
         "/a#one:\n  get: { operationId: x }\n/a#two:\n  get: { operationId: x }\n/a?k=v:\n  get: { operationId: y }",
