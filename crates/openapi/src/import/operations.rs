@@ -159,6 +159,7 @@ impl<'a> Walk<'a> {
         if !op.value.is_object() {
             return Err(Reason::NotAnObject("the operation"));
         }
+        self.charge(op);
         let mut template = path::parse(spot.path)?;
         for repair in &template.repairs {
             self.notes.add(place, *repair);
@@ -173,6 +174,9 @@ impl<'a> Walk<'a> {
         }
         if op.get("callbacks").is_some_and(|node| !node.entries().is_empty()) {
             self.notes.add(place, "callbacks are calls of the product to us; they are not imported");
+        }
+        if self.is_too_heavy() {
+            return Err(Reason::TooLarge(self.limits.values_max.saturating_mul(2)));
         }
         let mut stated = self.stated(op, place);
         let summary = op.text("summary").map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));

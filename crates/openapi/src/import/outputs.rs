@@ -38,6 +38,7 @@ impl<'a> Walk<'a> {
 
     /// Documents refer to the same few errors from each operation; they are converted once.
     fn shared_output(&mut self, op: Node<'a>, response: Node<'a>, place: &Place<'_>) -> Output {
+        self.charge(response);
         if response.get("schema").is_some() {
             return self.output(op, response, place); // Its media types are those of the operation.
         }
@@ -61,7 +62,9 @@ impl<'a> Walk<'a> {
             let here = place.key("content");
             for (written, media) in content.entries() {
                 let at = here.key(written);
-                let media = self.documents.follow(media).unwrap_or(media);
+                let behind = self.documents.follow(media).unwrap_or(media);
+                self.charge_behind(media, behind);
+                let media = behind;
                 match media::clean(written) {
                     Some(media_type) => output.contents.extend(self.output_media(media_type, media, &at)),
                     None => self.notes.add(at, format!("`{written}` is no media type; it is left out")),
@@ -134,7 +137,8 @@ impl<'a> Walk<'a> {
     fn produces(&self, op: Node<'a>) -> Vec<String> {
         let written =
             op.get("produces").map_or_else(|| self.documents.root().texts("produces"), |_| op.texts("produces"));
-        let mut types: Vec<String> = written.iter().filter_map(|written| media::clean(written)).collect();
+        let mut types: Vec<String> =
+            written.iter().take(media::COUNT_MAX).filter_map(|written| media::clean(written)).collect();
         if types.is_empty() {
             types.push("application/json".to_owned());
         }

@@ -22,7 +22,7 @@ impl<'a> Walk<'a> {
         let here = place.key("servers");
         let mut servers: Vec<Server> = Vec::new();
         let Some(list) = node.get("servers") else { return servers };
-        for (at, item) in list.items().enumerate() {
+        for (at, item) in list.items().enumerate().take(SERVER_COUNT_MAX) {
             let at = here.index(at);
             let url = item.value.as_str().map(str::to_owned).or_else(|| item.text("url"));
             let found = url.and_then(|url| self.server(&url, Some(item), &at));
@@ -126,3 +126,6 @@ fn braced(url: &str) -> Vec<String> {
     let parts = url.split('{').skip(1);
     parts.filter_map(|part| Some(part.split_once('}')?.0.to_owned())).filter(|name| !name.is_empty()).collect()
 }
+
+/// No product has more; a path's servers are copied into each of its operations.
+const SERVER_COUNT_MAX: usize = 64;

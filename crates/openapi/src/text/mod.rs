@@ -132,6 +132,16 @@ fn weight(text: &str) -> usize {
     1 + text.len() / TEXT_BYTES_PER_VALUE
 }
 
+/// What a value weighs with everything in it, by the same measure.
+pub(crate) fn weigh(value: &Value) -> usize {
+    match value {
+        Value::String(text) => weight(text),
+        Value::Array(items) => 1 + items.iter().map(weigh).sum::<usize>(),
+        Value::Object(map) => 1 + map.iter().map(|(key, item)| weight(key) + weigh(item)).sum::<usize>(),
+        _ => 1,
+    }
+}
+
 /// Puts an entry in. Of two entries with the same key the last one counts; but the members of a top-level object
 /// (paths, definitions) are joined, because a path that stands there twice, once for each method, means both.
 fn insert(map: &mut Map<String, Value>, key: String, value: Value, depth: usize, line: usize, notes: &mut Notes) {
