@@ -5,9 +5,9 @@ use sha2::{Digest, Sha256};
 
 /// `sha256:` and 64 hexadecimal digits.
 pub(crate) fn hash(value: &Value) -> String {
-    let mut text = String::new();
+    let mut text = Vec::new();
     write(value, &mut text);
-    let digest = Sha256::digest(text.as_bytes());
+    let digest = Sha256::digest(&text);
     let mut hash = String::with_capacity(71);
     hash.push_str("sha256:");
     for byte in digest {
@@ -19,34 +19,38 @@ pub(crate) fn hash(value: &Value) -> String {
 }
 
 /// Sorts by itself: whether `serde_json` keeps its maps sorted is decided by features of other crates.
-fn write(value: &Value, text: &mut String) {
+fn write(value: &Value, text: &mut Vec<u8>) {
     match value {
         Value::Array(items) => {
-            text.push('[');
+            text.push(b'[');
             for (at, item) in items.iter().enumerate() {
                 if at > 0 {
-                    text.push(',');
+                    text.push(b',');
                 }
                 write(item, text);
             }
-            text.push(']');
+            text.push(b']');
         }
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();
             entries.sort_unstable_by_key(|(key, _)| key.as_str());
-            text.push('{');
+            text.push(b'{');
             for (at, (key, item)) in entries.into_iter().enumerate() {
                 if at > 0 {
-                    text.push(',');
+                    text.push(b',');
                 }
-                text.push_str(&Value::String(key.clone()).to_string());
-                text.push(':');
+                scalar(key, text);
+                text.push(b':');
                 write(item, text);
             }
-            text.push('}');
+            text.push(b'}');
         }
-        scalar => text.push_str(&scalar.to_string()),
+        other => scalar(other, text),
     }
+}
+
+fn scalar(value: &(impl serde::Serialize + ?Sized), text: &mut Vec<u8>) {
+    serde_json::to_writer(text, value).expect("a scalar is written to memory");
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The document and the files that it refers to, all read before the walk begins; and where a `$ref` leads.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashSet},
     fmt,
 };
@@ -126,27 +127,29 @@ impl Documents {
         let (path, fragment) = reference.split_once('#').unwrap_or((reference, ""));
         let file = if path.is_empty() { file } else { self.file(file, path)? };
         let mut node = Node { value: &self.files[file].value, file };
-        let mut pointer = String::new();
         if !fragment.is_empty() && !fragment.starts_with('/') {
             return Err(RefError::NoPlace(reference.to_owned()));
         }
+        // The pointer as it is written, unless the way there leads over another reference.
+        let mut onward: Option<String> = None;
         for raw in fragment.split('/').skip(1) {
             let segment = unescape(raw);
-            // A part of the way may itself be a reference.
-            let next = match step(node.value, &segment).or_else(|| step(node.value, raw)) {
-                Some(value) => Node { value, file: node.file },
-                None => {
-                    let onward = node.reference().ok_or_else(|| RefError::NoPlace(reference.to_owned()))?;
-                    let (behind, target) = self.target_within(node.file, onward, hops)?;
-                    pointer = target.pointer;
-                    let value = step(behind.value, &segment).ok_or_else(|| RefError::NoPlace(reference.to_owned()))?;
-                    Node { value, file: behind.file }
-                }
-            };
-            node = next;
-            pointer.push('/');
-            pointer.push_str(&escape(&segment));
+            if let Some(value) = step(node.value, &segment).or_else(|| step(node.value, raw)) {
+                node = Node { value, file: node.file };
+            } else {
+                let further = node.reference().ok_or_else(|| RefError::NoPlace(reference.to_owned()))?;
+                let (behind, target) = self.target_within(node.file, further, hops)?;
+                let value = step(behind.value, &segment).ok_or_else(|| RefError::NoPlace(reference.to_owned()))?;
+                node = Node { value, file: behind.file };
+                onward = Some(target.pointer);
+            }
+            if let Some(pointer) = &mut onward {
+                pointer.push('/');
+                pointer.push_str(&escape(&segment));
+            }
         }
+        let pointer =
+            onward.unwrap_or_else(|| if fragment.contains('%') { canonical(fragment) } else { fragment.to_owned() });
         Ok((node, Target { file: node.file, pointer }))
     }
 
@@ -230,9 +233,18 @@ fn step<'a>(value: &'a Value, segment: &str) -> Option<&'a Value> {
     }
 }
 
-fn unescape(segment: &str) -> String {
+fn unescape(segment: &str) -> Cow<'_, str> {
+    if !segment.contains(['%', '~']) {
+        return Cow::Borrowed(segment);
+    }
     let decoded = percent_decode_str(segment).decode_utf8_lossy();
-    decoded.replace("~1", "/").replace("~0", "~")
+    Cow::Owned(decoded.replace("~1", "/").replace("~0", "~"))
+}
+
+/// A fragment without percent-encoding.
+fn canonical(fragment: &str) -> String {
+    let segments: Vec<String> = fragment.split('/').map(|segment| escape(&unescape(segment))).collect();
+    segments.join("/")
 }
 
 fn escape(segment: &str) -> String {
@@ -244,7 +256,7 @@ fn file_references(value: &Value) -> Vec<String> {
     let (mut found, mut known, mut open) = (Vec::new(), HashSet::new(), vec![value]);
     while let Some(value) = open.pop() {
         match value {
-            Value::Array(items) => open.extend(items),
+            Value::Array(items) => open.extend(items.iter().filter(|item| is_branch(item))),
             Value::Object(map) => {
                 if let Some(reference) = map.get("$ref").and_then(Value::as_str) {
                     let path = reference.split('#').next().unwrap_or_default();
@@ -252,7 +264,7 @@ fn file_references(value: &Value) -> Vec<String> {
                         found.push(path.to_owned());
                     }
                 }
-                open.extend(map.values());
+                open.extend(map.values().filter(|item| is_branch(item)));
             }
             _ => {}
         }
@@ -260,6 +272,10 @@ fn file_references(value: &Value) -> Vec<String> {
     // Maps may come in any order; which files are left out past the bound must not depend on it.
     found.sort_unstable();
     found
+}
+
+fn is_branch(value: &Value) -> bool {
+    value.is_object() || value.is_array()
 }
 
 /// Where something stands: a path of borrowed segments that costs nothing until it is printed.

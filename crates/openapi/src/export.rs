@@ -6,27 +6,27 @@ use crate::{
     description::{Description, Server},
     import::derive::{Schemas, item_of, usual_form},
     operation::{Body, BodyForm, Content, Effect, Guidance, LinkedCall, Operation, Output, Parameter, ParameterForm},
-    security::{OAuthFlow, OAuthGrant, Requirement, SchemeKind, SecurityScheme},
+    security::{OAuthFlow, OAuthGrant, SchemeKind, SecurityScheme},
 };
 
 /// The document. What OpenAPI has no place for stands in `x-sortie-*`.
 pub fn export(description: &Description) -> Value {
     let mut info = Map::new();
-    put(&mut info, "title", &description.title);
-    put(&mut info, "version", &description.document_version);
-    put_some(&mut info, "description", description.description.as_ref());
+    put(&mut info, "title", description.title.clone());
+    put(&mut info, "version", description.document_version.clone());
+    put_some(&mut info, "description", description.description.clone());
     put_some(&mut info, "x-logo", description.logo.as_ref().map(|url| json!({ "url": url })));
     put_list(&mut info, "x-sortie-categories", &description.categories);
     let mut document = Map::new();
     put(&mut document, "openapi", "3.1.0");
     put(&mut document, "info", info);
     put_some(&mut document, "externalDocs", description.documentation.as_ref().map(|url| json!({ "url": url })));
-    put_list(&mut document, "servers", &description.servers.iter().map(server).collect::<Vec<_>>());
+    put_values(&mut document, "servers", description.servers.iter().map(server).collect());
     put_list(&mut document, "tags", &description.tags);
     put(&mut document, "paths", paths(description));
     let mut components = Map::new();
     if !description.schemas.is_empty() {
-        put(&mut components, "schemas", &description.schemas);
+        put(&mut components, "schemas", description.schemas.clone().into_iter().collect::<Map<_, _>>());
     }
     if !description.security_schemes.is_empty() {
         let schemes = description.security_schemes.iter().map(|(name, one)| (name.clone(), scheme(one)));
@@ -38,7 +38,7 @@ pub fn export(description: &Description) -> Value {
         put(&mut document, "components", components);
     }
     for (name, value) in &description.extensions {
-        put(&mut document, &format!("x-sortie-{name}"), value);
+        put(&mut document, &format!("x-sortie-{name}"), value.clone());
     }
     Value::Object(document)
 }
@@ -67,22 +67,24 @@ fn paths(description: &Description) -> Map<String, Value> {
 
 fn operation_object(operation: &Operation, schemas: &Schemas) -> Map<String, Value> {
     let mut out = Map::new();
-    put(&mut out, "operationId", &operation.id);
-    put(&mut out, "summary", &operation.title);
-    put_some(&mut out, "description", operation.description.as_ref());
+    put(&mut out, "operationId", operation.id.clone());
+    put(&mut out, "summary", operation.title.clone());
+    put_some(&mut out, "description", operation.description.clone());
     put_list(&mut out, "tags", &operation.tags);
     if operation.deprecated {
         put(&mut out, "deprecated", true);
     }
     put_some(&mut out, "externalDocs", operation.documentation.as_ref().map(|url| json!({ "url": url })));
-    put_list(&mut out, "servers", &operation.servers.iter().map(server).collect::<Vec<_>>());
-    put_list(&mut out, "parameters", &operation.parameters.iter().map(parameter).collect::<Vec<_>>());
+    put_values(&mut out, "servers", operation.servers.iter().map(server).collect());
+    put_values(&mut out, "parameters", operation.parameters.iter().map(parameter).collect());
     put_some(&mut out, "requestBody", operation.body.as_ref().map(|one| body(one, schemas)));
-    let outputs = operation.outputs.iter().map(|(status, one)| (status.clone(), output(one)));
-    put(&mut out, "responses", outputs.collect::<Map<_, _>>());
-    put_list(&mut out, "security", &operation.security.iter().map(requirement).collect::<Vec<_>>());
+    if !operation.outputs.is_empty() {
+        let outputs = operation.outputs.iter().map(|(status, one)| (status.clone(), output(one)));
+        put(&mut out, "responses", outputs.collect::<Map<_, _>>());
+    }
+    put_values(&mut out, "security", operation.security.iter().map(plain).collect());
     put_some(&mut out, "x-sortie-effect", effect(&operation.effect));
-    put_some(&mut out, "x-sortie-pagination", operation.pagination.as_ref());
+    put_some(&mut out, "x-sortie-pagination", operation.pagination.as_ref().map(plain));
     put_list(&mut out, "x-sortie-aliases", &operation.aliases);
     guidance(&mut out, &operation.guidance);
     out
@@ -90,15 +92,15 @@ fn operation_object(operation: &Operation, schemas: &Schemas) -> Map<String, Val
 
 fn server(server: &Server) -> Value {
     let mut out = Map::new();
-    put(&mut out, "url", &server.url);
-    put_some(&mut out, "description", server.description.as_ref());
+    put(&mut out, "url", server.url.clone());
+    put_some(&mut out, "description", server.description.clone());
     let mut variables = Map::new();
     for (name, variable) in &server.variables {
         let mut one = Map::new();
         // OpenAPI wants a default; an empty one says that there is none.
         put(&mut one, "default", variable.default.as_deref().unwrap_or_default());
         put_list(&mut one, "enum", &variable.choices);
-        put_some(&mut one, "description", variable.description.as_ref());
+        put_some(&mut one, "description", variable.description.clone());
         put(&mut variables, name, one);
     }
     if !variables.is_empty() {
@@ -109,34 +111,34 @@ fn server(server: &Server) -> Value {
 
 fn parameter(parameter: &Parameter) -> Value {
     let mut out = Map::new();
-    put(&mut out, "name", &parameter.name);
-    put(&mut out, "in", parameter.location);
+    put(&mut out, "name", parameter.name.clone());
+    put(&mut out, "in", parameter.location.as_str());
     if parameter.required {
         put(&mut out, "required", true);
     }
     if parameter.deprecated {
         put(&mut out, "deprecated", true);
     }
-    put_some(&mut out, "description", parameter.description.as_ref());
+    put_some(&mut out, "description", parameter.description.clone());
     match &parameter.form {
         ParameterForm::Content { media_type } => {
             put(&mut out, "content", json!({ media_type: { "schema": parameter.schema } }));
         }
         ParameterForm::Style { .. } => {
             style(&mut out, &parameter.form);
-            put(&mut out, "schema", &parameter.schema);
+            put(&mut out, "schema", parameter.schema.clone());
         }
     }
-    put_some(&mut out, "example", parameter.example.as_ref());
+    put_some(&mut out, "example", parameter.example.clone());
     Value::Object(out)
 }
 
 fn style(out: &mut Map<String, Value>, form: &ParameterForm) {
     match form {
-        ParameterForm::Content { media_type } => put(out, "contentType", media_type),
+        ParameterForm::Content { media_type } => put(out, "contentType", media_type.as_str()),
         ParameterForm::Style { style, explode, allow_reserved } => {
-            put(out, "style", style);
-            put(out, "explode", explode);
+            put(out, "style", style.as_str());
+            put(out, "explode", *explode);
             if *allow_reserved {
                 put(out, "allowReserved", true);
             }
@@ -146,7 +148,7 @@ fn style(out: &mut Map<String, Value>, form: &ParameterForm) {
 
 fn body(body: &Body, schemas: &Schemas) -> Value {
     let mut out = Map::new();
-    put_some(&mut out, "description", body.description.as_ref());
+    put_some(&mut out, "description", body.description.clone());
     if body.required {
         put(&mut out, "required", true);
     }
@@ -157,8 +159,8 @@ fn body(body: &Body, schemas: &Schemas) -> Value {
 
 fn content(content: &Content, schemas: &Schemas) -> Value {
     let mut out = Map::new();
-    put(&mut out, "schema", &content.schema);
-    put_some(&mut out, "example", content.example.as_ref());
+    put(&mut out, "schema", content.schema.clone());
+    put_some(&mut out, "example", content.example.clone());
     let mut encoding = Map::new();
     for field in content.fields.iter().filter(|_| content.form != BodyForm::Json) {
         let (schema, item) = item_of(&field.schema, schemas);
@@ -185,17 +187,13 @@ fn output(output: &Output) -> Value {
     if !output.contents.is_empty() {
         let contents = output.contents.iter().map(|one| {
             let mut media = Map::new();
-            put_some(&mut media, "schema", one.schema.as_ref());
-            put_some(&mut media, "example", one.example.as_ref());
+            put_some(&mut media, "schema", one.schema.clone());
+            put_some(&mut media, "example", one.example.clone());
             (one.media_type.clone(), Value::Object(media))
         });
         put(&mut out, "content", contents.collect::<Map<_, _>>());
     }
     Value::Object(out)
-}
-
-fn requirement(requirement: &Requirement) -> Value {
-    json!(requirement)
 }
 
 fn effect(effect: &Effect) -> Option<Value> {
@@ -206,24 +204,24 @@ fn effect(effect: &Effect) -> Option<Value> {
         return Some(json!(effect.class));
     }
     let mut out = Map::new();
-    put(&mut out, "class", effect.class);
-    put_some(&mut out, "readBy", effect.read_by.as_ref());
-    put_some(&mut out, "key", effect.key.as_ref());
+    put(&mut out, "class", effect.class.as_str());
+    put_some(&mut out, "readBy", effect.read_by.clone());
+    put_some(&mut out, "key", effect.key.clone());
     Some(Value::Object(out))
 }
 
 fn guidance(out: &mut Map<String, Value>, guidance: &Guidance) {
-    put_some(out, "x-sortie-audience", guidance.audience.as_ref());
+    put_some(out, "x-sortie-audience", guidance.audience.clone());
     put_list(out, "x-sortie-roles", &guidance.roles);
-    put_some(out, "x-sortie-limits", guidance.limits.as_ref());
-    put_some(out, "x-sortie-test", guidance.test.as_ref());
+    put_some(out, "x-sortie-limits", guidance.limits.clone());
+    put_some(out, "x-sortie-test", guidance.test.clone());
     let calls: [(&str, &Option<LinkedCall>); 3] =
         [("probe", &guidance.probe), ("await", &guidance.awaits), ("undo", &guidance.undo)];
     for (name, call) in calls {
-        put_some(out, &format!("x-sortie-{name}"), call.as_ref());
+        put_some(out, &format!("x-sortie-{name}"), call.as_ref().map(plain));
     }
     for (name, value) in &guidance.more {
-        put(out, &format!("x-sortie-{name}"), value);
+        put(out, &format!("x-sortie-{name}"), value.clone());
     }
 }
 
@@ -236,14 +234,14 @@ fn scheme(scheme: &SecurityScheme) -> Value {
     match &scheme.kind {
         SchemeKind::ApiKey { place, name, prefix } => {
             put(&mut out, "type", "apiKey");
-            put(&mut out, "in", place);
-            put(&mut out, "name", name);
-            put_some(&mut out, "x-sortie-prefix", prefix.as_ref());
+            put(&mut out, "in", place.as_str());
+            put(&mut out, "name", name.as_str());
+            put_some(&mut out, "x-sortie-prefix", prefix.clone());
         }
         SchemeKind::Basic => http("basic"),
         SchemeKind::Bearer { format } => {
             http("bearer");
-            put_some(&mut out, "bearerFormat", format.as_ref());
+            put_some(&mut out, "bearerFormat", format.clone());
         }
         SchemeKind::OAuth2 { flows } => {
             put(&mut out, "type", "oauth2");
@@ -252,44 +250,55 @@ fn scheme(scheme: &SecurityScheme) -> Value {
         }
         SchemeKind::OpenIdConnect { url } => {
             put(&mut out, "type", "openIdConnect");
-            put(&mut out, "openIdConnectUrl", url);
+            put(&mut out, "openIdConnectUrl", url.as_str());
         }
         SchemeKind::MutualTls => put(&mut out, "type", "mutualTLS"),
         SchemeKind::Login { path } => {
             http("bearer");
-            put(&mut out, "x-sortie-login", path);
+            put(&mut out, "x-sortie-login", path.as_str());
         }
         SchemeKind::Http { scheme } => http(scheme),
         SchemeKind::Unknown { written } => {
             http("unknown");
-            put(&mut out, "x-sortie-type", written);
+            put(&mut out, "x-sortie-type", written.clone());
         }
     }
-    put_some(&mut out, "description", scheme.description.as_ref());
+    put_some(&mut out, "description", scheme.description.clone());
     Value::Object(out)
 }
 
 fn flow(flow: &OAuthFlow) -> Value {
     let mut out = Map::new();
     let sign_in = if flow.grant == OAuthGrant::DeviceCode { "deviceAuthorizationUrl" } else { "authorizationUrl" };
-    put_some(&mut out, sign_in, flow.authorization_url.as_ref());
-    put_some(&mut out, "tokenUrl", flow.token_url.as_ref());
-    put_some(&mut out, "refreshUrl", flow.refresh_url.as_ref());
-    put(&mut out, "scopes", &flow.scopes);
+    put_some(&mut out, sign_in, flow.authorization_url.clone());
+    put_some(&mut out, "tokenUrl", flow.token_url.clone());
+    put_some(&mut out, "refreshUrl", flow.refresh_url.clone());
+    put(&mut out, "scopes", plain(&flow.scopes));
     Value::Object(out)
 }
 
-fn put(out: &mut Map<String, Value>, key: &str, value: impl serde::Serialize) {
-    out.insert(key.to_owned(), serde_json::to_value(value).expect("plain data with text keys"));
+fn put(out: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
+    out.insert(key.to_owned(), value.into());
 }
 
-fn put_some(out: &mut Map<String, Value>, key: &str, value: Option<impl serde::Serialize>) {
+/// The value of plain data. For small things only: what is a value already is moved or cloned, not built again.
+fn plain(data: &impl serde::Serialize) -> Value {
+    serde_json::to_value(data).expect("plain data with text keys")
+}
+
+fn put_some(out: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
         put(out, key, value);
     }
 }
 
 fn put_list<T: serde::Serialize>(out: &mut Map<String, Value>, key: &str, items: &[T]) {
+    if !items.is_empty() {
+        put(out, key, plain(&items));
+    }
+}
+
+fn put_values(out: &mut Map<String, Value>, key: &str, items: Vec<Value>) {
     if !items.is_empty() {
         put(out, key, items);
     }

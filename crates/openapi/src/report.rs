@@ -95,6 +95,11 @@ pub enum Reason {
     /// There is no way left to send the body that it requires.
     #[error("it requires a body, but {0}")]
     Body(&'static str),
+    /// Parts that many operations share would be copied for too many of them.
+    #[error(
+        "what operations share would be copied until the description holds more than {0} values; it is refused as a possible attack"
+    )]
+    TooLarge(usize),
     /// Past the bound.
     #[error("the document has more than {0} operations; the rest is left out")]
     TooMany(usize),

@@ -59,6 +59,9 @@ impl<'a> Walk<'a> {
             ),
             None => None,
         };
+        if let (Some(node), Some(behind)) = (op.get("requestBody"), written) {
+            self.charge_behind(node, behind);
+        }
         let mut draft = match written {
             Some(node) => self.request_body(node, declared, &here)?,
             None => None,
@@ -109,7 +112,9 @@ impl<'a> Walk<'a> {
         let mut contents = Vec::new();
         for (written, media) in content.entries() {
             let at = here.key(written);
-            let media = self.documents.follow(media).unwrap_or(media);
+            let behind = self.documents.follow(media).unwrap_or(media);
+            self.charge_behind(media, behind);
+            let media = behind;
             match media::clean(written) {
                 Some(media_type) => contents.push(self.media(media_type, written, media, &at)),
                 None if written == "example" || written == "examples" => {
@@ -222,7 +227,7 @@ impl<'a> Walk<'a> {
         let written =
             op.get("consumes").map_or_else(|| self.documents.root().texts("consumes"), |_| op.texts("consumes"));
         let mut types: Vec<String> = Vec::new();
-        for media_type in written.iter().filter_map(|written| media::clean(written)) {
+        for media_type in written.iter().take(media::COUNT_MAX).filter_map(|written| media::clean(written)) {
             if !types.contains(&media_type) {
                 types.push(media_type);
             }

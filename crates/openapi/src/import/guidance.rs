@@ -29,6 +29,7 @@ impl<'a> Walk<'a> {
         let root = self.documents.root();
         for key in DOCUMENT_WIDE {
             if let Some(node) = root.get(key).filter(|_| op.get(key).is_none()) {
+                self.charge(node);
                 self.extension(key, node, place, &mut stated);
             }
         }

@@ -78,6 +78,9 @@ fn is_textual(media_type: &Value) -> bool {
     media_type.as_str().is_some_and(|text| text.starts_with("text/") || text.ends_with("json"))
 }
 
+/// How many media types Swagger 2.0 may state for all operations at once.
+pub(super) const COUNT_MAX: usize = 32;
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

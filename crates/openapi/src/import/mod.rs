@@ -16,16 +16,16 @@ mod schemes;
 mod servers;
 mod template;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
 use self::{operations::Draft, schema::SchemaTable, schemes::Schemes};
 use crate::{
     description::{Description, FORMAT, SCHEMA_PREFIX, Tag},
-    documents::Documents,
+    documents::{Documents, Node},
     error::ImportError,
-    operation::Operation,
+    operation::{Operation, Output},
     report::{Format, Notes, Quarantined, Report},
     sources::Sources,
     text::{self, Bounds},
@@ -45,7 +45,8 @@ pub struct Options {
 pub struct Limits {
     /// Bytes of the document, and of all of its files together.
     pub bytes_max: usize,
-    /// Values of one file once YAML's aliases are put in; a text counts once more for every 64 bytes.
+    /// Values of one file once YAML's aliases are put in; a text counts once more for every 64 bytes. The description
+    /// may weigh twice as much, because operations share parts of the document.
     pub values_max: usize,
     /// Operations; the rest is quarantined.
     pub operations_max: usize,
@@ -53,7 +54,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes_max: 64 << 20, values_max: 6_000_000, operations_max: 30_000 }
+        Self { bytes_max: 64 << 20, values_max: 4_000_000, operations_max: 30_000 }
     }
 }
 
@@ -86,6 +87,9 @@ pub fn import(document: &[u8], sources: &dyn Sources, options: &Options) -> Resu
         notes,
         schemas: SchemaTable::default(),
         schemes: Schemes::default(),
+        weight: 0,
+        weights: HashMap::new(),
+        shared_outputs: HashMap::new(),
         quarantined: Vec::new(),
         seen: 0,
     };
@@ -101,6 +105,11 @@ struct Walk<'a> {
     notes: Notes,
     schemas: SchemaTable<'a>,
     schemes: Schemes,
+    /// What the description weighs so far; parts that many operations share count for each of them.
+    weight: usize,
+    weights: HashMap<*const Value, usize>,
+    /// Answers by where the document holds them.
+    shared_outputs: HashMap<*const Value, Output>,
     quarantined: Vec<Quarantined>,
     seen: usize,
 }
@@ -148,6 +157,24 @@ impl Walk<'_> {
         Import { description, report }
     }
 
+    /// Counts a part of the document that is about to be copied into an operation.
+    fn charge(&mut self, node: Node<'_>) {
+        let key: *const Value = node.value;
+        let weight = *self.weights.entry(key).or_insert_with(|| text::weigh(node.value));
+        self.weight = self.weight.saturating_add(weight);
+    }
+
+    /// The same for what a reference led to; what stands in the operation itself is counted with it.
+    fn charge_behind(&mut self, written: Node<'_>, behind: Node<'_>) {
+        if !std::ptr::eq(written.value, behind.value) {
+            self.charge(behind);
+        }
+    }
+
+    fn is_too_heavy(&self) -> bool {
+        self.weight > self.limits.values_max.saturating_mul(2)
+    }
+
     fn tags(&self) -> Vec<Tag> {
         let mut tags: Vec<Tag> = Vec::new();
         for node in self.documents.root().get("tags").into_iter().flat_map(|list| list.items()) {
@@ -176,7 +203,12 @@ impl Walk<'_> {
             operation.aliases.retain(|alias| alias != id && known.insert(alias.clone()));
             if let Some(body) = &mut operation.body {
                 for (content, encodings) in body.contents.iter_mut().zip(&draft.encodings) {
+                    if self.is_too_heavy() {
+                        self.notes.add("#", "the description is too large to list the fields of each body");
+                        break;
+                    }
                     derive::fields(content, encodings, schemas);
+                    self.weight += content.fields.iter().map(|field| text::weigh(&field.schema)).sum::<usize>();
                 }
             }
             derive::keys(operation);

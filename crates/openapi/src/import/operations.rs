@@ -159,6 +159,7 @@ impl<'a> Walk<'a> {
         if !op.value.is_object() {
             return Err(Reason::NotAnObject("the operation"));
         }
+        self.charge(op);
         let mut template = path::parse(spot.path)?;
         for repair in &template.repairs {
             self.notes.add(place, *repair);
@@ -174,8 +175,12 @@ impl<'a> Walk<'a> {
         if op.get("callbacks").is_some_and(|node| !node.entries().is_empty()) {
             self.notes.add(place, "callbacks are calls of the product to us; they are not imported");
         }
+        if self.is_too_heavy() {
+            return Err(Reason::TooLarge(self.limits.values_max.saturating_mul(2)));
+        }
         let mut stated = self.stated(op, place);
         let summary = op.text("summary").map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+        let description = op.text("description");
         let operation_id = op.text("operationId");
         if self.shuffle {
             stated.aliases.push(shuffle_name(method, summary.as_deref().unwrap_or(spot.path)));
@@ -191,8 +196,8 @@ impl<'a> Walk<'a> {
             servers: self.own_servers(op, spot, &template, place),
             path: template.path,
             fixed_query: template.fixed_query,
-            title: summary.clone().unwrap_or_default(),
-            description: op.text("description"),
+            title: summary.clone().or_else(|| first_line(description.as_deref()?)).unwrap_or_default(),
+            description,
             aliases: stated.aliases,
             tags: op.texts("tags"),
             deprecated: op.flag("deprecated"),
@@ -233,6 +238,13 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The first line of a text, if it is short enough for a title.
+fn first_line(text: &str) -> Option<String> {
+    let line = text.lines().next()?.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = line.trim_start_matches(['#', '*', ' ']).trim_end_matches(['.', '*', ' ', ':']);
+    (!line.is_empty() && line.chars().count() <= TITLE_CHARS_MAX).then(|| line.to_owned())
+}
+
 /// The function that Shuffle's generator makes of an operation; workflows refer to it.
 fn shuffle_name(method: Method, name: &str) -> String {
     let method = method.as_str().to_ascii_lowercase();
@@ -244,3 +256,5 @@ fn shuffle_name(method: Method, name: &str) -> String {
         .collect();
     if name.contains(&method) { name } else { format!("{method}_{name}") }
 }
+
+const TITLE_CHARS_MAX: usize = 80;

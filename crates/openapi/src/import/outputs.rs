@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Walk, media, template};
 use crate::{
-    documents::{Node, Place},
+    documents::{Node, Place, text_of},
     operation::{BodyForm, Output, OutputContent},
 };
 
@@ -24,7 +24,8 @@ impl<'a> Walk<'a> {
                 continue;
             };
             let output = match self.documents.follow(response) {
-                Ok(response) => self.output(op, response, &at),
+                Ok(behind) if std::ptr::eq(behind.value, response.value) => self.output(op, behind, &at),
+                Ok(behind) => self.shared_output(op, behind, &at),
                 Err(error) => {
                     self.notes.add(at, format!("an answer is described elsewhere, but {error}"));
                     Output::default()
@@ -35,10 +36,25 @@ impl<'a> Walk<'a> {
         outputs
     }
 
+    /// Documents refer to the same few errors from each operation; they are converted once.
+    fn shared_output(&mut self, op: Node<'a>, response: Node<'a>, place: &Place<'_>) -> Output {
+        self.charge(response);
+        if response.get("schema").is_some() {
+            return self.output(op, response, place); // Its media types are those of the operation.
+        }
+        let key: *const Value = response.value;
+        if let Some(known) = self.shared_outputs.get(&key) {
+            return known.clone();
+        }
+        let output = self.output(op, response, place);
+        self.shared_outputs.insert(key, output.clone());
+        output
+    }
+
     fn output(&mut self, op: Node<'a>, response: Node<'a>, place: &Place<'_>) -> Output {
         let headers = response.get("headers").map(Node::entries).unwrap_or_default();
         let mut output = Output {
-            description: response.value.as_str().map(str::to_owned).or_else(|| response.text("description")),
+            description: text_of(response.value).or_else(|| response.text("description")),
             headers: headers.into_iter().map(|(name, _)| name.to_owned()).collect(),
             contents: Vec::new(),
         };
@@ -46,7 +62,9 @@ impl<'a> Walk<'a> {
             let here = place.key("content");
             for (written, media) in content.entries() {
                 let at = here.key(written);
-                let media = self.documents.follow(media).unwrap_or(media);
+                let behind = self.documents.follow(media).unwrap_or(media);
+                self.charge_behind(media, behind);
+                let media = behind;
                 match media::clean(written) {
                     Some(media_type) => output.contents.extend(self.output_media(media_type, media, &at)),
                     None => self.notes.add(at, format!("`{written}` is no media type; it is left out")),
@@ -119,7 +137,8 @@ impl<'a> Walk<'a> {
     fn produces(&self, op: Node<'a>) -> Vec<String> {
         let written =
             op.get("produces").map_or_else(|| self.documents.root().texts("produces"), |_| op.texts("produces"));
-        let mut types: Vec<String> = written.iter().filter_map(|written| media::clean(written)).collect();
+        let mut types: Vec<String> =
+            written.iter().take(media::COUNT_MAX).filter_map(|written| media::clean(written)).collect();
         if types.is_empty() {
             types.push("application/json".to_owned());
         }

@@ -19,9 +19,12 @@ pub(super) fn seen(operation: &Operation, schemas: &Schemas) -> Option<Paginatio
     let items = answer.and_then(|answer| items(answer, schemas));
     let size = parameter(operation, SIZE);
     let pages = pages(operation, answer, schemas)?;
-    // A body that is no list is not paged by a parameter that happens to be called `start` or `page`.
+    // An answer that is no list is not paged by a parameter that happens to be called `start` or `page`, and a call that
+    // creates something has a `cursor` sooner than a page size.
     let by_number = matches!(pages, Pages::Page { .. } | Pages::Offset { .. });
-    if by_number && items.is_none() && size.is_none() {
+    let is_sure =
+        if operation.method == Method::Get { !by_number || items.is_some() || size.is_some() } else { size.is_some() };
+    if !is_sure {
         return None;
     }
     Some(Pagination { pages, items, size, stated: false })
@@ -71,7 +74,11 @@ fn parameter(operation: &Operation, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| {
         let is_it = |found: &str| plain(found) == *name;
         let query = operation.parameters.iter().find(|one| one.location == Location::Query && is_it(&one.name));
-        query.map(|parameter| parameter.key.clone())
+        // A search by POST has them in its body.
+        let content =
+            operation.body.as_ref().filter(|_| operation.method != Method::Get).and_then(|body| body.contents.first());
+        let field = || content?.fields.iter().find(|field| is_it(&field.name)).map(|field| field.key.clone());
+        query.map(|parameter| parameter.key.clone()).or_else(field)
     })
 }
 

@@ -39,6 +39,7 @@ impl<'a> Walk<'a> {
             for (at, item) in self.parameter_nodes(list, place) {
                 let node =
                     self.documents.follow(item).map_err(|source| Reason::Reference { what: "a parameter", source })?;
+                self.charge_behind(item, node);
                 let key = (node.text("in"), node.text("name"));
                 match found.iter().position(|(known, _, _)| (known.text("in"), known.text("name")) == key) {
                     None => found.push((node, place.index(at), level)),
@@ -120,7 +121,14 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         match self.parameter(node, name.clone(), location, template, place) {
-            Ok(parameter) => declared.parameters.push(parameter),
+            Ok(parameter) => {
+                let known = |other: &Parameter| other.location == parameter.location && other.name == parameter.name;
+                if declared.parameters.iter().any(known) {
+                    self.notes.add(place, "a parameter is declared twice; the first one counts");
+                } else {
+                    declared.parameters.push(parameter);
+                }
+            }
             Err(why) => self.unsendable(node, place, &name, why)?,
         }
         Ok(())
@@ -187,7 +195,8 @@ impl<'a> Walk<'a> {
         };
         Ok(Parameter {
             key: String::new(),
-            required: location == Location::Path || node.flag("required"),
+            // OpenAPI says that a declared `Accept` does not count; where it names a type, it is a choice.
+            required: location == Location::Path || (node.flag("required") && !name.eq_ignore_ascii_case("accept")),
             deprecated: node.flag("deprecated"),
             description: node.text("description").filter(|text| !text.contains("enerated by shuffler.io")),
             example: self.example(node).filter(|example| example != "" && example != "undefined"),
@@ -271,11 +280,15 @@ impl<'a> Walk<'a> {
 
     /// `example`, or the first of `examples`.
     pub(super) fn example(&mut self, node: Node<'a>) -> Option<Value> {
-        let first = || {
-            let (_, named) = node.get("examples")?.entries().into_iter().next()?;
-            self.documents.follow(named).ok()?.get("value")
+        let value = match node.get("example") {
+            Some(example) => example.value,
+            None => {
+                let (_, named) = node.get("examples")?.entries().into_iter().next()?;
+                let behind = self.documents.follow(named).ok()?;
+                self.charge_behind(named, behind);
+                behind.get("value")?.value
+            }
         };
-        let value = node.get("example").or_else(first)?.value;
         (is_shallow(value, PAYLOAD_DEPTH_MAX) && !value.is_null()).then(|| value.clone())
     }
 

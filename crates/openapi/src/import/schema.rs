@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::Walk;
 use crate::{
     description::SCHEMA_PREFIX,
-    documents::{Node, Place, Target},
+    documents::{Node, Place, Target, text_of},
     report::Format,
 };
 
@@ -262,7 +262,7 @@ impl<'a> Walk<'a> {
     fn discriminator(&mut self, node: Node<'a>, place: &Place<'_>) -> Option<Value> {
         // Swagger 2.0 has the property's name alone.
         let name = match node.value {
-            Value::String(name) => name.clone(),
+            Value::String(_) => text_of(node.value)?,
             _ => node.text("propertyName")?,
         };
         let mut mapping = Map::new();

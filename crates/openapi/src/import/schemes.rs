@@ -57,7 +57,11 @@ impl<'a> Walk<'a> {
     pub(super) fn security(&mut self, op: Node<'a>, place: &Place<'_>) -> Vec<Requirement> {
         match op.get("security").filter(|node| !node.value.is_null()) {
             Some(node) => self.requirements(node, &place.key("security")),
-            None => self.schemes.usual.clone(),
+            None => {
+                let usual = &self.schemes.usual;
+                self.weight += usual.iter().map(|requirement| 1 + requirement.0.len()).sum::<usize>();
+                usual.clone()
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Base addresses, from `servers` or from Swagger 2.0's `host`, `basePath` and `schemes`.
 
+use serde_json::Value;
+
 use super::Walk;
 use crate::{
     description::{Server, ServerVariable},
@@ -20,7 +22,7 @@ impl<'a> Walk<'a> {
         let here = place.key("servers");
         let mut servers: Vec<Server> = Vec::new();
         let Some(list) = node.get("servers") else { return servers };
-        for (at, item) in list.items().enumerate() {
+        for (at, item) in list.items().enumerate().take(SERVER_COUNT_MAX) {
             let at = here.index(at);
             let url = item.value.as_str().map(str::to_owned).or_else(|| item.text("url"));
             let found = url.and_then(|url| self.server(&url, Some(item), &at));
@@ -32,6 +34,13 @@ impl<'a> Walk<'a> {
     /// Swagger 2.0's way; `op` may have schemes of its own.
     pub(super) fn host_servers(&mut self, op: Node<'a>, root: Node<'a>, place: &Place<'_>) -> Vec<Server> {
         let base = root.text("basePath").unwrap_or_default();
+        if let Some(parameterized) = root.get("x-ms-parameterized-host")
+            && let Some(template) = parameterized.text("hostTemplate")
+        {
+            let has_scheme = parameterized.value.get("useSchemePrefix") == Some(&Value::Bool(false));
+            let scheme = if has_scheme { "" } else { "https://" };
+            return self.server(&format!("{scheme}{template}{base}"), None, place).into_iter().collect();
+        }
         let Some(host) = root.text("host") else {
             return self.server(&base, None, place).into_iter().collect();
         };
@@ -117,3 +126,6 @@ fn braced(url: &str) -> Vec<String> {
     let parts = url.split('{').skip(1);
     parts.filter_map(|part| Some(part.split_once('}')?.0.to_owned())).filter(|name| !name.is_empty()).collect()
 }
+
+/// No product has more; a path's servers are copied into each of its operations.
+const SERVER_COUNT_MAX: usize = 64;

@@ -26,21 +26,60 @@ pub(crate) fn read(bytes: &[u8], bounds: Bounds, notes: &mut Notes) -> Result<Va
         return yaml::read(&text, bounds, notes);
     }
     let mut quiet = Notes::default();
-    match json::read(&text, bounds, &mut quiet) {
+    let error = match json::read(&text, bounds, &mut quiet) {
         Ok(value) => {
             *notes = quiet;
-            Ok(value)
+            return Ok(value);
         }
-        Err(error @ ImportError::Syntax { .. }) => {
-            // YAML's braces allow trailing commas, comments and bare words. Its complaint about JSON would mislead.
-            let mut quiet = Notes::default();
-            let value = yaml::read(&text, bounds, &mut quiet).map_err(|_| error)?;
+        Err(error @ ImportError::Syntax { .. }) => error,
+        Err(error) => return Err(error),
+    };
+    for (sloppy, note) in [
+        (json::read as Reader, "half a character (a lone surrogate such as `\\ud800`) is replaced by `\u{FFFD}`"),
+        // YAML's braces allow trailing commas, comments and bare words. Its complaint about JSON would mislead.
+        (yaml::read as Reader, "the document is not quite JSON; it was read as YAML"),
+    ] {
+        let mut quiet = Notes::default();
+        if let Ok(value) = sloppy(&with_whole_characters(&text), bounds, &mut quiet) {
             *notes = quiet;
-            notes.add("#", "the document is not quite JSON; it was read as YAML");
-            Ok(value)
+            notes.add("#", note);
+            return Ok(value);
         }
-        Err(error) => Err(error),
     }
+    Err(error)
+}
+
+type Reader = fn(&str, Bounds, &mut Notes) -> Result<Value, ImportError>;
+
+/// JSON in which each escaped surrogate has its other half; a lone one stands for no character.
+fn with_whole_characters(text: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut done = 0;
+    let mut at = 0;
+    while let Some(found) = text[at..].find('\\') {
+        at += found;
+        let escape = &text[at..];
+        match surrogate(escape) {
+            None => at += 1 + escape[1..].chars().next().map_or(0, char::len_utf8),
+            Some(0xD800..=0xDBFF) if matches!(surrogate(&escape[6..]), Some(0xDC00..=0xDFFF)) => at += 12,
+            Some(_) => {
+                out.push_str(&text[done..at]);
+                out.push('\u{FFFD}');
+                at += 6;
+                done = at;
+            }
+        }
+    }
+    if done == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(&text[done..]);
+    Cow::Owned(out)
+}
+
+fn surrogate(escape: &str) -> Option<u32> {
+    let digits = escape.strip_prefix("\\u")?.get(..4)?;
+    u32::from_str_radix(digits, 16).ok().filter(|unit| (0xD800..=0xDFFF).contains(unit))
 }
 
 fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, ImportError> {
@@ -91,6 +130,16 @@ impl Budget {
 /// What a text weighs, beside the value that it is.
 fn weight(text: &str) -> usize {
     1 + text.len() / TEXT_BYTES_PER_VALUE
+}
+
+/// What a value weighs with everything in it, by the same measure.
+pub(crate) fn weigh(value: &Value) -> usize {
+    match value {
+        Value::String(text) => weight(text),
+        Value::Array(items) => 1 + items.iter().map(weigh).sum::<usize>(),
+        Value::Object(map) => 1 + map.iter().map(|(key, item)| weight(key) + weigh(item)).sum::<usize>(),
+        _ => 1,
+    }
 }
 
 /// Puts an entry in. Of two entries with the same key the last one counts; but the members of a top-level object
@@ -255,5 +304,10 @@ mod tests {
         let utf16: Vec<u8> = [0xFF, 0xFE].into_iter().chain("a: ä".encode_utf16().flat_map(u16::to_le_bytes)).collect();
         assert_eq!(read(&utf16, BOUNDS, &mut Notes::default()).unwrap(), json!({ "a": "ä" }));
         check("{\"a\": [1, 2,], }", &json!({ "a": [1, 2] }));
+        check(
+            r#"{"a": "x\ud800y\udc00\\ud800", "b": "\ud83d\ude00", "c": "\ud800"}"#,
+            &json!({ "a": "x\u{FFFD}y\u{FFFD}\\ud800", "b": "😀", "c": "\u{FFFD}" }),
+        );
+        check(r#"{"a": 1e400}"#, &json!({ "a": "1e400" }));
     }
 }

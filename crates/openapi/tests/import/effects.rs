@@ -115,6 +115,16 @@ fn the_next_page_is_found_by_names() {
         &json!({ "pages": { "by": "nextLink", "pointer": "/more" }, "items": "/value", "stated": true }),
     );
     check_pages(&format!("{{ {} }}", query(&["start"])), &json!(null));
+    let search = |fields: &str| {
+        paths(&format!(
+            "/a:\n  post: {{ requestBody: {{ content: {{ application/json: {{ schema: {{ properties: {fields} }} }} }} }} }}"
+        ))
+    };
+    assert_has(
+        &search("{ next_cursor: { type: string }, page_size: { type: integer } }").description.operations[0].pagination,
+        &json!({ "pages": { "by": "cursor", "parameter": "next_cursor" }, "size": "page_size" }),
+    );
+    assert_eq!(search("{ cursor: { type: string } }").description.operations[0].pagination, None);
 }
 
 #[test]

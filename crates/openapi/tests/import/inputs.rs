@@ -127,13 +127,13 @@ fn headers_that_follow_from_the_call_are_no_inputs() {
     parameters:
       - { name: Authorization, in: header, schema: { type: string } }
       - { name: content-type, in: header, schema: { type: string } }
-      - { name: Accept, in: header, schema: { type: string, default: application/vnd.x+json;version=2 } }
+      - { name: Accept, in: header, required: true, schema: { type: string, default: application/vnd.x+json;version=2 } }
       - { name: X-Thing, in: Header, schema: { type: string } }",
     );
     assert_has(
         &import.description,
         &json!({
-            "operations": [{ "parameters": [{ "name": "Accept" }, { "name": "X-Thing", "location": "header" }], "security": [{ "authorization_header": [] }] }],
+            "operations": [{ "parameters": [{ "name": "Accept", "required": null }, { "name": "X-Thing", "location": "header" }], "security": [{ "authorization_header": [] }] }],
             "security_schemes": { "authorization_header": { "kind": "apiKey", "place": "header", "name": "Authorization" } },
         }),
     );

@@ -118,6 +118,91 @@ paths:
 }
 
 #[test]
+fn a_host_may_be_a_template() {
+    let import = read(
+        "swagger: '2.0'\nx-ms-parameterized-host: { hostTemplate: '{endpoint}.x.example' }\nbasePath: /v1\npaths: {}",
+    );
+    assert_has(
+        &import.description.servers,
+        &json!([{ "url": "https://{endpoint}.x.example/v1", "variables": { "endpoint": {} } }]),
+    );
+}
+
+#[test]
+fn a_document_of_200_megabytes_is_refused_unread() {
+    let document = vec![b' '; 200 << 20];
+    let error =
+        sortie_openapi::import(&document, &sortie_openapi::NoSources, &sortie_openapi::Options::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the document has 209715200 bytes, more than the 67108864 that are read; split it or raise the limit"
+    );
+}
+
+/// A small document in which each of many operations copies one large part.
+fn multiplied(part: &str, per_path: &str, count: usize) -> String {
+    let large = serde_json::Value::from((0..2_000).map(|at| format!("value {at}")).collect::<Vec<_>>());
+    let paths: Vec<String> = (0..count).map(|at| format!("\"/p{at}\": {per_path}")).collect();
+    format!(
+        r#"{{"openapi": "3.1.0", {}, "paths": {{ {} }} }}"#,
+        part.replace("LARGE", &large.to_string()),
+        paths.join(", ")
+    )
+}
+
+#[track_caller]
+fn check_multiplied(part: &str, per_path: &str) {
+    let mut options = sortie_openapi::Options::default();
+    options.limits.values_max = 50_000;
+    let document = multiplied(part, per_path, 300);
+    let import = sortie_openapi::import(document.as_bytes(), &sortie_openapi::NoSources, &options).unwrap();
+    let size = serde_json::to_string(&import.description).unwrap().len();
+    assert!(size < 3_000_000, "{size} bytes from a document of {} bytes", document.len());
+}
+
+#[test]
+fn shared_parts_cannot_multiply_without_bound() {
+    let schema = r#"{"type": "object", "properties": {"p": {"enum": LARGE}}}"#;
+    check_multiplied(
+        &format!(
+            r#""components": {{"responses": {{"R": {{"description": "d", "content": {{"application/json": {{"schema": {schema} }} }} }} }} }}"#
+        ),
+        r##"{"get": {"responses": {"200": {"$ref": "#/components/responses/R"}}}}"##,
+    );
+    check_multiplied(
+        &format!(
+            r#""components": {{"requestBodies": {{"R": {{"content": {{"application/json": {{"schema": {schema} }} }} }} }} }}"#
+        ),
+        r##"{"post": {"requestBody": {"$ref": "#/components/requestBodies/R"}}}"##,
+    );
+    check_multiplied(
+        &format!(r#""components": {{"schemas": {{"S": {schema} }} }}"#),
+        r##"{"post": {"requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/S"}}}}}}"##,
+    );
+    check_multiplied(
+        r#""components": {"parameters": {"P": {"name": "p", "in": "query", "schema": {"enum": LARGE}}}}"#,
+        r##"{"get": {"parameters": [{"$ref": "#/components/parameters/P"}]}}"##,
+    );
+    check_multiplied(
+        r#""components": {"pathItems": {"I": {"get": {"responses": {"200": {"content": {"application/json": {"example": LARGE}}}}}}}}"#,
+        r##"{"$ref": "#/components/pathItems/I"}"##,
+    );
+    check_multiplied(r#""x-sortie-limits": LARGE"#, r#"{"get": {}}"#);
+    check_multiplied(
+        r#""components": {"examples": {"E": {"value": LARGE}}}"#,
+        r##"{"get": {"responses": {"200": {"content": {"application/json": {"examples": {"e": {"$ref": "#/components/examples/E"}}}}}}}}"##,
+    );
+}
+
+#[test]
+fn a_title_is_the_summary_else_a_short_first_line_else_the_id() {
+    let title = |operation_text: &str| operation(&format!("/a:\n  get: {operation_text}")).title;
+    assert_eq!(title("{ summary: ' Get\n  it ', description: More. }"), "Get it");
+    assert_eq!(title("{ operationId: getIt, description: \"Reads one thing.\\nAnd more.\" }"), "Reads one thing");
+    assert_eq!(title("{ operationId: getIt }"), "Get it");
+}
+
+#[test]
 fn equal_operations_survive_an_export() {
     let import = paths(
         "/a#one:\n  get: { operationId: x }\n/a#two:\n  get: { operationId: x }\n/a?k=v:\n  get: { operationId: y }",
