@@ -9,8 +9,8 @@ use serde_json::json;
 use sortie_model::{Clock as _, ManualClock, Secret};
 
 use crate::{
-    BlobHash, Connection, Feed, Keyring, LeaseSubject, MasterKey, NewConnection, Retention, Scope, Store, StoreError,
-    StoreErrorKind, TenantKey, error::KeyProblem, master_key::SealingKey,
+    BlobHash, Connection, Feed, Keyring, LeaseSubject, MasterKey, NewConnection, NewConnector, Retention, Scope, Store,
+    StoreError, StoreErrorKind, TenantKey, error::KeyProblem, master_key::SealingKey,
 };
 
 /// A fresh store with the clock that it follows.
@@ -34,6 +34,7 @@ promises![
     a_change_names_the_version_that_it_saw,
     a_secret_goes_with_the_addresses_that_it_was_entered_for,
     a_connection_that_is_used_stays,
+    a_connector_keeps_its_edits_and_stays_while_it_is_used,
     only_the_first_key_opens_the_secrets,
     rotation_keeps_every_secret_and_ends_the_old_key,
     a_lease_has_one_holder_and_an_earlier_one_is_refused,
@@ -151,6 +152,41 @@ async fn a_connection_that_is_used_stays(Stage { store, .. }: Stage) {
     }
     store.remove_connection(scope, connection.id).await.unwrap();
     assert_eq!(store.connections(scope).await.unwrap(), []);
+}
+
+async fn a_connector_keeps_its_edits_and_stays_while_it_is_used(Stage { store, .. }: Stage) {
+    let (one, other) = (tenant(&store, "one").await, tenant(&store, "other").await);
+    let shared = Scope::Tenant(TenantKey::SHARED);
+    let new = |hash: &str| NewConnector {
+        id: "jira".into(),
+        title: "Jira".into(),
+        origin: "jira.yaml".into(),
+        content_hash: hash.into(),
+        description: format!("{{\"hash\":\"{hash}\"}}"),
+    };
+    assert_eq!(store.put_connector(shared, new("a"), false).await.unwrap(), 1);
+    assert!(matches!(kind(store.put_connector(shared, new("b"), false).await), StoreErrorKind::Exists(_)));
+    let info = store.connector(one, "jira").await.unwrap().info;
+    let edits = json!({ "base": "https://jira.example" });
+    assert_eq!(store.edit_connector(&info, edits.clone()).await.unwrap(), 2);
+    assert!(matches!(kind(store.edit_connector(&info, json!({})).await), StoreErrorKind::Stale(_)));
+    assert_eq!(store.put_connector(shared, new("b"), true).await.unwrap(), 3);
+    let replaced = store.connector(other, "jira").await.unwrap();
+    assert_eq!((replaced.info.edits, replaced.info.content_hash.as_str()), (edits, "b"));
+    assert_eq!(replaced.description, r#"{"hash":"b"}"#);
+    store.put_connector(one, new("own"), false).await.unwrap();
+    assert_eq!(store.connector(one, "jira").await.unwrap().info.content_hash, "own");
+    assert_eq!(store.connector(other, "jira").await.unwrap().info.content_hash, "b");
+    assert_eq!(store.connectors(other).await.unwrap().len(), 1);
+    assert_eq!(store.connectors(Scope::Every).await.unwrap().len(), 2);
+    let using = NewConnection { connector: "jira".into(), ..self::new("tracker") };
+    let connection = store.add_connection(other, using).await.unwrap();
+    let info = store.connector(other, "jira").await.unwrap().info;
+    let StoreErrorKind::InUse(users) = kind(store.remove_connector(&info).await) else { panic!("it is used") };
+    assert_eq!(users, ["connection tracker"]);
+    store.remove_connection(other, connection.id).await.unwrap();
+    store.remove_connector(&info).await.unwrap();
+    assert!(matches!(kind(store.connector(other, "jira").await), StoreErrorKind::Absent(_)));
 }
 
 async fn only_the_first_key_opens_the_secrets(Stage { store, .. }: Stage) {

@@ -33,6 +33,7 @@ pub enum Feed {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ChangeKind {
     Connection,
+    Connector,
     Tenant,
     Value,
 }
@@ -41,6 +42,7 @@ impl ChangeKind {
     fn word(self) -> &'static str {
         match self {
             Self::Connection => "connection",
+            Self::Connector => "connector",
             Self::Tenant => "tenant",
             Self::Value => "value",
         }

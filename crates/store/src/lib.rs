@@ -9,6 +9,7 @@ mod blobs;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod connections;
+mod connectors;
 mod data_keys;
 mod database;
 mod error;
@@ -28,6 +29,7 @@ mod writer;
 
 pub use blobs::BlobHash;
 pub use connections::{Connection, ConnectionId, NewConnection, Saved};
+pub use connectors::{Connector, ConnectorInfo, NewConnector};
 pub use data_keys::Keyring;
 pub use database::{Store, StoreOptions};
 pub use error::{StoreError, StoreErrorKind};

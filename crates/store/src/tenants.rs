@@ -111,5 +111,6 @@ const OWNED: &[&str] = &[
     "connection_uses",
     "secrets",
     "data_keys",
+    "connectors",
     "tenants",
 ];

@@ -24,6 +24,25 @@ CREATE TABLE data_keys (
     PRIMARY KEY (tenant_id, version)
 ) STRICT, WITHOUT ROWID;
 
+-- Descriptions of products. What belongs to `shared` is for all tenants.
+CREATE TABLE connectors (
+    tenant_id BLOB NOT NULL REFERENCES tenants,
+    connector_id TEXT NOT NULL,
+    title TEXT NOT NULL,
+    -- The file or address that it was imported from.
+    origin TEXT NOT NULL,
+    -- Of the description, before edits.
+    content_hash TEXT NOT NULL,
+    -- JSON, as the importer wrote it.
+    description TEXT NOT NULL,
+    -- A JSON object of what was changed by hand; it outlives a new import.
+    edits TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    made_us INTEGER NOT NULL,
+    changed_us INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, connector_id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE connections (
     tenant_id BLOB NOT NULL REFERENCES tenants,
     connection_id BLOB NOT NULL,

@@ -1,0 +1,189 @@
+//! Connectors: the descriptions of products that were imported, and what was changed of them by hand.
+
+use jiff::Timestamp;
+use rusqlite::{Connection as Sqlite, OptionalExtension, params};
+use serde_json::Value;
+
+use crate::{
+    Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    database::instant,
+    feed::{ChangeKind, note},
+};
+
+/// A connector without its description.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConnectorInfo {
+    /// Whose; `shared` for all tenants.
+    pub tenant: TenantKey,
+    /// What workflows and connections call it.
+    pub id: String,
+    /// What people call it.
+    pub title: String,
+    /// The file or address that it was imported from.
+    pub origin: String,
+    /// Of the description, before edits.
+    pub content_hash: String,
+    /// What was changed by hand.
+    pub edits: Value,
+    /// Goes up with each import and edit.
+    pub version: i64,
+    /// When it was last imported or edited.
+    pub changed: Timestamp,
+}
+
+/// A connector whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connector {
+    /// All but the description.
+    pub info: ConnectorInfo,
+    /// JSON, as the importer wrote it.
+    pub description: String,
+}
+
+/// A connector to be kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewConnector {
+    /// What workflows and connections will call it.
+    pub id: String,
+    /// What people will call it.
+    pub title: String,
+    /// The file or address.
+    pub origin: String,
+    /// Of the description.
+    pub content_hash: String,
+    /// JSON.
+    pub description: String,
+}
+
+impl Store {
+    /// Keeps a connector for the scope's tenant. With `replace` in place of the one that is there, whose edits stay.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Exists`] without `replace`; [`StoreErrorKind::TooLarge`] beyond 256 MB.
+    pub async fn put_connector(&self, scope: Scope, new: NewConnector, replace: bool) -> Result<i64, StoreError> {
+        let now = self.now();
+        self.write(&format!("keep connector {}", new.id), move |sqlite| {
+            let tenant = scope.owner()?;
+            let bytes = new.description.len() as u64;
+            if bytes > DESCRIPTION_BYTES_MAX {
+                let what = format!("the description of {}", new.id);
+                return Err(StoreErrorKind::TooLarge { what, bytes, bytes_max: DESCRIPTION_BYTES_MAX });
+            }
+            let sql = "INSERT INTO connectors (tenant_id, connector_id, title, origin, content_hash, description, edits, version, made_us, changed_us)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, '{}', 1, ?7, ?7)
+                       ON CONFLICT (tenant_id, connector_id) DO UPDATE
+                       SET title = ?3, origin = ?4, content_hash = ?5, description = ?6, version = version + 1, changed_us = ?7
+                       WHERE ?8 RETURNING version";
+            let row = params![
+                tenant,
+                new.id,
+                new.title,
+                new.origin,
+                new.content_hash,
+                new.description,
+                now.as_microsecond(),
+                replace
+            ];
+            let version = sqlite.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?;
+            let version = version.ok_or_else(|| StoreErrorKind::Exists(format!("connector {}", new.id)))?;
+            note(sqlite, tenant, ChangeKind::Connector, &new.id, now)?;
+            Ok(version)
+        })
+        .await
+    }
+
+    /// Changes what was edited by hand, of the connector that was read at `version`.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Stale`] when somebody else has changed it meanwhile.
+    pub async fn edit_connector(&self, info: &ConnectorInfo, edits: Value) -> Result<i64, StoreError> {
+        let (info, now) = (info.clone(), self.now());
+        self.write(&format!("edit connector {}", info.id), move |sqlite| {
+            let sql = "UPDATE connectors SET edits = ?4, version = version + 1, changed_us = ?5
+                       WHERE tenant_id = ?1 AND connector_id = ?2 AND version = ?3 RETURNING version";
+            let row = params![info.tenant, info.id, info.version, edits.to_string(), now.as_microsecond()];
+            let version = sqlite.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?;
+            note(sqlite, info.tenant, ChangeKind::Connector, &info.id, now)?;
+            version.ok_or_else(|| StoreErrorKind::Stale(format!("connector {}", info.id)))
+        })
+        .await
+    }
+
+    /// The connectors that the scope may use: its own and the shared ones, by id.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be read.
+    pub async fn connectors(&self, scope: Scope) -> Result<Vec<ConnectorInfo>, StoreError> {
+        self.read("list connectors", move |sqlite| {
+            let sql = format!("SELECT {INFO} FROM connectors WHERE tenant_id IN (coalesce(?1, tenant_id), ?2) ORDER BY connector_id, tenant_id DESC");
+            let mut statement = sqlite.prepare_cached(&sql)?;
+            let rows = statement.query_map(params![scope.filter(), TenantKey::SHARED], |row| info(row))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// One connector; a tenant's own goes before a shared one of the same id.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Absent`] where the scope has none of that id.
+    pub async fn connector(&self, scope: Scope, id: &str) -> Result<Connector, StoreError> {
+        let id = id.to_owned();
+        self.read(&format!("read connector {id}"), move |sqlite| {
+            let sql = format!(
+                "SELECT {INFO}, description FROM connectors WHERE connector_id = ?1 AND tenant_id IN (coalesce(?2, tenant_id), ?3)
+                 ORDER BY tenant_id DESC LIMIT 1"
+            );
+            let read = |row: &rusqlite::Row<'_>| Ok(Connector { info: info(row)?, description: row.get(8)? });
+            let found = sqlite.prepare_cached(&sql)?.query_row(params![id, scope.filter(), TenantKey::SHARED], read);
+            found.optional()?.ok_or_else(|| StoreErrorKind::Absent(format!("connector {id}")))
+        })
+        .await
+    }
+
+    /// Removes a connector that no connection uses.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::InUse`] with the connections.
+    pub async fn remove_connector(&self, info: &ConnectorInfo) -> Result<(), StoreError> {
+        let (info, now) = (info.clone(), self.now());
+        self.write(&format!("remove connector {}", info.id), move |sqlite| {
+            let users = users(sqlite, &info)?;
+            if !users.is_empty() {
+                return Err(StoreErrorKind::InUse(users));
+            }
+            let sql = "DELETE FROM connectors WHERE tenant_id = ?1 AND connector_id = ?2";
+            sqlite.prepare_cached(sql)?.execute(params![info.tenant, info.id])?;
+            note(sqlite, info.tenant, ChangeKind::Connector, &info.id, now)
+        })
+        .await
+    }
+}
+
+/// A shared connector may be used by the connections of every tenant.
+fn users(sqlite: &Sqlite, info: &ConnectorInfo) -> Result<Vec<String>, StoreErrorKind> {
+    let sql = "SELECT name FROM connections WHERE connector = ?1 AND (tenant_id = ?2 OR ?3) ORDER BY name LIMIT 100";
+    let mut statement = sqlite.prepare_cached(sql)?;
+    let row = params![info.id, info.tenant, info.tenant == TenantKey::SHARED];
+    let names = statement.query_map(row, |row| Ok(format!("connection {}", row.get::<_, String>(0)?)))?;
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
+fn info(row: &rusqlite::Row<'_>) -> rusqlite::Result<ConnectorInfo> {
+    let edits: String = row.get(5)?;
+    let edits = serde_json::from_str(&edits)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(5, rusqlite::types::Type::Text, Box::new(error)))?;
+    Ok(ConnectorInfo {
+        tenant: row.get(0)?,
+        id: row.get(1)?,
+        title: row.get(2)?,
+        origin: row.get(3)?,
+        content_hash: row.get(4)?,
+        edits,
+        version: row.get(6)?,
+        changed: instant(row.get(7)?),
+    })
+}
+
+const INFO: &str = "tenant_id, connector_id, title, origin, content_hash, edits, version, changed_us";
+const DESCRIPTION_BYTES_MAX: u64 = 256 << 20;
