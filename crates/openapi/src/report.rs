@@ -50,6 +50,8 @@ pub struct Quarantined {
     pub place: String,
     /// Why, in a sentence.
     pub reason: String,
+    /// Whether it is only an entry of Shuffle's catalogue that nobody ever filled in, so that nothing is lost.
+    pub placeholder: bool,
 }
 
 /// Something that was repaired or ignored.
@@ -65,7 +67,7 @@ pub struct Note {
 
 /// Why one operation cannot be imported.
 #[derive(Debug, thiserror::Error)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// Shuffle's catalogue has entries of the form `tmp3` that nobody ever filled in.
     #[error("`{0}` is a placeholder of Shuffle's catalogue, not the path of an API")]
     Placeholder(String),

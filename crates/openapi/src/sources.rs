@@ -31,7 +31,7 @@ impl<Text: AsRef<[u8]>> Sources for BTreeMap<String, Text> {
 
 /// Why a `$ref` leads nowhere.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RefError {
+pub(crate) enum RefError {
     /// An address on the network: never fetched.
     #[error("`{0}` lies on the network, and references are never fetched; put the file beside the document")]
     Remote(String),

@@ -55,8 +55,7 @@ fn check(folder: &str, ratchet: &Ratchet) {
         imported += 1;
         let report = &import.report;
         callable += report.callable;
-        let (empty, left_out): (Vec<_>, Vec<_>) =
-            report.quarantined.iter().partition(|one| one.reason.contains("is a placeholder of Shuffle's catalogue"));
+        let (empty, left_out): (Vec<_>, Vec<_>) = report.quarantined.iter().partition(|one| one.placeholder);
         placeholders += empty.len();
         quarantined += left_out.len();
         eprintln!(

@@ -185,8 +185,8 @@ mod tests {
     fn equal_wishes_are_told_apart_by_method_and_path() {
         check(
             &[
-                (Some("users"), None, Method::Get, "/users"),
-                (Some("users"), None, Method::Post, "/users"),
+                (Some("users"), None, Method::Get, "/people"),
+                (Some("users"), None, Method::Post, "/people"),
                 (Some("list"), None, Method::Get, "/a/{id}"),
                 (Some("list"), None, Method::Get, "/b"),
                 (Some("list"), None, Method::Get, "/b"),

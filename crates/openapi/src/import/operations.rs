@@ -145,7 +145,13 @@ impl<'a> Walk<'a> {
             text.push_str(&cause.to_string());
             source = cause.source();
         }
-        self.quarantined.push(Quarantined { method, path: path.to_owned(), place: place.to_string(), reason: text });
+        self.quarantined.push(Quarantined {
+            method,
+            path: path.to_owned(),
+            place: place.to_string(),
+            reason: text,
+            placeholder: matches!(reason, Reason::Placeholder(_)),
+        });
     }
 
     fn operation(

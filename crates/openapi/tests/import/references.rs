@@ -95,6 +95,7 @@ fn no_reference_leaves_the_folder_or_asks_the_network() {
         "`file:///etc/passwd` lies on the network, and references are never fetched; put the file beside the document",
     );
     check_refused("missing.yaml", "the file `api/missing.yaml` was not given with the document");
+    check_refused("#anchor", "`#anchor` names nothing in the document");
     check_refused("#/components/parameters/nope", "`#/components/parameters/nope` names nothing in the document");
 }
 
