@@ -52,7 +52,19 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sortie-defender", &["sortie-model", "sortie-transport", "sortie-identity"]),
     ("sortie-emulator", &["sortie-kql"]),
     ("sortie-testkit", &["sortie-emulator"]),
-    ("sortie-cli", &["sortie-model", "sortie-transport", "sortie-identity", "sortie-defender", "sortie-emulator"]),
+    (
+        "sortie-cli",
+        &[
+            "sortie-model",
+            "sortie-openapi",
+            "sortie-transport",
+            "sortie-identity",
+            "sortie-store",
+            "sortie-defender",
+            "sortie-connector",
+            "sortie-emulator",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

@@ -53,6 +53,12 @@ pub(crate) struct Global {
     /// Folder for what outlives a run: orders to devices, places in streams; instead of the usual one
     #[arg(long, global = true, env = "SORTIE_STATE", value_name = "FOLDER", help_heading = "Global options")]
     pub state_folder: Option<PathBuf>,
+    /// Database of connectors and their connections, instead of the usual one
+    #[arg(long, global = true, env = "SORTIE_DATABASE", value_name = "FILE", help_heading = "Global options")]
+    pub database: Option<PathBuf>,
+    /// File with the key that seals secrets in the database, instead of the one beside it
+    #[arg(long, global = true, env = "SORTIE_KEY_FILE", value_name = "FILE", help_heading = "Global options")]
+    pub key_file: Option<PathBuf>,
     /// Say more on standard error; twice and thrice for more still
     #[arg(long, short = 'v', global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     pub verbose: u8,

@@ -2,9 +2,11 @@
 
 use std::{fmt, io, process::ExitCode};
 
+use sortie_connector::{CallError, OAuthError};
 use sortie_defender::{DefenderError, DefenderErrorKind};
 use sortie_identity::{CredentialError, TokenError, TokenErrorCause};
-use sortie_transport::{ProxyCause, SendError, SendErrorKind, TlsCause, TransportSettingsError};
+use sortie_store::{StoreError, StoreErrorKind};
+use sortie_transport::{Delivery, ProxyCause, SendError, SendErrorKind, TlsCause, TransportSettingsError};
 
 use crate::output::visible;
 
@@ -109,6 +111,9 @@ pub(crate) fn next_step(error: &anyhow::Error) -> Option<String> {
             .or_else(|| cause.downcast_ref::<TokenError>().map(remedy_of_token))
             .or_else(|| cause.downcast_ref::<CredentialError>().map(|error| error.remedy().to_owned()))
             .or_else(|| cause.downcast_ref::<SendError>().map(SendError::remedy))
+            .or_else(|| cause.downcast_ref::<StoreError>().map(|error| error.remedy().to_owned()))
+            .or_else(|| cause.downcast_ref::<OAuthError>().map(OAuthError::remedy))
+            .or_else(|| cause.downcast_ref::<CallError>().map(CallError::remedy))
             .or_else(|| cause.downcast_ref::<TransportSettingsError>().map(|error| error.remedy().to_owned()))
     })
 }
@@ -147,7 +152,42 @@ fn exit_of_one(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if cause.is::<TransportSettingsError>() {
         return Some(Exit::Usage);
     }
+    if let Some(error) = cause.downcast_ref::<StoreError>() {
+        return Some(exit_of_store(error));
+    }
+    if let Some(error) = cause.downcast_ref::<OAuthError>() {
+        return Some(if matches!(error, OAuthError::Send(_)) { Exit::Network } else { Exit::SignIn });
+    }
+    if let Some(error) = cause.downcast_ref::<CallError>() {
+        return Some(exit_of_call(error));
+    }
     cause.is::<SendError>().then_some(Exit::Network)
+}
+
+fn exit_of_store(error: &StoreError) -> Exit {
+    match &error.kind {
+        StoreErrorKind::Absent(_) => Exit::NotFound,
+        StoreErrorKind::Key(_) => Exit::SignIn,
+        StoreErrorKind::Held { .. } | StoreErrorKind::Exists(_) | StoreErrorKind::InUse(_) => Exit::Usage,
+        StoreErrorKind::Stale(_) | StoreErrorKind::NeedsTenant | StoreErrorKind::TooLarge { .. } => Exit::Usage,
+        _ => Exit::Failure,
+    }
+}
+
+fn exit_of_call(error: &CallError) -> Exit {
+    match error {
+        CallError::Build(_) => Exit::Usage,
+        CallError::Credential(_) => Exit::SignIn,
+        CallError::Send(error) if error.delivery() == Delivery::Unknown => Exit::InDoubt,
+        CallError::Send(_) => Exit::Network,
+        CallError::Failed(failure) => match failure.status {
+            401 => Exit::SignIn,
+            403 => Exit::Forbidden,
+            404 => Exit::NotFound,
+            429 | 500.. => Exit::Service,
+            _ => Exit::Failure,
+        },
+    }
 }
 
 fn exit_of_defender(error: &DefenderError) -> Exit {

@@ -6,10 +6,12 @@
 
 mod commands;
 mod context;
+mod database;
 mod exit;
 mod input;
 mod orders;
 mod output;
+mod product;
 mod registration;
 mod roles;
 mod settings;

@@ -1,12 +1,13 @@
 //! `sortie connection add|list|show|test|use|remove`: the settings file by commands.
 
+mod product;
 mod test;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use sortie_identity::{AssertionAlgorithm, Cloud, CredentialSource, EndpointVersion, HostOverrides, Region};
-use sortie_model::{ClientId, ConnectionName, TenantId};
+use sortie_model::{ClientId, ClientIdError, ConnectionName, TenantId};
 use url::Url;
 
 use crate::{
@@ -31,18 +32,25 @@ pub(crate) enum Command {
     Use(NameArgument),
     /// Forget a connection; nothing changes at Microsoft
     Remove(RemoveArguments),
+    /// Take the sealed secret of a connector's connection away
+    Void(NameArgument),
 }
 
 #[derive(Args)]
 pub(crate) struct AddArguments {
     /// A name of your choice, such as contoso
     name: ConnectionName,
+    /// A connection to this connector instead of to Microsoft Defender's own commands; kept in the database
+    #[arg(long, value_name = "ID", help_heading = "Connectors")]
+    connector: Option<String>,
+    #[command(flatten)]
+    product: product::ProductArguments,
     /// Directory (tenant) ID, or a verified domain
-    #[arg(long)]
-    tenant: TenantId,
-    /// Application (client) ID
-    #[arg(long, value_name = "GUID")]
-    client_id: ClientId,
+    #[arg(long, required_unless_present = "connector")]
+    tenant: Option<TenantId>,
+    /// Application (client) ID; with --connector also a user's name
+    #[arg(long, value_name = "GUID", required_unless_present = "connector")]
+    client_id: Option<String>,
     /// Where the credential is found, never the credential itself: env:NAME, file:PATH, stdin, prompt,
     /// certificate:PEM or certificate:PEM,KEY, certificate-env:NAME, federated-file:PATH, github, managed-identity or
     /// managed-identity:CLIENT_ID
@@ -123,12 +131,19 @@ pub(crate) struct RemoveArguments {
 
 pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
     match command {
-        Command::Add(arguments) => add(*arguments, context),
+        Command::Add(arguments) => match &arguments.connector {
+            Some(connector) => product::add(connector, &arguments, context).await,
+            None => add(*arguments, context),
+        },
         Command::List(arguments) => list(arguments.output, context),
         Command::Show(arguments) => show(&arguments, context),
         Command::Test(arguments) => test::run(arguments, context).await,
         Command::Use(arguments) => choose(&arguments.name, context),
-        Command::Remove(arguments) => remove(&arguments, context),
+        Command::Remove(arguments) => match context.settings()?.connections.contains_key(&arguments.name) {
+            true => remove(&arguments, context),
+            false => product::remove(&arguments.name, arguments.yes, context).await,
+        },
+        Command::Void(arguments) => product::void(&arguments.name, context).await,
     }
 }
 
@@ -159,9 +174,13 @@ fn connection_of(arguments: AddArguments) -> anyhow::Result<Connection> {
     let given = arguments.hosts;
     let base = arguments.emulator;
     let at = |host: Option<Url>| host.or_else(|| base.clone());
+    let missing = "it is asked for where no connector is named";
+    let client_id: ClientId = arguments.client_id.expect(missing).parse().map_err(|error: ClientIdError| {
+        Problem::usage(error.to_string(), "Copy it from the application's Overview page.")
+    })?;
     Ok(Connection {
-        tenant: arguments.tenant,
-        client_id: arguments.client_id,
+        tenant: arguments.tenant.expect(missing),
+        client_id,
         cloud: arguments.cloud,
         endpoint: if arguments.v1 { EndpointVersion::V1 } else { EndpointVersion::V2 },
         region: arguments.region,

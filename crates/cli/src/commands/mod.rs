@@ -3,10 +3,12 @@
 mod actions;
 mod alerts;
 mod app;
+mod call;
 mod change;
 mod check;
 mod completions;
 mod connection;
+mod connector;
 mod demo;
 mod devices;
 mod emulator;
@@ -20,6 +22,8 @@ mod token;
 mod watch;
 mod which_access;
 
+pub(crate) use connection::credential_reference;
+
 use clap::Subcommand;
 
 use crate::{context::Context, exit::Exit};
@@ -29,6 +33,11 @@ pub(crate) enum Command {
     /// Keep connections to tenants: who signs in, where, and where its credential is found
     #[command(subcommand, visible_alias = "connections")]
     Connection(connection::Command),
+    /// Make any API a connector from its OpenAPI document: import, list, show, edit, compare, export, remove
+    #[command(subcommand, visible_alias = "connectors")]
+    Connector(connector::Command),
+    /// Call an operation of a connector through a connection
+    Call(call::Arguments),
     /// Show the main job against a simulated Microsoft cloud on this machine
     Demo(demo::Arguments),
     /// Set the application up: register it, rotate its secret, get consent
@@ -71,6 +80,8 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
     match command {
         Command::Connection(command) => connection::run(command, context).await,
+        Command::Connector(command) => connector::run(command, context).await,
+        Command::Call(arguments) => call::run(arguments, context).await,
         Command::Demo(arguments) => demo::run(arguments, context).await,
         Command::App(command) => app::run(command, context).await,
         Command::Check(arguments) => check::run(arguments, context).await,

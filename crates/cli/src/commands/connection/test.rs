@@ -24,6 +24,11 @@ pub(crate) struct Arguments {
 
 /// Whether the application can sign in; what it may do is the matter of `sortie check`.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
+    if let Some(name) = &arguments.name
+        && !context.settings()?.connections.contains_key(name)
+    {
+        return super::product::test(name, context).await;
+    }
     let session = match &arguments.name {
         None => context.session_unremarked()?,
         Some(name) => {

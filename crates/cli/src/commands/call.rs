@@ -1,0 +1,203 @@
+//! `sortie call CONNECTOR/OPERATION key=value …`: one call of any connector.
+
+use std::{fs, io::Read as _, path::PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::{Map, Value};
+use sortie_connector::{Answer, AnswerBody, BuiltRequest, PageLimits, build, cast};
+use sortie_model::ConnectionName;
+use sortie_openapi::{Description, Operation};
+
+use crate::{
+    context::Context,
+    database,
+    exit::{Exit, Problem},
+    input::confirm,
+    output::{say, visible},
+    product::{Authentication, Product, Ready, connection},
+};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// What to call, such as jira/create-issue
+    #[arg(value_name = "CONNECTOR/OPERATION")]
+    operation: String,
+    /// Inputs as key=value; lists and objects as JSON
+    #[arg(value_name = "KEY=VALUE")]
+    inputs: Vec<String>,
+    /// JSON object with inputs; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
+    /// Follow all pages of a list and print its items, one a line
+    #[arg(long)]
+    all_pages: bool,
+    /// Print the exact request and a curl line for it, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Write an answer that is no text into this file
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Do not ask before a call that changes something
+    #[arg(long, short = 'y')]
+    yes: bool,
+}
+
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
+    let Some((connector, name)) = arguments.operation.split_once('/') else {
+        let next = "Write it as CONNECTOR/OPERATION; `sortie connector list` and `show` list both.";
+        return Err(Problem::usage(format!("`{}` names no operation", arguments.operation), next).into());
+    };
+    let store = database::open(context)?;
+    let product = Product::load(&store, connector).await?;
+    let operation = product.operation(name)?;
+    let inputs = inputs(&arguments, &product.description, operation)?;
+    let connection =
+        connection(&store, &product, context.global.connection.as_ref().map(ConnectionName::as_str)).await?;
+    let ready = Ready::load(&store, &connection, &product, context).await?;
+    let built =
+        build(&product.description, operation, &inputs, &ready.target).map_err(sortie_connector::CallError::from)?;
+    let authentication = product.authentication(operation)?;
+    if arguments.dry_run {
+        return dry_run(&built, &authentication);
+    }
+    let changes = operation.effect.class != sortie_openapi::EffectClass::Safe;
+    if changes && !confirm(&visible(&format!("{} ({} {})?", operation.title, built.method, built.url)), arguments.yes)?
+    {
+        context.note("nothing was sent");
+        return Ok(Exit::Usage);
+    }
+    // What tells the audience is the product's own host, not the one where an emulator stands in for it.
+    let host = product.description.servers.first().or(operation.servers.first());
+    let host = operation
+        .servers
+        .first()
+        .or(host)
+        .and_then(|server| server.url.parse().ok())
+        .unwrap_or_else(|| built.url.clone());
+    let credential = ready.credential(&authentication, operation, &host, context).await?;
+    if arguments.all_pages {
+        let description = &product.description;
+        let limits = PageLimits::default();
+        let all = ready.caller.all_pages(description, operation, &inputs, &ready.target, &credential, limits).await?;
+        for item in &all.items {
+            say(&item.to_string())?;
+        }
+        if let Some(cut) = &all.cut {
+            context.note(&format!("{} items of {} pages; there may be more: {cut}", all.items.len(), all.pages));
+        }
+        return Ok(Exit::Success);
+    }
+    let answer = ready.caller.send(&built, operation.effect.class, &credential).await?;
+    print(&answer, arguments.out.as_deref(), context)
+}
+
+fn inputs(
+    arguments: &Arguments,
+    description: &Description,
+    operation: &Operation,
+) -> anyhow::Result<Map<String, Value>> {
+    let mut inputs = match &arguments.input {
+        None => Map::new(),
+        Some(path) => {
+            let text = if path.as_os_str() == "-" {
+                let mut text = String::new();
+                std::io::stdin()
+                    .lock()
+                    .take(INPUT_BYTES_MAX)
+                    .read_to_string(&mut text)
+                    .context("cannot read the inputs")?;
+                text
+            } else {
+                fs::read_to_string(path).with_context(|| format!("cannot read the inputs from {}", path.display()))?
+            };
+            serde_json::from_str(&text).map_err(|error| {
+                let what = format!("the inputs are no JSON object: {error}");
+                Problem::usage(what, "Write them as {\"key\": value}.")
+            })?
+        }
+    };
+    let schema = operation.input_schema(0);
+    for pair in &arguments.inputs {
+        let next = "Write each input as key=value.";
+        let (key, text) = pair.split_once('=').ok_or_else(|| Problem::usage(format!("`{pair}` is no input"), next))?;
+        let value = match schema["properties"].get(key) {
+            Some(schema) => cast(description, schema, text),
+            None => Value::String(text.to_owned()),
+        };
+        inputs.insert(key.to_owned(), value);
+    }
+    Ok(inputs)
+}
+
+/// The request without its credential, and the same as curl, which takes the credential from a variable.
+fn dry_run(built: &BuiltRequest, authentication: &Authentication) -> anyhow::Result<Exit> {
+    say(&visible(&format!("{} {}", built.method, built.url)))?;
+    let (header, argument) = match authentication {
+        Authentication::None => (None, None),
+        Authentication::Bearer | Authentication::Oauth2Application { .. } => {
+            (Some("authorization: Bearer ***".to_owned()), Some(r#"-H "Authorization: Bearer $TOKEN""#.to_owned()))
+        }
+        Authentication::Basic => {
+            (Some("authorization: Basic ***".to_owned()), Some(r#"-u "$USER_AND_PASSWORD""#.to_owned()))
+        }
+        Authentication::ApiKey { header, prefix } => {
+            let prefix = prefix.as_deref().unwrap_or_default();
+            (Some(format!("{header}: {prefix}***")), Some(format!(r#"-H "{header}: {prefix}$API_KEY""#)))
+        }
+    };
+    for (name, value) in &built.headers {
+        say(&visible(&format!("{name}: {value}")))?;
+    }
+    if let Some(header) = header {
+        say(&visible(&header))?;
+    }
+    let mut curl = format!("curl -sS -X {} {}", built.method, quoted(built.url.as_str()));
+    for (name, value) in &built.headers {
+        curl += &format!(" -H {}", quoted(&format!("{name}: {value}")));
+    }
+    if let Some(argument) = argument {
+        curl += &format!(" {argument}");
+    }
+    if let Some(body) = &built.body {
+        let text = String::from_utf8_lossy(body);
+        say(&format!("\n{text}"))?;
+        curl += &format!(" --data-binary {}", quoted(&text));
+    }
+    say(&format!("\n{curl}"))?;
+    Ok(Exit::Success)
+}
+
+/// One word for a POSIX shell, whatever it holds.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+fn print(answer: &Answer, out: Option<&std::path::Path>, context: &Context) -> anyhow::Result<Exit> {
+    match (&answer.body, out) {
+        (AnswerBody::Blob(bytes), Some(path)) => {
+            fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+            context.note(&format!("{} bytes written to {}", bytes.len(), path.display()));
+        }
+        (AnswerBody::Blob(bytes), None) => {
+            let kind = answer.media_type.as_deref().unwrap_or("no media type");
+            context.note(&format!("the answer is {} bytes of {kind}; `--out FILE` keeps them", bytes.len()));
+        }
+        (AnswerBody::Json(value), _) => say(&serde_json::to_string_pretty(value)?)?,
+        (AnswerBody::Text(text), _) => say(text)?,
+        (AnswerBody::Empty, _) => context.note(&format!("status {}, nothing else", answer.status)),
+    }
+    Ok(Exit::Success)
+}
+
+const INPUT_BYTES_MAX: u64 = 64 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_for_the_shell_ends_where_it_should() {
+        assert_eq!(quoted("it's $HOME `x`"), r"'it'\''s $HOME `x`'");
+    }
+}

@@ -1,0 +1,239 @@
+//! Connections to connectors: kept in the database, their secrets sealed or referred to.
+
+use clap::Args;
+use serde_json::{Map, Value};
+use sortie_connector::{Credential, build};
+use sortie_identity::{Credential as Loaded, CredentialSource, inspect::decode};
+use sortie_model::{ConnectionName, Secret};
+use sortie_openapi::Operation;
+use sortie_store::{Connection, NewConnection, Store};
+use url::Url;
+
+use super::AddArguments;
+use crate::{
+    context::Context,
+    database::{self, SHARED},
+    exit::{Exit, Problem, sentence},
+    input::{Terminal, confirm},
+    output::{Field, properties, say, visible},
+    product::{Authentication, ConnectionSettings, Product, Ready, SECRET, token_url_of},
+};
+
+#[derive(Args)]
+pub(super) struct ProductArguments {
+    /// Base address, where the connector's own is not the right one
+    #[arg(long, value_name = "URL", requires = "connector", help_heading = "Connectors")]
+    base: Option<Url>,
+    /// Further host that calls may reach although it is this machine or in a private network; with or without a port
+    #[arg(long, value_name = "HOST", requires = "connector", help_heading = "Connectors")]
+    allow_host: Vec<String>,
+    /// Variable of the base address
+    #[arg(long, value_name = "NAME=VALUE", requires = "connector", help_heading = "Connectors")]
+    variable: Vec<String>,
+    /// Token URL, where the connector's own is not the right one
+    #[arg(long, value_name = "URL", requires = "connector", help_heading = "Connectors")]
+    token_url: Option<String>,
+}
+
+/// Adds the connection, or replaces the one of that name; a secret that would go elsewhere now must be entered again.
+pub(super) async fn add(connector: &str, arguments: &AddArguments, context: &Context) -> anyhow::Result<Exit> {
+    let store = database::open(context)?;
+    let product = Product::load(&store, connector).await?;
+    let (reference, entered) = credential(arguments, context)?;
+    let new = new(connector, arguments, &product, reference)?;
+    sortie_transport::Guard::allowing(&new.allowed_hosts)
+        .map_err(|error| Problem::usage(error.to_string(), "Correct `--allow-host`."))?;
+    let present = store.connections_named(SHARED, arguments.name.as_str()).await?.pop();
+    let connection = match present {
+        Some(present) if arguments.replace => {
+            let saved = store.change_connection(SHARED, present.id, present.version, new).await?;
+            if !saved.voided.is_empty() && entered.is_none() {
+                context.note("its addresses changed, so its secret was taken away; enter it again");
+            }
+            saved.connection
+        }
+        Some(_) => {
+            let what = format!("there is a connection `{}` already", arguments.name);
+            return Err(Problem::usage(what, "Choose another name or add `--replace`.").into());
+        }
+        None => store.add_connection(SHARED, new).await?,
+    };
+    if let Some(secret) = entered {
+        let keyring = database::unlock(&store, context).await?;
+        store.set_secret(&keyring, SHARED, connection.id, SECRET, &secret, None).await?;
+    }
+    say(&format!("connection {} added to connector {connector}", connection.name))?;
+    context.note(&format!("`sortie connection test {}` tells whether it works", connection.name));
+    Ok(Exit::Success)
+}
+
+pub(super) async fn remove(name: &ConnectionName, yes: bool, context: &Context) -> anyhow::Result<Exit> {
+    let store = database::open(context)?;
+    let connection = named(&store, name).await?;
+    let users = store.connection_users(SHARED, connection.id).await?;
+    if !users.is_empty() {
+        context.note(&format!("it is used by {}", users.join(", ")));
+    }
+    if !confirm(&format!("Forget connection {name}?"), yes)? {
+        return Ok(Exit::Failure);
+    }
+    store.remove_connection(SHARED, connection.id).await?;
+    say(&format!("connection {name} forgotten, with its secret"))?;
+    Ok(Exit::Success)
+}
+
+pub(super) async fn void(name: &ConnectionName, context: &Context) -> anyhow::Result<Exit> {
+    let store = database::open(context)?;
+    let connection = named(&store, name).await?;
+    let voided = store.void_secrets(SHARED, connection.id).await?;
+    say(if voided.is_empty() { "it had no secret in the database" } else { "its secret was taken away" })?;
+    Ok(Exit::Success)
+}
+
+/// Fetches a token for each API that the connector's operations are for, shows whom it is for and its roles, which
+/// operations they allow, and makes the one harmless call that the connector names.
+pub(super) async fn test(name: &ConnectionName, context: &Context) -> anyhow::Result<Exit> {
+    let store = database::open(context)?;
+    let connection = named(&store, name).await?;
+    let product = Product::load(&store, &connection.connector).await?;
+    let ready = Ready::load(&store, &connection, &product, context).await?;
+    let mut exit = Exit::Success;
+    for (place, operations) in by_audience(&product) {
+        let first = operations[0];
+        let authentication = product.authentication(first)?;
+        let host = host_of(&product, first).or_else(|| ready.target.base.clone());
+        let host = host.ok_or_else(|| Problem::usage("no base address is known", "Give it with `--base`."))?;
+        let credential = match ready.credential(&authentication, first, &host, context).await {
+            Ok(credential) => credential,
+            Err(error) => {
+                exit = crate::exit::report(&error.context(format!("{place}: no token")));
+                continue;
+            }
+        };
+        say(&visible(&told(&place, &authentication, &credential, &operations)))?;
+        if let Some(operation) = operations.iter().find(|operation| operation.guidance.test.is_some()) {
+            let inputs =
+                operation.guidance.test.as_ref().and_then(|test| test.get("inputs")).and_then(Value::as_object);
+            let inputs = inputs.cloned().unwrap_or_default();
+            let called = ready.caller.call(&product.description, operation, &inputs, &ready.target, &credential).await;
+            match called {
+                Ok(answer) => say(&format!("  {} answers with status {}", operation.id, answer.status))?,
+                Err(error) => exit = crate::exit::report(&anyhow::Error::from(error).context(operation.id.clone())),
+            }
+        }
+    }
+    if exit == Exit::Success {
+        say(&format!("\nConnection {name} works."))?;
+    }
+    Ok(exit)
+}
+
+/// What one token is good for.
+fn told(place: &str, authentication: &Authentication, credential: &Credential, operations: &[&Operation]) -> String {
+    let Credential::Bearer(token) = credential else { return format!("{place}: {}", authentication.describe()) };
+    let Ok(decoded) = decode(token.expose()) else { return format!("{place}: a token that shows nothing of itself") };
+    let claims = &decoded.claims;
+    let held = |role: &String| claims.roles.iter().any(|held| crate::roles::covers(held, role));
+    let known: Vec<&&Operation> = operations.iter().filter(|operation| !operation.guidance.roles.is_empty()).collect();
+    let allowed = known.iter().filter(|operation| operation.guidance.roles.iter().any(held)).count();
+    let roles = if claims.roles.is_empty() { "none".to_owned() } else { claims.roles.join(", ") };
+    let mut lines = vec![("Token for", Field::plain(claims.audience.join(", "))), ("Roles", Field::plain(roles))];
+    if !known.is_empty() {
+        lines.push(("Operations", Field::plain(format!("{allowed} of {} allowed", known.len()))));
+    }
+    properties(&lines)
+}
+
+/// The operations by the API that a token must be for: their audience, else their host.
+fn by_audience(product: &Product) -> Vec<(String, Vec<&Operation>)> {
+    let mut groups: Vec<(String, Vec<&Operation>)> = Vec::new();
+    for operation in &product.description.operations {
+        let host = || host_of(product, operation).and_then(|url| url.host_str().map(str::to_owned));
+        let place = operation.guidance.audience.clone().or_else(host).unwrap_or_else(|| product.info.id.clone());
+        match groups.iter_mut().find(|(known, _)| *known == place) {
+            Some((_, operations)) => operations.push(operation),
+            None => groups.push((place, vec![operation])),
+        }
+    }
+    groups
+}
+
+fn host_of(product: &Product, operation: &Operation) -> Option<Url> {
+    let server = operation.servers.first().or_else(|| product.description.servers.first())?;
+    server.url.parse().ok()
+}
+
+async fn named(store: &Store, name: &ConnectionName) -> anyhow::Result<Connection> {
+    let found = store.connections_named(SHARED, name.as_str()).await?.pop();
+    found.ok_or_else(|| {
+        let next = "`sortie connection list` shows those that exist.";
+        Problem::usage(format!("there is no connection `{name}`"), next).into()
+    })
+}
+
+/// A reference that stays one, or a secret that is entered now and sealed.
+fn credential(arguments: &AddArguments, context: &Context) -> anyhow::Result<(Option<String>, Option<Secret>)> {
+    let source = super::credential_reference(&arguments.credential, sortie_identity::AssertionAlgorithm::Ps256)?;
+    match source {
+        CredentialSource::Environment { .. } | CredentialSource::File { .. } => {
+            Ok((Some(arguments.credential.trim().to_owned()), None))
+        }
+        CredentialSource::Stdin | CredentialSource::Prompt => match source.load(&Terminal, context.clock.now()) {
+            Ok(Loaded::Secret(secret)) => Ok((None, Some(secret))),
+            Ok(_) => Ok((None, None)),
+            Err(error) => Err(error.into()),
+        },
+        _ => {
+            let next = "Use env:NAME, file:PATH, stdin or prompt.";
+            Err(Problem::usage("a connector's connection takes a secret", next).into())
+        }
+    }
+}
+
+fn new(
+    connector: &str,
+    arguments: &AddArguments,
+    product: &Product,
+    reference: Option<String>,
+) -> anyhow::Result<NewConnection> {
+    let given = &arguments.product;
+    let mut variables = Map::new();
+    for pair in &given.variable {
+        let next = "Write it as NAME=VALUE.";
+        let (name, value) =
+            pair.split_once('=').ok_or_else(|| Problem::usage(format!("`{pair}` is no variable"), next))?;
+        variables.insert(name.trim().to_owned(), Value::from(value.trim()));
+    }
+    let tenant = arguments.tenant.as_ref().map(ToString::to_string);
+    let template = given.token_url.clone().or_else(|| match &product.edits.authentication {
+        Some(Authentication::Oauth2Application { token_url, .. }) => Some(token_url.clone()),
+        _ => None,
+    });
+    let token_url = template.map(|template| token_url_of(&template, tenant.as_deref())).transpose()?;
+    let base = given.base.clone().or_else(|| product.edits.base.clone());
+    let settings = ConnectionSettings { tenant, client_id: arguments.client_id.clone(), reference, variables };
+    let new = NewConnection {
+        name: arguments.name.clone(),
+        connector: connector.to_owned(),
+        base_url: base.map(|base| base.to_string()).unwrap_or_default(),
+        token_url: token_url.map(|url| url.to_string()),
+        allowed_hosts: given.allow_host.clone(),
+        settings: serde_json::to_value(settings)?,
+    };
+    // A base that cannot be called is told now, not by the first workflow at night.
+    let target = sortie_connector::Target {
+        base: new.base_url.parse().ok(),
+        variables: new.settings["variables"].as_object().cloned().unwrap_or_default(),
+    };
+    let reachable = product
+        .description
+        .operations
+        .iter()
+        .find(|operation| operation.parameters.is_empty() && operation.body.is_none());
+    if let Some(operation) = reachable
+        && let Err(error) = build(&product.description, operation, &Map::new(), &target)
+    {
+        return Err(Problem::usage(sentence(&error.clone().into()), error.remedy()).into());
+    }
+    Ok(new)
+}

@@ -1,0 +1,121 @@
+//! Editing a connector: what its document lacks or says wrongly.
+
+use clap::{Args, ValueEnum};
+use url::Url;
+
+use crate::{
+    context::Context,
+    database,
+    exit::{Exit, Problem},
+    output::say,
+    product::{Authentication, Edits, Product, token_url_of},
+};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The connector's id
+    id: String,
+    /// What people shall call it
+    #[arg(long, value_name = "TITLE")]
+    name: Option<String>,
+    /// Where its calls go, unless a connection says otherwise
+    #[arg(long, value_name = "URL")]
+    base: Option<Url>,
+    /// How all of its operations authenticate
+    #[arg(long, value_enum, value_name = "KIND")]
+    auth: Option<Kind>,
+    /// Grant of OAuth 2.0
+    #[arg(long, value_enum, value_name = "GRANT", requires = "auth", default_value_t = Grant::ClientCredentials, hide_default_value = true)]
+    grant: Grant,
+    /// Where tokens are asked for; `{tenant}` is the connection's tenant
+    #[arg(long, value_name = "URL", requires = "auth")]
+    token_url: Option<String>,
+    /// Scope to ask for; repeat it for several. A bare `.default` is completed by each operation's own resource
+    #[arg(long, value_name = "SCOPE", requires = "auth", allow_hyphen_values = true)]
+    scope: Vec<String>,
+    /// Prove the application by HTTP Basic instead of in the form
+    #[arg(long, requires = "auth")]
+    basic_proof: bool,
+    /// Header of the key
+    #[arg(long, value_name = "NAME", requires = "auth", default_value = "Authorization")]
+    header: String,
+    /// Written before the key, such as "Token "
+    #[arg(long, value_name = "TEXT", requires = "auth")]
+    prefix: Option<String>,
+    /// Forget everything that was edited
+    #[arg(long, conflicts_with_all = ["name", "base", "auth"])]
+    reset: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// OAuth 2.0 without a user
+    Oauth2Application,
+    /// A key in a header
+    ApiKey,
+    /// Name and password
+    Basic,
+    /// A token that does not change
+    Bearer,
+    /// Nothing
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Grant {
+    ClientCredentials,
+}
+
+pub(super) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
+    let store = database::open(context)?;
+    let product = Product::load(&store, &arguments.id).await?;
+    let edits = match arguments.reset {
+        true => Edits::default(),
+        false => edited(&arguments, product.edits.clone())?,
+    };
+    if edits == product.edits {
+        return Err(
+            Problem::usage("there is nothing to change", "Give `--auth`, `--base`, `--name` or `--reset`.").into()
+        );
+    }
+    store.edit_connector(&product.info, serde_json::to_value(&edits)?).await?;
+    let how = edits.authentication.as_ref().map_or_else(|| "as its document says".to_owned(), Authentication::describe);
+    say(&format!("connector {} edited; authentication: {how}", arguments.id))?;
+    Ok(Exit::Success)
+}
+
+fn edited(arguments: &Arguments, mut edits: Edits) -> anyhow::Result<Edits> {
+    if let Some(name) = &arguments.name {
+        edits.title = Some(name.trim().to_owned()).filter(|name| !name.is_empty());
+    }
+    if let Some(base) = &arguments.base {
+        edits.base = Some(base.clone());
+    }
+    if let Some(kind) = arguments.auth {
+        edits.authentication = Some(authentication(kind, arguments)?);
+    }
+    Ok(edits)
+}
+
+fn authentication(kind: Kind, arguments: &Arguments) -> anyhow::Result<Authentication> {
+    Ok(match kind {
+        Kind::None => Authentication::None,
+        Kind::Basic => Authentication::Basic,
+        Kind::Bearer => Authentication::Bearer,
+        Kind::ApiKey => Authentication::ApiKey { header: arguments.header.clone(), prefix: arguments.prefix.clone() },
+        Kind::Oauth2Application => {
+            let next = "Such as `--token-url https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token`.";
+            let token_url = arguments.token_url.as_deref().map(str::trim);
+            let token_url = token_url.ok_or_else(|| Problem::usage("the token URL is missing", next))?;
+            // A place for the tenant is filled in by each connection; whether it is an address is known now.
+            token_url_of(token_url, Some("contoso.onmicrosoft.com"))?;
+            let scopes = arguments.scope.iter().flat_map(|scope| scope.split_whitespace()).map(str::to_owned);
+            Authentication::Oauth2Application {
+                token_url: token_url.to_owned(),
+                scopes: scopes.collect(),
+                basic: arguments.basic_proof,
+            }
+        }
+    })
+}

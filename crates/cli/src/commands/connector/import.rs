@@ -1,0 +1,172 @@
+//! Importing a document: read, report, keep; and saying what a newer one would change.
+
+use std::{
+    borrow::Cow,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::json;
+use sortie_openapi::{Import, Report, Sources};
+use sortie_store::NewConnector;
+
+use super::{count, id_of_title, is_table};
+use crate::{
+    context::Context,
+    database::{self, SHARED},
+    exit::{Exit, Problem},
+    output::{OutputArguments, say, visible},
+    product::Product,
+};
+
+#[derive(Args)]
+pub(crate) struct ImportArguments {
+    /// The document; files that it refers to are read from its folder and nowhere else
+    file: PathBuf,
+    /// Call it so, instead of by its title
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+    /// Replace the connector of that id; what was edited of it stays
+    #[arg(long)]
+    replace: bool,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct DiffArguments {
+    /// The connector's id
+    id: String,
+    /// The newer document
+    file: PathBuf,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+pub(super) async fn import(arguments: ImportArguments, context: &Context) -> anyhow::Result<Exit> {
+    let import = read(&arguments.file)?;
+    if import.description.operations.is_empty() {
+        let reason = import.report.quarantined.first().map(|one| format!(": {}", one.reason)).unwrap_or_default();
+        let what = format!("{} has no operation that could be called{reason}", arguments.file.display());
+        return Err(Problem::usage(what, "Give the document that describes the product's API.").into());
+    }
+    let id = id(arguments.id.as_deref(), &import)?;
+    let store = database::open(context)?;
+    let new = NewConnector {
+        id: id.clone(),
+        title: import.description.title.clone(),
+        origin: arguments.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        content_hash: import.description.content_hash(),
+        description: serde_json::to_string(&import.description)?,
+    };
+    store.put_connector(SHARED, new, arguments.replace).await?;
+    if is_table(arguments.output.format()) {
+        say(&format!("connector {id} imported: {}", count(&import.description)))?;
+        print_report(&import.report)?;
+        context.note(&format!(
+            "`sortie connector show {id}` lists them; `sortie connection add NAME --connector {id}` connects"
+        ));
+    } else {
+        say(&json!({ "id": id, "report": import.report }).to_string())?;
+    }
+    Ok(Exit::Success)
+}
+
+pub(super) async fn diff(arguments: DiffArguments, context: &Context) -> anyhow::Result<Exit> {
+    let store = database::open(context)?;
+    let product = Product::load(&store, &arguments.id).await?;
+    let newer = read(&arguments.file)?;
+    let diff = sortie_openapi::diff(&product.description, &newer.description);
+    if !is_table(arguments.output.format()) {
+        say(&serde_json::to_string(&diff)?)?;
+        return Ok(Exit::Success);
+    }
+    if diff.is_empty() {
+        say("nothing would change")?;
+    }
+    for sentence in &diff.about {
+        say(&visible(sentence))?;
+    }
+    for (word, ids) in [("added", &diff.added), ("removed", &diff.removed)] {
+        for id in ids {
+            say(&visible(&format!("{word}    {id}")))?;
+        }
+    }
+    for change in &diff.changed {
+        say(&visible(&format!("changed  {}: {}", change.operation, change.what.join("; "))))?;
+    }
+    Ok(Exit::Success)
+}
+
+fn read(file: &Path) -> anyhow::Result<Import> {
+    let failed = || format!("cannot import {}", file.display());
+    let size = fs::metadata(file).with_context(failed)?.len();
+    let limits = sortie_openapi::Limits::default();
+    if size > limits.bytes_max as u64 {
+        let what = format!("{} has {size} bytes, and {} are read at most", file.display(), limits.bytes_max);
+        return Err(Problem::usage(what, "Give the part of the document that is needed.").into());
+    }
+    let document = fs::read(file).with_context(failed)?;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let root = folder.canonicalize().with_context(failed)?;
+    let path = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let options = sortie_openapi::Options { path, limits };
+    sortie_openapi::import(&document, &Folder { root, bytes_max: limits.bytes_max as u64 }, &options).map_err(|error| {
+        let next = "Give an OpenAPI 2.0, 3.0 or 3.1 document as JSON or YAML.";
+        Problem::usage(format!("cannot import {}: {error}", file.display()), next).into()
+    })
+}
+
+/// The files beside a document. No symbolic link leads out of the folder.
+struct Folder {
+    root: PathBuf,
+    bytes_max: u64,
+}
+
+impl Sources for Folder {
+    fn read(&self, path: &str) -> Option<Cow<'_, [u8]>> {
+        let file = self.root.join(path).canonicalize().ok()?;
+        let is_inside = file.starts_with(&self.root)
+            && fs::metadata(&file).is_ok_and(|data| data.is_file() && data.len() <= self.bytes_max);
+        if is_inside { fs::read(file).ok().map(Cow::Owned) } else { None }
+    }
+}
+
+fn id(given: Option<&str>, import: &Import) -> anyhow::Result<String> {
+    let Some(id) = given else { return Ok(id_of_title(&import.description.title)) };
+    if id == id_of_title(id) {
+        return Ok(id.to_owned());
+    }
+    let next = format!("Such as `{}`.", id_of_title(id));
+    Err(Problem::usage(format!("`{id}` is no connector id: lower-case words joined by `-`"), next).into())
+}
+
+fn print_report(report: &Report) -> anyhow::Result<()> {
+    if !report.quarantined.is_empty() {
+        say(&format!("\n{} of {} operations were left out:", report.seen - report.callable, report.seen))?;
+    }
+    for one in report.quarantined.iter().take(SHOWN) {
+        let method = one.method.map(|method| format!("{} ", method.as_str())).unwrap_or_default();
+        say(&visible(&format!("  {method}{}: {} ({})", one.path, one.reason, one.place)))?;
+    }
+    more(report.quarantined.len())?;
+    if !report.notes.is_empty() {
+        say("\nmended or ignored:")?;
+    }
+    for note in report.notes.iter().take(SHOWN) {
+        let times = if note.count > 1 { format!(", {} times", note.count) } else { String::new() };
+        say(&visible(&format!("  {} ({}{times})", note.text, note.place)))?;
+    }
+    more(report.notes.len() + report.more_notes)
+}
+
+fn more(count: usize) -> anyhow::Result<()> {
+    if count > SHOWN {
+        say(&format!("  and {} more; `--json` has them all", count - SHOWN))?;
+    }
+    Ok(())
+}
+
+const SHOWN: usize = 20;

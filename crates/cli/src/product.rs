@@ -1,0 +1,330 @@
+//! A connector with what was edited of it, and a connection to it: who calls, where, with which credential.
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sortie_connector::{Caller, ClientCredentials, ClientProof, Credential, Target, TokenFor};
+use sortie_identity::{AssertionAlgorithm, Credential as Loaded};
+use sortie_model::Secret;
+use sortie_openapi::{Description, Operation, SchemeKind};
+use sortie_store::{Connection, ConnectorInfo, Keyring, Store};
+use sortie_transport::{Guard, Transport};
+use url::Url;
+
+use crate::{
+    commands::credential_reference,
+    context::Context,
+    database::{self, SHARED},
+    exit::Problem,
+    input::Terminal,
+};
+
+/// A connector as it is used: its description under what was edited.
+#[derive(Debug)]
+pub(crate) struct Product {
+    pub info: ConnectorInfo,
+    pub description: Description,
+    pub edits: Edits,
+}
+
+/// What a person has changed of a connector.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Edits {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<Url>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<Authentication>,
+}
+
+/// How all operations of a connector authenticate, whatever its document says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Authentication {
+    /// OAuth 2.0 as an application, by client credentials.
+    Oauth2Application {
+        /// May hold `{tenant}`.
+        token_url: String,
+        scopes: Vec<String>,
+        #[serde(default)]
+        basic: bool,
+    },
+    /// A key in a header.
+    ApiKey {
+        header: String,
+        prefix: Option<String>,
+    },
+    Basic,
+    Bearer,
+    None,
+}
+
+/// What is kept of a connection beside its addresses; no secret.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ConnectionSettings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// The application's id, or the user's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// `env:NAME` or `file:PATH`; where absent, the secret is sealed in the database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub variables: Map<String, Value>,
+}
+
+/// The field under which the one secret of a connection is sealed.
+pub(crate) const SECRET: &str = "secret";
+
+/// A connection that is ready to call.
+pub(crate) struct Ready {
+    pub caller: Caller,
+    pub target: Target,
+    transport: Transport,
+    settings: ConnectionSettings,
+    token_url: Option<Url>,
+    secret: Option<Secret>,
+}
+
+impl Product {
+    pub(crate) async fn load(store: &Store, id: &str) -> anyhow::Result<Self> {
+        let connector = store.connector(SHARED, id).await?;
+        let broken = || format!("connector {id} cannot be read from the database");
+        Ok(Self {
+            description: serde_json::from_str(&connector.description).with_context(broken)?,
+            edits: serde_json::from_value(connector.info.edits.clone()).with_context(broken)?,
+            info: connector.info,
+        })
+    }
+
+    pub(crate) fn title(&self) -> &str {
+        self.edits.title.as_deref().unwrap_or(&self.description.title)
+    }
+
+    /// The operation of this id or of a name that the document's users know.
+    pub(crate) fn operation(&self, name: &str) -> anyhow::Result<&Operation> {
+        self.description.operation_called(name).ok_or_else(|| {
+            let part = name.to_lowercase();
+            let alike = self.description.operations.iter().map(|operation| operation.id.as_str());
+            let alike: Vec<&str> = alike.filter(|id| id.contains(&part) || part.contains(id)).take(5).collect();
+            let next = match alike[..] {
+                [] => format!("`sortie connector show {}` lists its operations.", self.info.id),
+                _ => format!("There are `{}`.", alike.join("`, `")),
+            };
+            Problem {
+                exit: crate::exit::Exit::NotFound,
+                what: format!("{} has no operation `{name}`", self.info.id),
+                next,
+            }
+            .into()
+        })
+    }
+
+    /// How the operation authenticates: what was edited, else the first way of the document that can be served.
+    pub(crate) fn authentication(&self, operation: &Operation) -> anyhow::Result<Authentication> {
+        if let Some(edited) = &self.edits.authentication {
+            return Ok(edited.clone());
+        }
+        if operation.security.is_empty() || operation.security.iter().any(|one| one.0.is_empty()) {
+            return Ok(Authentication::None);
+        }
+        let mut obstacles = Vec::new();
+        for requirement in &operation.security {
+            for name in requirement.0.keys() {
+                let scheme = &self.description.security_schemes[name];
+                match (Authentication::of(&scheme.kind), scheme.obstacle()) {
+                    (Some(found), None) if requirement.0.len() == 1 => return Ok(found),
+                    (_, Some(obstacle)) => obstacles.push(obstacle),
+                    _ => obstacles.push(format!("`{name}` cannot be served by one secret")),
+                }
+            }
+        }
+        obstacles.dedup();
+        let next = format!("Set it by hand: `sortie connector edit {} --auth KIND`.", self.info.id);
+        Err(Problem::usage(format!("{} cannot be authenticated: {}", operation.id, obstacles.join("; ")), next).into())
+    }
+}
+
+impl Authentication {
+    fn of(kind: &SchemeKind) -> Option<Self> {
+        match kind {
+            SchemeKind::ApiKey { place: sortie_openapi::KeyPlace::Header, name, prefix } => {
+                Some(Self::ApiKey { header: name.clone(), prefix: prefix.clone() })
+            }
+            SchemeKind::Basic => Some(Self::Basic),
+            SchemeKind::Bearer { .. } => Some(Self::Bearer),
+            SchemeKind::OAuth2 { flows } => {
+                let flow = flows.iter().find(|flow| flow.grant == sortie_openapi::OAuthGrant::ClientCredentials)?;
+                let scopes = flow.scopes.keys().cloned().collect();
+                Some(Self::Oauth2Application { token_url: flow.token_url.clone()?, scopes, basic: false })
+            }
+            _ => None,
+        }
+    }
+
+    /// In words, for a person.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Oauth2Application { token_url, scopes, .. } => {
+                format!("OAuth 2.0 as an application, tokens from {token_url}, scopes {}", scopes.join(" "))
+            }
+            Self::ApiKey { header, .. } => format!("a key in the header {header}"),
+            Self::Basic => "name and password".to_owned(),
+            Self::Bearer => "a token".to_owned(),
+            Self::None => "none".to_owned(),
+        }
+    }
+}
+
+impl Ready {
+    /// Loads the connection's secret and makes its guarded way out.
+    pub(crate) async fn load(
+        store: &Store,
+        connection: &Connection,
+        product: &Product,
+        context: &Context,
+    ) -> anyhow::Result<Self> {
+        let settings: ConnectionSettings = serde_json::from_value(connection.settings.clone())
+            .with_context(|| format!("connection {} cannot be read from the database", connection.name))?;
+        let secret = secret(store, connection, &settings, context).await?;
+        let guard = Guard::allowing(&connection.allowed_hosts)
+            .map_err(|error| Problem::usage(error.to_string(), "Correct the connection's allowed hosts."))?;
+        let transport = context.transport(&context.settings()?)?.guarded(guard);
+        let base = Some(connection.base_url.as_str()).filter(|base| !base.is_empty()).map(str::parse).transpose();
+        let base = base.with_context(|| format!("the base address of {} is no URL", connection.name))?;
+        Ok(Self {
+            caller: Caller::new(transport.clone(), std::sync::Arc::clone(&context.clock), CALLS_AT_ONCE),
+            target: Target { base: base.or_else(|| product.edits.base.clone()), variables: settings.variables.clone() },
+            transport,
+            token_url: connection.token_url.as_deref().map(str::parse).transpose()?,
+            settings,
+            secret,
+        })
+    }
+
+    /// What the operation authenticates with; a token is asked for where it needs one.
+    pub(crate) async fn credential(
+        &self,
+        authentication: &Authentication,
+        operation: &Operation,
+        host: &Url,
+        context: &Context,
+    ) -> anyhow::Result<Credential> {
+        let secret = || {
+            let next = "Enter it: `sortie connection add NAME --connector ID --replace --credential prompt`.";
+            self.secret.clone().ok_or_else(|| Problem::usage("the connection has no secret", next))
+        };
+        let client_id = || {
+            let next = "Give it with `--client-id` (for a password it is the user's name).";
+            self.settings.client_id.clone().ok_or_else(|| Problem::usage("the connection has no client id", next))
+        };
+        Ok(match authentication {
+            Authentication::None => Credential::Anonymous,
+            Authentication::Bearer => Credential::Bearer(secret()?),
+            Authentication::Basic => Credential::Basic { user: client_id()?, password: secret()? },
+            Authentication::ApiKey { header, prefix } => Credential::ApiKey {
+                place: sortie_openapi::KeyPlace::Header,
+                name: header.clone(),
+                prefix: prefix.clone(),
+                key: secret()?,
+            },
+            Authentication::Oauth2Application { token_url, scopes, basic } => {
+                let token_url = match &self.token_url {
+                    Some(url) => url.clone(),
+                    None => token_url_of(token_url, self.settings.tenant.as_deref())?,
+                };
+                let proof = if *basic { ClientProof::Basic } else { ClientProof::Post };
+                let client = ClientCredentials { token_url, client_id: client_id()?, secret: secret()?, proof };
+                let wanted = client.wanted(scopes, operation, host)?;
+                tell_completed(scopes, &wanted, context);
+                Credential::Bearer(client.token(&self.transport, &*context.clock, &wanted).await?.secret)
+            }
+        })
+    }
+}
+
+/// The token URL with the tenant in its place.
+pub(crate) fn token_url_of(template: &str, tenant: Option<&str>) -> anyhow::Result<Url> {
+    let filled = match (template.contains("{tenant}"), tenant) {
+        (false, _) => template.to_owned(),
+        (true, Some(tenant)) => {
+            let tenant: sortie_model::TenantId = tenant.parse().map_err(|error: sortie_model::TenantIdError| {
+                Problem::usage(error.to_string(), "Correct `--tenant`.")
+            })?;
+            template.replace("{tenant}", tenant.as_str())
+        }
+        (true, None) => {
+            let next = "Give the tenant with `--tenant`.";
+            return Err(Problem::usage(
+                "the token URL has a place for the tenant, and the connection names none",
+                next,
+            )
+            .into());
+        }
+    };
+    filled.parse().map_err(|_| {
+        let next = "Write it whole, such as `https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token`.";
+        Problem::usage(format!("`{template}` is no token URL"), next).into()
+    })
+}
+
+/// The connection of this name to the connector; the only one where none is named.
+pub(crate) async fn connection(store: &Store, product: &Product, name: Option<&str>) -> anyhow::Result<Connection> {
+    let mut all = store.connections(SHARED).await?;
+    all.retain(|connection| connection.connector == product.info.id);
+    let id = &product.info.id;
+    let add = format!("`sortie connection add NAME --connector {id}` makes one.");
+    match (name, all.len()) {
+        (Some(name), _) => all.into_iter().find(|connection| connection.name == name).ok_or_else(|| {
+            Problem { exit: crate::exit::Exit::NotFound, what: format!("{id} has no connection `{name}`"), next: add }
+                .into()
+        }),
+        (None, 1) => Ok(all.remove(0)),
+        (None, 0) => Err(Problem::usage(format!("there is no connection to {id} yet"), add).into()),
+        (None, _) => {
+            let names: Vec<&str> = all.iter().map(|connection| connection.name.as_str()).collect();
+            let next = format!("Name one with `--connection`: {}.", names.join(", "));
+            Err(Problem::usage(format!("there are several connections to {id}"), next).into())
+        }
+    }
+}
+
+async fn secret(
+    store: &Store,
+    connection: &Connection,
+    settings: &ConnectionSettings,
+    context: &Context,
+) -> anyhow::Result<Option<Secret>> {
+    if let Some(reference) = &settings.reference {
+        let source = credential_reference(reference, AssertionAlgorithm::default())?;
+        let loaded = source.load(&Terminal, context.clock.now());
+        let loaded =
+            loaded.with_context(|| format!("the secret of connection `{}` cannot be used", connection.name))?;
+        return match loaded {
+            Loaded::Secret(secret) => Ok(Some(secret)),
+            _ => Err(Problem::usage(
+                format!("connection `{}` refers to something that is no secret", connection.name),
+                "Use `env:NAME`, `file:PATH`, `stdin` or `prompt`.",
+            )
+            .into()),
+        };
+    }
+    if store.secret_infos(SHARED, connection.id).await?.is_empty() {
+        return Ok(None);
+    }
+    let keyring: Keyring = database::unlock(store, context).await?;
+    Ok(store.secret(&keyring, SHARED, connection.id, SECRET).await?)
+}
+
+fn tell_completed(scopes: &[String], wanted: &TokenFor, context: &Context) {
+    let is_bare = scopes.iter().any(|scope| matches!(scope.trim(), ".default" | "/.default"));
+    if let (true, TokenFor::Scope(scope) | TokenFor::Resource(scope)) = (is_bare, wanted) {
+        context.note(&format!("the scope `.default` was completed by the operation: {scope}"));
+    }
+}
+
+const CALLS_AT_ONCE: usize = 8;

@@ -1,0 +1,66 @@
+//! Documents: lists, reports, differences, exports, and what is refused.
+
+use crate::stage::Stage;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connector_is_listed_shown_compared_exported_and_removed() {
+    let stage = Stage::start().await;
+    let none = stage.run(&["connector", "list"]).await.succeeded();
+    assert!(none.stdout.contains("no connector yet"), "{}", none.stdout);
+    stage.run(&["connector", "import", "defender.yaml"]).await.succeeded();
+    let again = stage.run(&["connector", "import", "defender.yaml"]).await.ended_with(2);
+    assert!(again.stderr.contains("exists already"), "{}", again.stderr);
+    let list = stage.run(&["connector", "list", "--jsonl"]).await.succeeded().json_lines();
+    assert_eq!((list[0]["id"].as_str(), list[0]["operations"].as_u64()), (Some("microsoft-365-defender"), Some(4)));
+    let shown = stage.run(&["connector", "show", "microsoft-365-defender", "commentIncident"]).await.succeeded();
+    assert!(shown.stdout.contains("comment-incident") && shown.stdout.contains("needed"), "{}", shown.stdout);
+    let lost = stage.run(&["connector", "show", "microsoft-365-defender", "list"]).await.ended_with(5);
+    assert!(lost.stderr.contains("list-alerts"), "{}", lost.stderr);
+    let exported = stage.run(&["connector", "export", "microsoft-365-defender"]).await.succeeded().stdout;
+    std::fs::write(stage.sortie.folder().join("exported.json"), &exported).unwrap();
+    let same = stage.run(&["connector", "diff", "microsoft-365-defender", "exported.json"]).await.succeeded();
+    assert_eq!(same.stdout.trim(), "nothing would change");
+    std::fs::write(stage.sortie.folder().join("newer.json"), exported.replace("list-alerts", "list-all-alerts"))
+        .unwrap();
+    let newer = stage.run(&["connector", "diff", "microsoft-365-defender", "newer.json"]).await.succeeded();
+    assert!(newer.stdout.contains("list-all-alerts"), "{}", newer.stdout);
+    stage.run(&["connector", "remove", "microsoft-365-defender", "--yes"]).await.succeeded();
+    stage.run(&["connector", "show", "microsoft-365-defender"]).await.ended_with(5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edits_outlive_a_new_import_and_a_reset_forgets_them() {
+    let stage = Stage::start().await;
+    stage.import("/oauth2/v2.0/token").await;
+    stage.run(&["connector", "edit", "microsoft-365-defender", "--name", "Defender of ours"]).await.succeeded();
+    stage.run(&["connector", "import", "defender.yaml", "--replace"]).await.succeeded();
+    let shown = stage.run(&["connector", "show", "microsoft-365-defender"]).await.succeeded().stdout;
+    assert!(shown.contains("Defender of ours") && shown.contains("OAuth 2.0 as an application"), "{shown}");
+    stage.run(&["connector", "edit", "microsoft-365-defender", "--reset"]).await.succeeded();
+    let shown = stage.run(&["connector", "show", "microsoft-365-defender", "list-alerts"]).await.succeeded().stdout;
+    assert!(shown.contains("cannot be authenticated"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_imported_says_why_and_references_stay_in_the_folder() {
+    let stage = Stage::start().await;
+    let write = |name: &str, text: &str| std::fs::write(stage.sortie.folder().join(name), text).unwrap();
+    write("broken.yaml", "openapi: 3.0.3\n  paths: [\n");
+    let broken = stage.run(&["connector", "import", "broken.yaml"]).await.ended_with(2);
+    assert!(broken.stderr.contains("line 2"), "{}", broken.stderr);
+    write("empty.yaml", "openapi: 3.0.3\ninfo: { title: E, version: '1' }\npaths: {}\n");
+    let empty = stage.run(&["connector", "import", "empty.yaml"]).await.ended_with(2);
+    assert!(empty.stderr.contains("no operation"), "{}", empty.stderr);
+    let outside = stage.sortie.folder().parent().unwrap().join("sortie-outside.yaml");
+    std::fs::write(&outside, "get: { operationId: stolen, responses: {} }\n").unwrap();
+    std::os::unix::fs::symlink(&outside, stage.sortie.folder().join("link.yaml")).unwrap();
+    write("part.yaml", "get: { operationId: fine, responses: {} }\n");
+    let document = "openapi: 3.0.3\ninfo: { title: R, version: '1' }\nservers: [{ url: 'https://x.example' }]\npaths:\n  /a: { $ref: part.yaml }\n  /b: { $ref: ../sortie-outside.yaml }\n  /c: { $ref: link.yaml }\n  /d: { $ref: 'http://127.0.0.1:9/x.yaml' }\n";
+    write("refs.yaml", document);
+    let imported = stage.run(&["connector", "import", "refs.yaml", "--json"]).await.succeeded();
+    let report: serde_json::Value = serde_json::from_str(&imported.stdout).unwrap();
+    assert_eq!(report["report"]["callable"], 1, "{report}");
+    assert_eq!(report["report"]["quarantined"].as_array().unwrap().len(), 3, "{report}");
+    assert!(!imported.stdout.contains("stolen"));
+    std::fs::remove_file(outside).unwrap();
+}
