@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 use serde_json::{Value, json};
-use sortie_testkit::{Ended, Sortie, TestCloud};
+use sortie_testkit::{Ended, Sortie, TestCloud, kill_count};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sortie");
 const ROLES: &[(&str, &str)] =
@@ -235,9 +235,10 @@ async fn no_fault_costs_or_repeats_a_change() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_moment_it_goes_on_without_a_gap_or_a_repetition() {
-    for stream in [Incidents, Xdr] {
+    for stream in [Incidents, Xdr, Alerts] {
         let stage = Stage::start(200).await;
-        let kills = 20;
+        let kills = kill_count(20);
+        let mut caught = 0;
         for kill in 0..kills {
             // Always the same command, as a service manager gives it.
             let mut command = stream.command();
@@ -246,9 +247,13 @@ async fn killed_at_any_moment_it_goes_on_without_a_gap_or_a_repetition() {
             stage.cloud.post("/world/incidents", &json!({ "count": 2, "spread_s": 0 })).await;
             // Spread over start, reading, writing and rest, from run to run elsewhere.
             tokio::time::sleep(Duration::from_millis(5 + (kill * 67) % 400)).await;
+            // One that ended by itself was not killed, and a failure of it must not pass for a kill.
+            caught += u64::from(child.try_wait().unwrap().is_none());
             child.kill().await.unwrap();
         }
+        assert_eq!(caught, kills, "{stream:?}: a watch ended by itself");
         stage.settle_and_check(stream, &format!("{stream:?} after {kills} kills")).await;
+        eprintln!("{stream:?}: {kills} kills, {} objects", stage.handed().len());
     }
 }
 

@@ -123,5 +123,14 @@ impl Ended {
     }
 }
 
+/// How often a test kills the binary: `usual`, or as often as `cargo xtask soak` says.
+pub fn kill_count(usual: u64) -> u64 {
+    match std::env::var(KILLS_NAME) {
+        Ok(count) => count.parse().unwrap_or_else(|error| panic!("{KILLS_NAME}={count}: {error}")),
+        Err(_) => usual,
+    }
+}
+
+const KILLS_NAME: &str = "SORTIE_TEST_KILLS";
 /// No run of the suite needs nearly as long; a longer one hangs.
 const RUN_TIME_MAX: Duration = Duration::from_secs(120);
