@@ -94,7 +94,8 @@ impl HuntAnswer {
         self.row_count
     }
 
-    /// Whether the service has cut the answer at its own bound, so that there may be more.
+    /// Whether the answer has as many rows as the services give at most, so that there may be more: what is beyond is
+    /// left out, and nothing in the answer tells.
     pub fn is_at_the_limit(&self) -> bool {
         self.row_count >= ROWS_MAX
     }
@@ -340,7 +341,8 @@ fn columns_of(schema: &Value) -> Option<Vec<HuntColumn>> {
     schema.as_array()?.iter().map(column).collect()
 }
 
-/// What the three APIs give at most; a result of this size may lack the rest.
+/// What the three APIs give at most. The pages of the two older ones say "a maximum of" and "up to"; of Graph it is taken
+/// to be so (G).
 const ROWS_MAX: u64 = 100_000;
 /// Smaller answers stay in memory.
 const SPOOL_ABOVE_BYTES: usize = 4 << 20;
