@@ -147,13 +147,21 @@ fn exit_of_one(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if cause.is::<TransportSettingsError>() {
         return Some(Exit::Usage);
     }
-    cause.is::<SendError>().then_some(Exit::Network)
+    cause.downcast_ref::<SendError>().map(exit_of_send)
+}
+
+/// No answer, unless it was this machine's disk that failed.
+fn exit_of_send(error: &SendError) -> Exit {
+    match &*error.kind {
+        SendErrorKind::Spool { .. } | SendErrorKind::NotRecorded(_) => Exit::Failure,
+        _ => Exit::Network,
+    }
 }
 
 fn exit_of_defender(error: &DefenderError) -> Exit {
     match &*error.kind {
         DefenderErrorKind::Token(error) => exit_of_token(error),
-        DefenderErrorKind::Send(_) => Exit::Network,
+        DefenderErrorKind::Send(error) => exit_of_send(error),
         DefenderErrorKind::Unauthorized(_) => Exit::SignIn,
         DefenderErrorKind::Forbidden { .. } => Exit::Forbidden,
         DefenderErrorKind::NotFound(_) => Exit::NotFound,
