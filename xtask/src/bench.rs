@@ -34,7 +34,7 @@ pub(crate) fn bench() -> anyhow::Result<()> {
     println!("{:<44} {:>9.1} ms", "sortie --version, median start", number(&start, "wall_s")? * 1e3);
     println!("{INCIDENT_COUNT} incidents to JSON lines:");
     compared(&listed, 1.0, "under 0.33", "under 20 MB")?;
-    println!("incidents watch, for 1000 of {CHANGE_COUNT} changes:");
+    println!("incidents watch, {CHANGE_COUNT} changes; CPU is for 1000 of them:");
     compared(&watched, 1_000.0 / number(&watched.0, "lines")?, "", "")?;
     println!("hunt, {ROW_COUNT} rows to JSON lines:");
     compared(&hunted, 1.0, "", "under 50 MB")?;

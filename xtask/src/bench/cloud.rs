@@ -1,10 +1,10 @@
 //! A running emulator, and an application in it that Sortie and the baseline both use.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Lines, Write},
     net::TcpStream,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 use anyhow::{Context, bail};
@@ -80,6 +80,8 @@ impl Cloud {
 /// `sortie emulator` on free ports, ended when dropped.
 struct RunningEmulator {
     child: Child,
+    /// Kept open: the emulator ends when it cannot print any more.
+    _output: Lines<BufReader<ChildStdout>>,
     services: String,
     admin: String,
 }
@@ -95,13 +97,14 @@ impl RunningEmulator {
             Ok(line.strip_prefix(name).with_context(|| format!("`{line}` is not `{name}`"))?.trim().to_owned())
         };
         let (services, admin) = (address("services")?, address("admin")?);
-        Ok(Self { child, services, admin })
+        Ok(Self { child, _output: lines, services, admin })
     }
 
     /// One call of the admin API, by hand: xtask has no HTTP client.
     fn admin(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
         let host = self.admin.trim_start_matches("http://");
-        let body = body.to_string();
+        // A GET has none: what is left unread when the server closes would reset the connection.
+        let body = if body.is_null() { String::new() } else { body.to_string() };
         let mut stream = TcpStream::connect(host)?;
         write!(
             stream,
