@@ -14,6 +14,8 @@ pub(crate) enum Purpose {
     Write,
     /// Run hunting queries
     Hunt,
+    /// Look up files, addresses, domains and users
+    Lookup,
     /// See devices and give them orders, but for offboarding; keep indicators
     Respond,
 }
@@ -63,6 +65,13 @@ impl Purpose {
                 (Api::Xdr, "Incident.ReadWrite.All"),
             ],
             Self::Hunt => &[(Api::Graph, "ThreatHunting.Read.All")],
+            Self::Lookup => &[
+                (Api::Endpoint, "Machine.Read.All"),
+                (Api::Endpoint, "Alert.Read.All"),
+                (Api::Endpoint, "File.Read.All"),
+                (Api::Endpoint, "Ip.Read.All"),
+                (Api::Endpoint, "URL.Read.All"),
+            ],
             Self::Respond => &[
                 (Api::Endpoint, "Machine.ReadWrite.All"),
                 (Api::Endpoint, "Machine.Isolate"),
@@ -172,6 +181,9 @@ pub(crate) const ROLES: &[Role] = &[
     role(Api::Xdr, "AdvancedHunting.Read.All", "Run advanced hunting queries"),
     role(Api::Endpoint, "Alert.Read.All", "Read all alerts"),
     role(Api::Endpoint, "Alert.ReadWrite.All", "Read and write all alerts"),
+    role(Api::Endpoint, "File.Read.All", "Read file profiles"),
+    role(Api::Endpoint, "Ip.Read.All", "Read IP address profiles"),
+    role(Api::Endpoint, "URL.Read.All", "Read URL profiles"),
     role(Api::Endpoint, "Machine.Read.All", "Read all machine profiles"),
     role(Api::Endpoint, "Machine.ReadWrite.All", "Read and write all machine information"),
     role(Api::Endpoint, "Machine.Isolate", "Isolate machine"),
@@ -219,7 +231,9 @@ mod tests {
 
     #[test]
     fn every_purpose_names_roles_that_exist() {
-        for (purpose, count) in [(Purpose::Read, 3), (Purpose::Write, 3), (Purpose::Hunt, 1), (Purpose::Respond, 7)] {
+        for (purpose, count) in
+            [(Purpose::Read, 3), (Purpose::Write, 3), (Purpose::Hunt, 1), (Purpose::Lookup, 5), (Purpose::Respond, 7)]
+        {
             assert_eq!(purpose.roles().len(), count, "{purpose:?}");
         }
     }

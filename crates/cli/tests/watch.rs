@@ -109,6 +109,14 @@ impl Stage {
         objects.iter().map(|object| (id(&object["id"]), updated(object))).collect()
     }
 
+    /// Calls of the list so far.
+    async fn asked(&self, stream: Stream) -> u64 {
+        let counters = self.cloud.get("/counters").await;
+        let calls = counters["calls"].as_array().unwrap();
+        let of_list = calls.iter().filter(|call| call["route"] == stream.route().1);
+        of_list.map(|call| call["count"].as_u64().unwrap()).sum()
+    }
+
     async fn settle_and_check(&self, stream: Stream, what: &str) {
         self.look(stream).await.succeeded();
         self.check(&self.truth(stream).await, what);
@@ -217,6 +225,25 @@ async fn every_kind_of_fault_has_its_row_here() {
         known,
         KINDS.iter().map(|(kind, _)| *kind).chain(ELSEWHERE.iter().copied()).map(str::to_owned).collect()
     );
+}
+
+/// A keyset that asks for what is later than the last one of a page would lose the rest of that instant.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_changes_of_one_instant_than_a_page_holds_are_all_handed_on() {
+    for stream in EVERY.iter().copied() {
+        let stage = Stage::start(0).await;
+        stage.settle_and_check(stream, "at first").await;
+        let before = stage.handed().len();
+        stage.cloud.post("/world/incidents", &json!({ "count": 130, "same_time": true })).await;
+        let asked = stage.asked(stream).await;
+        stage.settle_and_check(stream, &format!("{stream:?} after many at once")).await;
+        let calls = stage.asked(stream).await - asked;
+        assert!(calls <= 10, "{stream:?}: {calls} calls, of the 50 that a minute has, for one burst");
+        assert!(stage.handed().len() >= before + 130, "{stream:?}: {} after {before}", stage.handed().len());
+        let handed = fs::read_to_string(&stage.out).unwrap();
+        stage.settle_and_check(stream, "without a change").await;
+        assert_eq!(fs::read_to_string(&stage.out).unwrap(), handed, "{stream:?}: nothing changed, nothing comes");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -165,6 +165,11 @@ pub(crate) fn instant(value: &Value, names: &[&str]) -> Option<Timestamp> {
     text.parse().or_else(|_| format!("{text}Z").parse()).ok()
 }
 
+/// The first of `names` that holds a whole number, also one that is written as text.
+pub(crate) fn number(value: &Value, names: &[&str]) -> Option<i64> {
+    text(value, names)?.parse().ok()
+}
+
 /// The list `name`; `null`, an absent member and a single value all make a list.
 pub(crate) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     match value.get(name) {

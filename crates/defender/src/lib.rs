@@ -1,4 +1,5 @@
-//! Microsoft Defender as typed views over its APIs: incidents, alerts, devices, orders to them, indicators, hunting.
+//! Microsoft Defender as typed views over its APIs: incidents, alerts, devices, orders to them, indicators, hunting,
+//! and what is known of a file, address, domain or user.
 //!
 //! Answers are read leniently, so that an unknown word or a broken object costs nothing else, and requests are
 //! written in each API's own spelling.
@@ -12,6 +13,7 @@ mod error;
 mod hunting;
 mod indicators;
 mod machines;
+mod observable;
 mod operation;
 mod order;
 mod pages;
@@ -33,6 +35,7 @@ pub use error::{DefenderError, DefenderErrorKind, ServiceError};
 pub use hunting::{Hunt, HuntAnswer, HuntApi, HuntColumn, HuntType};
 pub use indicators::{Imported, Indicator, IndicatorFilter, NewIndicator, kind_of_value};
 pub use machines::{Machine, MachineFilter, TagChange, is_machine_id};
+pub use observable::{FileHash, FileProfile, Observable, ObservableError, ObservableKind, Sightings};
 pub use order::{DeviceOrder, Order, OrderKey, Ordered};
 pub use pages::{AlertFilter, IncidentFilter, Note, Pages};
 pub use view::{Alert, Comment, Evidence, Incident};

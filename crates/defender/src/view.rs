@@ -44,7 +44,7 @@ pub struct Incident {
     pub document: Document,
 }
 
-/// One alert, from Graph's `alerts_v2` or from within an XDR incident.
+/// One alert, from Graph's `alerts_v2`, from within an XDR incident, or from Defender for Endpoint.
 #[derive(Clone, Debug)]
 pub struct Alert {
     /// Opaque.
@@ -143,7 +143,7 @@ impl Alert {
     }
 
     fn from_value(value: &Value, document: Document) -> Option<Self> {
-        let mut evidence: Vec<Evidence> = list(value, "evidence").iter().filter_map(graph_evidence).collect();
+        let mut evidence: Vec<Evidence> = list(value, "evidence").iter().filter_map(evidence_of).collect();
         evidence.extend(list(value, "devices").iter().filter_map(xdr_device));
         evidence.extend(list(value, "entities").iter().filter_map(xdr_entity));
         Some(Self {
@@ -176,6 +176,11 @@ fn comments(value: &Value) -> Vec<Comment> {
         })
     };
     list(value, "comments").iter().filter_map(read).collect()
+}
+
+/// Graph's evidence names its type; that of Defender for Endpoint is flat, like XDR's entities.
+fn evidence_of(value: &Value) -> Option<Evidence> {
+    graph_evidence(value).or_else(|| xdr_entity(value))
 }
 
 fn graph_evidence(value: &Value) -> Option<Evidence> {

@@ -6,13 +6,13 @@
 //! missed in the middle is read again. It never passes our own clock: one object dated into the future would hide all
 //! that comes after it.
 //!
-//! Graph sorts by the time of change. The XDR list can't, so it is read in closed windows that are halved while a page
+//! Graph sorts by the time of change. The XDR list can't, so it is read in closed windows that are divided while a page
 //! comes back full.
 
 use std::{collections::BTreeMap, io, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use jiff::{SignedDuration, Timestamp};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -197,9 +197,9 @@ impl Defender {
                 round.take(page, started)?;
                 continue;
             }
-            let middle = from + length / 2;
-            windows.push((middle, to));
-            windows.push((from, middle));
+            let border = border(&page, from, to);
+            windows.push((border, to));
+            windows.push((from, border));
         }
         Ok(())
     }
@@ -298,6 +298,21 @@ impl WatchError {
     }
 }
 
+/// Where to divide a window that gave a full page: in the middle of what came, so that a burst of changes is surrounded
+/// in a few calls, however long the window was.
+fn border(page: &[Document], from: Timestamp, to: Timestamp) -> Timestamp {
+    let mut times: Vec<Timestamp> = page.iter().filter_map(|one| instant(&one.to_value(), UPDATED)).collect();
+    times.sort();
+    let whole = TimestampRound::new().smallest(Unit::Millisecond).mode(RoundMode::Floor);
+    let middle = times.get(times.len() / 2).map(|at| at.round(whole).unwrap_or(*at));
+    match middle {
+        Some(at) if at > from && at < to => at,
+        // The middle of the changes is the start of the window.
+        Some(at) if at <= from => from + WINDOW_MIN,
+        _ => from + to.duration_since(from) / 2,
+    }
+}
+
 fn before(at: Timestamp, span: SignedDuration) -> Timestamp {
     at.checked_sub(span).unwrap_or(Timestamp::MIN)
 }
@@ -312,3 +327,30 @@ const UPDATED: &[&str] = &["lastUpdateDateTime", "lastUpdateTime"];
 const XDR_PAGE: usize = 100;
 /// Shorter windows are read with `$skip`: so many changes in a millisecond are one batch of the service's.
 const WINDOW_MIN: SignedDuration = SignedDuration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_divided_where_the_changes_are() {
+        let page = |times: &[&str]| -> Vec<Document> {
+            times.iter().map(|at| Document::new(&format!(r#"{{"lastUpdateTime":"2026-11-22T{at}Z"}}"#))).collect()
+        };
+        #[track_caller]
+        fn check(page: &[Document], from: &str, to: &str, expected: &str) {
+            let [from, to, expected] = [from, to, expected].map(|at| format!("2026-11-22T{at}Z").parse().unwrap());
+            let border = border(page, from, to);
+            assert_eq!(border, expected);
+            assert!(from < border && border < to);
+        }
+        check(&page(&["01:00:00", "03:00:00", "02:00:00"]), "00:00:00", "12:00:00", "02:00:00");
+        // A burst: surrounded from both sides.
+        check(&page(&["02:00:00.0004"; 3]), "00:00:00", "12:00:00", "02:00:00");
+        check(&page(&["02:00:00.0009"; 3]), "00:00:00", "02:00:00.001", "02:00:00");
+        check(&page(&["02:00:00.0009"; 3]), "02:00:00", "12:00:00", "02:00:00.001");
+        // Without times, or with times outside, the window is halved.
+        check(&[], "00:00:00", "12:00:00", "06:00:00");
+        check(&page(&["13:00:00"]), "00:00:00", "12:00:00", "06:00:00");
+    }
+}

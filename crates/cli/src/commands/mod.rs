@@ -15,6 +15,7 @@ mod hunt;
 mod incidents;
 mod indicators;
 mod listing;
+mod lookup;
 mod token;
 mod watch;
 mod which_access;
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     /// List, add and remove indicators: files, addresses and domains to block or allow
     #[command(subcommand, visible_alias = "indicator")]
     Indicators(indicators::Command),
+    /// Look up a file, address, domain or user: what is known of it, on which devices it was met, in which alerts
+    Lookup(lookup::Arguments),
     /// Run an advanced hunting query
     Hunt(hunt::Arguments),
     /// Explain an error code of Entra: who must act and what to do
@@ -77,6 +80,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Devices(command) => devices::run(command, context).await,
         Command::Actions(command) => actions::run(command, context).await,
         Command::Indicators(command) => indicators::run(command, context).await,
+        Command::Lookup(arguments) => lookup::run(arguments, context).await,
         Command::Hunt(arguments) => hunt::run(arguments, context).await,
         Command::Explain(arguments) => explain::run(&arguments),
         Command::WhichAccess(arguments) => which_access::run(&arguments),

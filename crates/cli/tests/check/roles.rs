@@ -87,3 +87,13 @@ async fn only_roles_of_defender_for_endpoint() {
     insta::assert_snapshot!(stage.run(&["check"]).await);
     insta::assert_snapshot!(stage.run(&["check", "--role", "Isolate machine"]).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn for_hunting_a_query_is_tried() {
+    let stage = Stage::with(&[("graph", "ThreatHunting.Read.All")]).await;
+    insta::assert_snapshot!(stage.run(&["check", "--for", "hunt"]).await);
+    let path = "/v1.0/security/runHuntingQuery";
+    let fault = json!({ "kind": "hunting_timeout", "service": "graph", "method": "POST", "times": 100, "route": path });
+    stage.cloud.post("/faults", &fault).await;
+    insta::assert_snapshot!(stage.run(&["check", "--for", "hunt"]).await);
+}

@@ -1,7 +1,9 @@
 //! Looking: one token and one read for each API that the wanted roles belong to.
 
 use jiff::{SignedDuration, Timestamp};
-use sortie_defender::{AlertFilter, Api, Defender, DefenderError, DefenderErrorKind, IncidentFilter, MachineFilter};
+use sortie_defender::{
+    AlertFilter, Api, Defender, DefenderError, DefenderErrorKind, Hunt, HuntApi, IncidentFilter, MachineFilter,
+};
 use sortie_identity::{
     Audience, Credential, TokenError,
     inspect::{Claims, Finding, Wanted, decode, diagnose},
@@ -252,6 +254,7 @@ async fn read(defender: &Defender, audience: &Audience, wanted: &[&str]) -> Opti
     let defender = defender.clone().with_policy(patient);
     let about = |word: &str| wanted.iter().any(|role| role.contains(word));
     let outcome = match audience {
+        Audience::Graph if about("ThreatHunting") => first_row(&defender, HuntApi::Graph).await,
         Audience::Graph if !about("Incident") && !about("Alert") => return None,
         Audience::Graph => {
             let incidents = match about("Incident") {
@@ -264,6 +267,7 @@ async fn read(defender: &Defender, audience: &Audience, wanted: &[&str]) -> Opti
             }
         }
         Audience::Xdr if about("Incident") => first(&defender, Some(Api::Xdr)).await,
+        Audience::Xdr if about("AdvancedHunting") => first_row(&defender, HuntApi::Xdr).await,
         Audience::DefenderForEndpoint if about("Machine.Read") => first_machine(&defender).await,
         // Nothing of the other APIs can be read without asking for more than is wanted.
         _ => return None,
@@ -285,6 +289,11 @@ async fn first(defender: &Defender, incidents: Option<Api>) -> Result<(), Defend
 
 async fn first_machine(defender: &Defender) -> Result<(), DefenderError> {
     defender.machines(&MachineFilter::default())?.next().await.map(drop)
+}
+
+/// The cheapest query: it reads no table, so it draws on no quota but the count of calls.
+async fn first_row(defender: &Defender, api: HuntApi) -> Result<(), DefenderError> {
+    defender.hunt(&Hunt { query: "print 1".to_owned(), timespan: None, api }).await.map(drop)
 }
 
 const DATED_BACK: SignedDuration = SignedDuration::from_mins(5);

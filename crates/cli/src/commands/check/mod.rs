@@ -121,6 +121,7 @@ fn print_steps(steps: &[String], command: Option<&str>, arguments: &Arguments) -
             (true, Purpose::Read) => "for reading",
             (true, Purpose::Write) => "for reading and changing",
             (true, Purpose::Hunt) => "for hunting",
+            (true, Purpose::Lookup) => "for looking things up",
             (true, Purpose::Respond) => "for acting on devices",
         };
         return say(&format!("\nAll is in order {purpose}."));
