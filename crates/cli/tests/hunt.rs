@@ -159,6 +159,7 @@ const SURVIVED: &[(&str, Left)] = &[
     ("cut_body", Left::All),
     ("html", Left::All),
     ("bad_gzip", Left::All),
+    ("oversized", Left::All),
     ("token_expired", Left::All),
     ("fails_after_effect", Left::All),
     ("reset_after_effect", Left::All),
@@ -175,7 +176,6 @@ const SAID: &[(&str, i32, &str)] = &[
     ("hunting_timeout", 1, "filter on Timestamp"),
     ("result_too_large", 1, "--timespan"),
     ("cpu_quota", 7, "exceeded processing resources"),
-    ("oversized", 6, "larger than 268435456 bytes"),
     ("active_request_already_exists", 1, "already"),
 ];
 

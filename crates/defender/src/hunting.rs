@@ -18,6 +18,7 @@ use crate::{
     client::{MALFORMED_ATTEMPTS_MAX, MALFORMED_PAUSE, malformed},
     error::{DefenderError, DefenderErrorKind, ServiceError},
     operation::Operation,
+    pages::is_too_large,
 };
 
 /// Which API runs the query; all three read the same data.
@@ -150,7 +151,7 @@ impl Defender {
         self.run_query(operation, request, doing).await
     }
 
-    /// An answer that is not the API's is asked for again: a gateway gave it.
+    /// An answer that is not the API's, or has no end, is asked for again: a gateway gave it.
     async fn run_query(
         &self,
         operation: Operation,
@@ -162,7 +163,13 @@ impl Defender {
         loop {
             attempt += 1;
             let called = self.call_with(operation, request.clone(), doing, &policy).await;
-            let response = called.map_err(|error| of_query(doing, error))?;
+            let response = match called {
+                Err(error) if is_too_large(&error) && attempt == 1 => {
+                    tokio::time::sleep(MALFORMED_PAUSE).await;
+                    continue;
+                }
+                called => called.map_err(|error| of_query(doing, error))?,
+            };
             let mut count = Count(0);
             let reason = match read_answer(&response, &mut count) {
                 Err(error) => return Err(malformed(doing, &format!("the answer cannot be read back ({error})"))),
