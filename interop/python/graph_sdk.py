@@ -1,4 +1,4 @@
-"""msgraph-sdk: all incidents page by page, alerts, a change, a comment, and what a missing role looks like."""
+"""msgraph-sdk: all incidents page by page, alerts, a change, a comment, hunting, and what a missing role looks like."""
 
 import asyncio
 import json
@@ -12,6 +12,9 @@ from msgraph.generated.models.security.alert_comment import AlertComment
 from msgraph.generated.models.security.incident import Incident
 from msgraph.generated.models.security.incident_status import IncidentStatus
 from msgraph.generated.security.incidents.incidents_request_builder import IncidentsRequestBuilder
+from msgraph.generated.security.microsoft_graph_security_run_hunting_query.run_hunting_query_post_request_body import (
+    RunHuntingQueryPostRequestBody,
+)
 
 import cloud
 
@@ -81,12 +84,38 @@ async def comment(client, comments):
     cloud.tell("commented", comments=[one["comment"] for one in answer["value"]])
 
 
+async def hunt(client):
+    """The SDK writes the long spelling of the operation; the page writes the short one."""
+    long = client.security.microsoft_graph_security_run_hunting_query
+    short = long.with_url(f"{client.request_adapter.base_url}/security/runHuntingQuery")
+    for spelling, operation in (("long", long), ("short", short)):
+        answer = await operation.post(RunHuntingQueryPostRequestBody(query=DEVICES))
+        columns = [{"name": column.name, "type": column.type} for column in answer.schema]
+        cloud.tell(f"devices, {spelling}", columns=columns, rows=rows(answer))
+    times = rows(await long.post(RunHuntingQueryPostRequestBody(query="AlertInfo | sort by Timestamp asc")))
+    start, end = (times[len(times) * quarter // 4]["Timestamp"].strftime("%Y-%m-%dT%H:%M:%SZ") for quarter in (1, 3))
+    window = RunHuntingQueryPostRequestBody(query="AlertInfo", timespan=f"{start}/{end}")
+    alerts = [{"id": row["AlertId"], "title": row["Title"]} for row in rows(await long.post(window))]
+    cloud.tell("alerts of a timespan", start=start, end=end, alerts=alerts)
+    await tell_refusal("bad query", long.post(RunHuntingQueryPostRequestBody(query="DeviceInfo | project Nothing")))
+
+
+def rows(answer):
+    return [row.additional_data for row in answer.results]
+
+
 async def lack_a_role():
     client = graph(os.environ["SORTIE_ROLELESS_CLIENT_ID"], os.environ["SORTIE_ROLELESS_SECRET"])
+    await tell_refusal("missing role", client.security.incidents.get())
+    hunting = client.security.microsoft_graph_security_run_hunting_query
+    await tell_refusal("missing role for hunting", hunting.post(RunHuntingQueryPostRequestBody(query=DEVICES)))
+
+
+async def tell_refusal(check, call):
     try:
-        await client.security.incidents.get()
+        await call
     except ODataError as error:
-        cloud.tell("missing role", status=error.response_status_code, code=error.error.code, text=error.error.message)
+        cloud.tell(check, status=error.response_status_code, code=error.error.code, text=error.error.message)
 
 
 async def main():
@@ -94,10 +123,12 @@ async def main():
     client = graph(cloud.CLIENT_ID, cloud.SECRET)
     incidents = await read_incidents(client)
     alerts = await read_alerts(client)
+    await hunt(client)
     await change(client, next(one for one in incidents if one.status == IncidentStatus.Active), alerts[0])
     await lack_a_role()
 
 
 # The most that the service gives in one page.
 PAGE = 50
+DEVICES = "DeviceInfo | summarize arg_max(Timestamp, OSPlatform) by DeviceId | project DeviceId, OSPlatform"
 asyncio.run(main())

@@ -1,14 +1,16 @@
 //! `cargo xtask bench`: what Sortie costs, beside a baseline that runs in the same minute on the same machine.
 
+mod cloud;
+
 use std::{
-    io::{BufRead, BufReader, Write},
-    net::TcpStream,
-    process::{Child, Command, Stdio},
+    cmp::Ordering,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context, bail};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use self::cloud::Cloud;
 use crate::run::{cargo, first_line, root, run};
 
 /// Builds the release binary and prints one table.
@@ -19,8 +21,7 @@ pub(crate) fn bench() -> anyhow::Result<()> {
     run("release build", &mut cargo(&["build", "--release", "--locked", "--package", "sortie-cli"]))?;
     let (token_ns, token_ns_median) = cached_token_ns()?;
     let start = measure(40, Command::new(binary()).arg("--version"))?;
-    let (sortie, python) = incidents()?;
-    let ratio = number(&sortie, "cpu_s")? / number(&python, "cpu_s")?;
+    let (listed, watched, hunted) = (incidents()?, changes()?, rows()?);
     println!("\n{:<44} {:>12} {:>14}", "what", "measured", "aim");
     println!("{:<44} {token_ns:>9} ns {:>14}", "cached token, one read, best round", "under 200 ns");
     println!("{:<44} {token_ns_median:>9} ns", "cached token, one read, median round");
@@ -32,12 +33,23 @@ pub(crate) fn bench() -> anyhow::Result<()> {
     );
     println!("{:<44} {:>9.1} ms", "sortie --version, median start", number(&start, "wall_s")? * 1e3);
     println!("{INCIDENT_COUNT} incidents to JSON lines:");
-    println!("{:<44} {:>10.2} s", "  sortie, CPU", number(&sortie, "cpu_s")?);
-    println!("{:<44} {:>10.2} s", "  python3 urllib+json, CPU", number(&python, "cpu_s")?);
-    println!("{:<44} {:>12.2} {:>14}", "  ratio", ratio, "under 0.33");
-    println!("{:<44} {:>9.1} MB {:>14}", "  sortie, peak memory", number(&sortie, "peak_mb")?, "under 20 MB");
-    println!("{:<44} {:>9.1} MB", "  python3, peak memory", number(&python, "peak_mb")?);
+    compared(&listed, 1.0, "under 0.33", "under 20 MB")?;
+    println!("incidents watch, {CHANGE_COUNT} changes; CPU is for 1000 of them:");
+    compared(&watched, 1_000.0 / number(&watched.0, "lines")?, "", "")?;
+    println!("hunt, {ROW_COUNT} rows to JSON lines:");
+    compared(&hunted, 1.0, "", "under 50 MB")?;
     queries()
+}
+
+/// Four lines: CPU of both times `share`, their ratio, and their memory.
+fn compared((sortie, python): &(Value, Value), share: f64, ratio: &str, memory: &str) -> anyhow::Result<()> {
+    let (ours, theirs) = (number(sortie, "cpu_s")? * share, number(python, "cpu_s")? * share);
+    println!("{:<44} {ours:>10.3} s", "  sortie, CPU");
+    println!("{:<44} {theirs:>10.3} s", "  python3 urllib+json, CPU");
+    println!("{:<44} {:>12.2} {ratio:>14}", "  ratio", ours / theirs);
+    println!("{:<44} {:>9.1} MB {memory:>14}", "  sortie, peak memory", number(sortie, "peak_mb")?);
+    println!("{:<44} {:>9.1} MB", "  python3, peak memory", number(python, "peak_mb")?);
+    Ok(())
 }
 
 /// The same questions over the same million rows, by our evaluator and by Python's SQLite; the answers must agree.
@@ -95,43 +107,50 @@ fn cached_token_ns() -> anyhow::Result<(u64, u64)> {
 
 /// The same list by Sortie and by the baseline, from one emulator.
 fn incidents() -> anyhow::Result<(Value, Value)> {
-    let emulator = RunningEmulator::start()?;
-    emulator.admin("PUT", "/throttle", &json!({ "mode": "off" }))?;
-    emulator.admin("POST", "/world/incidents", &json!({ "count": INCIDENT_COUNT }))?;
-    let roles = json!([{ "resource": "graph", "value": "SecurityIncident.Read.All" }]);
-    let application = emulator.admin(
-        "POST",
-        "/directory/applications",
-        &json!({ "displayName": "bench", "roles": roles, "secret": "generated" }),
-    )?;
-    let text = |name: &str| {
-        application[name].as_str().map(str::to_owned).with_context(|| format!("no {name} in the emulator's answer"))
-    };
-    let (tenant, client_id, secret) = (text("tenant")?, text("appId")?, text("secretText")?);
-    let folder = root().join("target/bench");
-    std::fs::create_dir_all(&folder)?;
-    let config = folder.join("config.toml");
-    let mut add = Command::new(binary());
-    add.arg("--config").arg(&config).args([
-        "connection",
-        "add",
-        "bench",
-        "--replace",
-        "--credential",
-        "env:BENCH_SECRET",
-    ]);
-    add.args(["--tenant", &tenant, "--client-id", &client_id, "--emulator", &emulator.services]);
-    run("connection", &mut add)?;
-    let mut sortie = Command::new(binary());
-    sortie.arg("--config").arg(&config).args(["--quiet", "-c", "bench", "incidents", "list", "--jsonl"]);
-    sortie.env("BENCH_SECRET", &secret);
-    let mut python = Command::new("python3");
-    python.arg(root().join("bench/baseline.py")).args([&emulator.services, &tenant, &client_id, &secret]);
-    let (sortie, python) = (measure(3, &sortie)?, measure(3, &python)?);
-    if sortie["lines"] != python["lines"] || number(&sortie, "lines")? < f64::from(INCIDENT_COUNT) {
-        bail!("the two lists differ: {} and {} lines", sortie["lines"], python["lines"]);
-    }
+    let cloud = Cloud::start()?;
+    cloud.add_incidents(INCIDENT_COUNT)?;
+    let sortie = measure(3, &cloud.sortie(&["incidents", "list", "--jsonl"]))?;
+    let python = measure(3, &cloud.python(&["list"]))?;
+    same_lines(&sortie, &python, INCIDENT_COUNT)?;
     Ok((sortie, python))
+}
+
+/// Changes as they are handed on to a watcher who knows all that came before, and to a baseline that only asks for what
+/// changed since a time: it keeps no place and drops no repetition.
+fn changes() -> anyhow::Result<(Value, Value)> {
+    let mut measured = Vec::new();
+    for _ in 0..3 {
+        // The changes of an earlier look would be read again with the next ones, for a watcher looks back a while.
+        let cloud = Cloud::start()?;
+        let watch = cloud.sortie(&["incidents", "watch", "--once", "--jsonl"]);
+        measure(1, &watch)?;
+        let since = cloud.now()?;
+        cloud.add_incidents(CHANGE_COUNT)?;
+        let sortie = measure(1, &watch)?;
+        let python = measure(1, &cloud.python(&["list", &format!("lastUpdateDateTime ge {since}")]))?;
+        same_lines(&sortie, &python, CHANGE_COUNT)?;
+        measured.push((sortie, python));
+    }
+    measured.sort_by(|one, other| {
+        one.0["cpu_s"].as_f64().partial_cmp(&other.0["cpu_s"].as_f64()).unwrap_or(Ordering::Equal)
+    });
+    Ok(measured.swap_remove(1))
+}
+
+/// A hundred thousand rows of a query as JSON lines.
+fn rows() -> anyhow::Result<(Value, Value)> {
+    let cloud = Cloud::start()?;
+    let sortie = measure(3, &cloud.sortie(&["hunt", QUERY, "--jsonl"]))?;
+    let python = measure(3, &cloud.python(&["hunt", QUERY]))?;
+    same_lines(&sortie, &python, ROW_COUNT)?;
+    Ok((sortie, python))
+}
+
+fn same_lines(sortie: &Value, python: &Value, least: u32) -> anyhow::Result<()> {
+    if sortie["lines"] != python["lines"] || number(sortie, "lines")? < f64::from(least) {
+        bail!("the two differ: {} and {} lines, and {least} were to be there", sortie["lines"], python["lines"]);
+    }
+    Ok(())
 }
 
 /// Runs the command through `bench/measure.py`, which reads the kernel's accounts of it.
@@ -162,52 +181,11 @@ fn binary() -> std::path::PathBuf {
     root().join("target/release/sortie")
 }
 
-/// `sortie emulator` on free ports, ended when dropped.
-struct RunningEmulator {
-    child: Child,
-    services: String,
-    admin: String,
-}
-
-impl RunningEmulator {
-    fn start() -> anyhow::Result<Self> {
-        let mut command = Command::new(binary());
-        command.args(["--quiet", "emulator", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).stdout(Stdio::piped());
-        let mut child = command.spawn().context("cannot start the emulator")?;
-        let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
-        let mut address = |name: &str| -> anyhow::Result<String> {
-            let line = lines.next().with_context(|| format!("the emulator did not print `{name}`"))??;
-            Ok(line.strip_prefix(name).with_context(|| format!("`{line}` is not `{name}`"))?.trim().to_owned())
-        };
-        let (services, admin) = (address("services")?, address("admin")?);
-        Ok(Self { child, services, admin })
-    }
-
-    /// One call of the admin API, by hand: xtask has no HTTP client.
-    fn admin(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
-        let host = self.admin.trim_start_matches("http://");
-        let body = body.to_string();
-        let mut stream = TcpStream::connect(host)?;
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        )?;
-        let answer = std::io::read_to_string(stream)?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("the admin API answered nonsense")?;
-        if !head.starts_with("HTTP/1.1 2") {
-            bail!("{method} {path}: {}: {body}", head.lines().next().unwrap_or_default());
-        }
-        Ok(serde_json::from_str(body).unwrap_or_default())
-    }
-}
-
-impl Drop for RunningEmulator {
-    fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing left to end.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
 const INCIDENT_COUNT: u32 = 10_000;
+const CHANGE_COUNT: u32 = 5_000;
+const ROW_COUNT: u32 = 100_000;
+/// As many rows as an answer may have, each about as long as one of a process event that names its columns.
+const QUERY: &str = "range ReportId from 1 to 100000 step 1 \
+     | extend Timestamp = datetime(2026-11-01) + ReportId * 7s, DeviceId = strcat('9f2c41d7b3a85e60c1d2f3a4b5c6d7e8f901', 1000 + ReportId % 500) \
+     | extend DeviceName = strcat('device-', ReportId % 500, '.haldenmarine.example'), FileName = 'powershell.exe' \
+     | extend ProcessCommandLine = strcat('powershell.exe -NoProfile -File C:\\\\Tasks\\\\', ReportId, '.ps1')";

@@ -49,7 +49,7 @@ fn python() -> anyhow::Result<Option<PathBuf>> {
         run("Python environment", Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
         run(
             "Python clients",
-            Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&pins),
+            Command::new(&python).args(["-m", "pip", "install", "--quiet", "--no-deps", "--requirement"]).arg(&pins),
         )?;
         complete(&folder)?;
     }

@@ -29,7 +29,7 @@ enum Command {
     Tidy,
     /// Measures Sortie beside a baseline in one run and prints the ratios.
     Bench,
-    /// Fuzzes for a long time; the suite runs only a seeded slice of the same targets.
+    /// Kills the binary and fuzzes the parsers for a long time; the suite does a small part of both.
     Soak(soak::Options),
 }
 

@@ -1,27 +1,63 @@
-//! `cargo xtask soak`: coverage-guided fuzzing of every parser that reads foreign text, for as long as asked.
+//! `cargo xtask soak`: many more kills of the binary than the suite has, then coverage-guided fuzzing of every parser that
+//! reads foreign text, for as long as asked.
 //!
-//! The targets live in `fuzz/`, outside the workspace, because libFuzzer is C++.
+//! The fuzz targets live in `fuzz/`, outside the workspace, because libFuzzer is C++.
 
 use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::run::{cargo, first_line, root, run};
 
 /// How long, and what.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Minutes for each target.
+    /// One half alone; the kills and then the fuzz targets when absent.
+    #[arg(long)]
+    only: Option<Half>,
+    /// Kills of the binary in each test that kills it: each stream of changes, and the isolation of devices.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    kills: u32,
+    /// Minutes for each fuzz target.
     #[arg(long, default_value_t = 10)]
     minutes: u32,
-    /// One target only; all of `fuzz/fuzz_targets` when absent.
+    /// One fuzz target only; all of `fuzz/fuzz_targets` when absent.
     #[arg(long)]
     target: Option<String>,
 }
 
-/// Fuzzes each target for the given time; the first crash ends it and leaves its input in `fuzz/artifacts`.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Half {
+    /// `kill -9` while changes are watched and devices are isolated.
+    Kills,
+    /// The fuzz targets.
+    Fuzz,
+}
+
+/// Runs what was chosen; the first failure ends it.
 pub(crate) fn soak(options: &Options) -> anyhow::Result<()> {
+    if options.only != Some(Half::Fuzz) {
+        kill(options.kills)?;
+    }
+    if options.only != Some(Half::Kills) {
+        fuzz(options)?;
+    }
+    Ok(())
+}
+
+/// The suite's own tests that kill the binary, with more kills; they check that nothing was lost and nothing done twice.
+fn kill(kills: u32) -> anyhow::Result<()> {
+    let mut tests = cargo(&["test", "--locked", "--package", "sortie-cli", "--test", "watch", "--test", "devices"]);
+    tests.args(["--", "killed_at_any_moment", "--nocapture"]).env("SORTIE_TEST_KILLS", kills.to_string());
+    run(&format!("{kills} kills each"), &mut tests)?;
+    let mut writes = cargo(&["test", "--locked", "--package", "sortie-store", "--test", "store"]);
+    writes.args(["--", "killed_amid", "--nocapture"]).env("SORTIE_TEST_KILLS", kills.to_string());
+    run(&format!("{kills} kills amid writes"), &mut writes)
+}
+
+/// Fuzzes each target for the given time; the first crash ends it and leaves its input in `fuzz/artifacts`.
+fn fuzz(options: &Options) -> anyhow::Result<()> {
     if first_line("cargo", &["fuzz", "--version"]).is_none() {
         run("cargo-fuzz", &mut cargo(&["install", "--locked", "cargo-fuzz"]))?;
     }

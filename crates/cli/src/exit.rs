@@ -161,7 +161,15 @@ fn exit_of_one(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if let Some(error) = cause.downcast_ref::<CallError>() {
         return Some(exit_of_call(error));
     }
-    cause.is::<SendError>().then_some(Exit::Network)
+    cause.downcast_ref::<SendError>().map(exit_of_send)
+}
+
+/// No answer, unless it was this machine's disk that failed.
+fn exit_of_send(error: &SendError) -> Exit {
+    match &*error.kind {
+        SendErrorKind::Spool { .. } | SendErrorKind::NotRecorded(_) => Exit::Failure,
+        _ => Exit::Network,
+    }
 }
 
 fn exit_of_store(error: &StoreError) -> Exit {
@@ -179,7 +187,7 @@ fn exit_of_call(error: &CallError) -> Exit {
         CallError::Build(_) => Exit::Usage,
         CallError::Credential(_) => Exit::SignIn,
         CallError::Send(error) if error.delivery() == Delivery::Unknown => Exit::InDoubt,
-        CallError::Send(_) => Exit::Network,
+        CallError::Send(error) => exit_of_send(error),
         CallError::Failed(failure) => match failure.status {
             401 => Exit::SignIn,
             403 => Exit::Forbidden,
@@ -193,7 +201,7 @@ fn exit_of_call(error: &CallError) -> Exit {
 fn exit_of_defender(error: &DefenderError) -> Exit {
     match &*error.kind {
         DefenderErrorKind::Token(error) => exit_of_token(error),
-        DefenderErrorKind::Send(_) => Exit::Network,
+        DefenderErrorKind::Send(error) => exit_of_send(error),
         DefenderErrorKind::Unauthorized(_) => Exit::SignIn,
         DefenderErrorKind::Forbidden { .. } => Exit::Forbidden,
         DefenderErrorKind::NotFound(_) => Exit::NotFound,

@@ -56,6 +56,7 @@ fn main() -> ExitCode {
         }
     };
     let exit = runtime.block_on(async {
+        say_when_a_file_is_too_large();
         let context = Context::new(arguments.global);
         tokio::select! {
             biased;
@@ -69,6 +70,17 @@ fn main() -> ExitCode {
     // Background renewals may still wait for the network; nothing that matters is left in them.
     runtime.shutdown_background();
     exit.into()
+}
+
+/// A write beyond the limit on the size of files (`ulimit -f`) fails like one on a full disk, and its error says what to
+/// do; without a handler for the signal the system would end the process without a word.
+fn say_when_a_file_is_too_large() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        // The handler stays when the listener goes. Without it the limit is as silent as before, and nothing else is lost.
+        drop(signal(SignalKind::from_raw(libc::SIGXFSZ)));
+    }
 }
 
 /// Ctrl-C, or the request of a service manager to stop.

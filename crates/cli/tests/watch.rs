@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 use serde_json::{Value, json};
-use sortie_testkit::{Ended, Sortie, TestCloud};
+use sortie_testkit::{Ended, Sortie, TestCloud, kill_count};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sortie");
 const ROLES: &[(&str, &str)] =
@@ -177,6 +177,56 @@ async fn what_is_indexed_late_is_not_lost() {
     }
 }
 
+/// Where pages have links.
+const GRAPH: &[Stream] = &[Incidents, IncidentsWithAlerts, Alerts];
+
+/// Every kind of fault that can meet a stream, and the streams that it can meet.
+const KINDS: &[(&str, &[Stream])] = &[
+    ("too_many_requests", EVERY),
+    ("server_error", EVERY),
+    ("gateway_timeout", EVERY),
+    ("reset", EVERY),
+    ("cut_body", EVERY),
+    ("html", EVERY),
+    ("bad_gzip", EVERY),
+    ("oversized", EVERY),
+    ("token_expired", EVERY),
+    ("null_lists", EVERY),
+    ("numbers_as_strings", EVERY),
+    ("lone_surrogate", EVERY),
+    ("duplicate_item", EVERY),
+    ("late_index", EVERY),
+    ("foreign_next_link", GRAPH),
+    ("no_next_link", GRAPH),
+    ("wrong_enum_case", EVERY),
+    ("unknown_enum", EVERY),
+    ("slow", EVERY),
+    ("expand_fails", &[IncidentsWithAlerts]),
+    ("alert_updated_between_pages", EVERY),
+    // Alerts are not merged.
+    ("incident_merged_between_pages", &[Incidents, IncidentsWithAlerts, Xdr]),
+];
+
+/// What happens only to calls that change something, or to queries.
+const ELSEWHERE: &[&str] = &[
+    "late_action_listing",
+    "fails_after_effect",
+    "reset_after_effect",
+    "active_request_already_exists",
+    "hunting_timeout",
+    "result_too_large",
+    "cpu_quota",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_fault_has_its_row_here() {
+    let known = TestCloud::start().await.fault_kinds().await;
+    assert_eq!(
+        known,
+        KINDS.iter().map(|(kind, _)| *kind).chain(ELSEWHERE.iter().copied()).map(str::to_owned).collect()
+    );
+}
+
 /// A keyset that asks for what is later than the last one of a page would lose the rest of that instant.
 #[tokio::test(flavor = "multi_thread")]
 async fn more_changes_of_one_instant_than_a_page_holds_are_all_handed_on() {
@@ -198,29 +248,6 @@ async fn more_changes_of_one_instant_than_a_page_holds_are_all_handed_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_fault_costs_or_repeats_a_change() {
-    let kinds = [
-        "too_many_requests",
-        "server_error",
-        "gateway_timeout",
-        "reset",
-        "cut_body",
-        "html",
-        "bad_gzip",
-        "oversized",
-        "token_expired",
-        "null_lists",
-        "numbers_as_strings",
-        "lone_surrogate",
-        "duplicate_item",
-        "late_index",
-        "foreign_next_link",
-        "no_next_link",
-        "wrong_enum_case",
-        "unknown_enum",
-        "slow",
-        "alert_updated_between_pages",
-        "incident_merged_between_pages",
-    ];
     for stream in EVERY.iter().copied() {
         let stage = Stage::start(match stream {
             Alerts => 20,
@@ -229,27 +256,24 @@ async fn no_fault_costs_or_repeats_a_change() {
         .await;
         let (service, route) = stream.route();
         let mut thrown = 0;
-        for kind in kinds {
-            let links = kind.ends_with("next_link");
-            // The XDR list has no links, and alerts are not merged.
-            if links && stream == Xdr || kind == "incident_merged_between_pages" && stream == Alerts {
-                continue;
-            }
+        for (kind, _) in KINDS.iter().filter(|(_, streams)| streams.contains(&stream)) {
             // Every round has changes to lose, on the first page or the second.
             stage.cloud.post("/world/incidents", &json!({ "count": 3, "spread_s": 0 })).await;
             let mut fault = json!({ "kind": kind, "service": service, "route": route, "method": "GET", "times": 1 });
-            if kind == "slow" {
-                fault["delay_ms"] = json!(200);
+            match *kind {
+                "slow" => fault["delay_ms"] = json!(200),
+                // It stands for a lasting defect.
+                "expand_fails" => fault["times"] = json!(1_000),
+                _ => {}
             }
-            let mut hits = 0;
             // Links are there only while the list has several pages, as in a new stream.
-            if links || kind == "duplicate_item" || kind.ends_with("between_pages") {
+            if kind.ends_with("next_link") || *kind == "duplicate_item" || kind.ends_with("between_pages") {
                 fs::remove_file(&stage.out).unwrap_or_default();
                 let _ = fs::remove_dir_all(stage.sortie.folder().join(".local"));
             }
             stage.cloud.post("/faults", &fault).await;
             let ended = stage.look(stream).await;
-            hits += stage.cloud.get("/faults").await["faults"][0]["hits"].as_u64().unwrap();
+            let hits = stage.cloud.get("/faults").await["faults"][0]["hits"].as_u64().unwrap();
             stage.cloud.delete("/faults", None).await;
             assert!(hits > 0, "{stream:?} {kind} hit nothing\n{}", ended.stderr);
             assert_eq!(ended.code, 0, "{stream:?} {kind}: {}", ended.stderr);
@@ -262,9 +286,10 @@ async fn no_fault_costs_or_repeats_a_change() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_moment_it_goes_on_without_a_gap_or_a_repetition() {
-    for stream in [Incidents, Xdr] {
+    for stream in [Incidents, Xdr, Alerts] {
         let stage = Stage::start(200).await;
-        let kills = 20;
+        let kills = kill_count(20);
+        let mut caught = 0;
         for kill in 0..kills {
             // Always the same command, as a service manager gives it.
             let mut command = stream.command();
@@ -273,9 +298,13 @@ async fn killed_at_any_moment_it_goes_on_without_a_gap_or_a_repetition() {
             stage.cloud.post("/world/incidents", &json!({ "count": 2, "spread_s": 0 })).await;
             // Spread over start, reading, writing and rest, from run to run elsewhere.
             tokio::time::sleep(Duration::from_millis(5 + (kill * 67) % 400)).await;
+            // One that ended by itself was not killed, and a failure of it must not pass for a kill.
+            caught += u64::from(child.try_wait().unwrap().is_none());
             child.kill().await.unwrap();
         }
+        assert_eq!(caught, kills, "{stream:?}: a watch ended by itself");
         stage.settle_and_check(stream, &format!("{stream:?} after {kills} kills")).await;
+        eprintln!("{stream:?}: {kills} kills, {} objects", stage.handed().len());
     }
 }
 

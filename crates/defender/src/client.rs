@@ -12,6 +12,7 @@ use crate::{
     Alert, Api, Document, Incident,
     error::{DefenderError, DefenderErrorKind, kind_of},
     operation::{Operation, quotas},
+    pages::is_too_large,
 };
 
 /// Reads, hunts and acts in one tenant with one application.
@@ -145,7 +146,8 @@ impl Defender {
         self.read_one(operation, request, doing, Incident::read).await
     }
 
-    /// Reads one object; an answer with status 200 that is not the API's is asked for again, for a gateway gave it.
+    /// Reads one object; an answer with status 200 that is not the API's, or has no end, is asked for again, for a gateway
+    /// gave it.
     pub(crate) async fn read_one<T>(
         &self,
         operation: Operation,
@@ -155,8 +157,14 @@ impl Defender {
     ) -> Result<T, DefenderError> {
         let mut attempt = 0;
         loop {
-            let response = self.call(operation, request.clone(), doing).await?;
             attempt += 1;
+            let response = match self.call(operation, request.clone(), doing).await {
+                Err(error) if is_too_large(&error) && attempt == 1 => {
+                    tokio::time::sleep(MALFORMED_PAUSE).await;
+                    continue;
+                }
+                response => response?,
+            };
             if let Some(object) = read(&Document::new(&response.text())) {
                 return Ok(object);
             }

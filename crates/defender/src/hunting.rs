@@ -18,6 +18,7 @@ use crate::{
     client::{MALFORMED_ATTEMPTS_MAX, MALFORMED_PAUSE, malformed},
     error::{DefenderError, DefenderErrorKind, ServiceError},
     operation::Operation,
+    pages::is_too_large,
 };
 
 /// Which API runs the query; all three read the same data.
@@ -94,7 +95,8 @@ impl HuntAnswer {
         self.row_count
     }
 
-    /// Whether the service has cut the answer at its own bound, so that there may be more.
+    /// Whether the answer has as many rows as the services give at most, so that there may be more: what is beyond is
+    /// left out, and nothing in the answer tells.
     pub fn is_at_the_limit(&self) -> bool {
         self.row_count >= ROWS_MAX
     }
@@ -149,7 +151,7 @@ impl Defender {
         self.run_query(operation, request, doing).await
     }
 
-    /// An answer that is not the API's is asked for again: a gateway gave it.
+    /// An answer that is not the API's, or has no end, is asked for again: a gateway gave it.
     async fn run_query(
         &self,
         operation: Operation,
@@ -161,7 +163,13 @@ impl Defender {
         loop {
             attempt += 1;
             let called = self.call_with(operation, request.clone(), doing, &policy).await;
-            let response = called.map_err(|error| of_query(doing, error))?;
+            let response = match called {
+                Err(error) if is_too_large(&error) && attempt == 1 => {
+                    tokio::time::sleep(MALFORMED_PAUSE).await;
+                    continue;
+                }
+                called => called.map_err(|error| of_query(doing, error))?,
+            };
             let mut count = Count(0);
             let reason = match read_answer(&response, &mut count) {
                 Err(error) => return Err(malformed(doing, &format!("the answer cannot be read back ({error})"))),
@@ -340,7 +348,8 @@ fn columns_of(schema: &Value) -> Option<Vec<HuntColumn>> {
     schema.as_array()?.iter().map(column).collect()
 }
 
-/// What the three APIs give at most; a result of this size may lack the rest.
+/// What the three APIs give at most. The pages of the two older ones say "a maximum of" and "up to"; of Graph it is taken
+/// to be so (G).
 const ROWS_MAX: u64 = 100_000;
 /// Smaller answers stay in memory.
 const SPOOL_ABOVE_BYTES: usize = 4 << 20;

@@ -443,7 +443,8 @@ impl AlertFilter {
     }
 }
 
-fn is_too_large(error: &DefenderError) -> bool {
+/// None of the services sends that much at once: something in between has gone wrong, and may be right the next time.
+pub(crate) fn is_too_large(error: &DefenderError) -> bool {
     matches!(&*error.kind, DefenderErrorKind::Send(error) if matches!(*error.kind, SendErrorKind::TooLarge { .. }))
 }
 

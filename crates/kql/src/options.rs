@@ -27,9 +27,9 @@ pub struct Window {
 /// What one query may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Rows of the answer.
+    /// Rows of the answer; those behind them are left out without a word, as the hunting APIs do.
     pub rows_max: usize,
-    /// Bytes of the answer, about.
+    /// Bytes of the answer, about; a larger one is an error.
     pub answer_bytes_max: usize,
     /// Bytes that operators may hold at one time, about.
     pub memory_bytes_max: usize,

@@ -436,12 +436,6 @@ fn limits_end_what_would_not_end() {
         (format!("{cross} | count"), time, ErrorKind::Timeout, "Query exceeded the timeout period."),
         (
             million.to_owned(),
-            Limits { rows_max: 1_000, ..Limits::default() },
-            ErrorKind::ResultSize,
-            "Query execution has exceeded the allowed result size. Optimize your query by limiting the number of results and try again",
-        ),
-        (
-            million.to_owned(),
             Limits { answer_bytes_max: 10_000, ..Limits::default() },
             ErrorKind::ResultSize,
             "Query execution has exceeded the allowed result size. Optimize your query by limiting the number of results and try again",
@@ -449,5 +443,19 @@ fn limits_end_what_would_not_end() {
     ] {
         let error = run(&query, &world(), &small(limits)).unwrap_err();
         assert_eq!((error.kind, error.message.as_str()), (kind, message), "{query}");
+    }
+}
+
+#[test]
+fn rows_beyond_the_bound_are_left_out() {
+    // Below, at and above the size of a batch.
+    for rows_max in [1, 1_000, 100_000] {
+        let options = Options { limits: Limits { rows_max, ..Limits::default() }, ..options() };
+        for (asked, given) in [(rows_max - 1, rows_max - 1), (rows_max, rows_max), (rows_max + 1, rows_max)] {
+            let answer = run(&format!("range x from 1 to {asked} step 1"), &world(), &options).unwrap();
+            let last = answer.table().rows().last().and_then(|mut row| row.next()).map(|cell| cell.to_string());
+            assert_eq!(answer.table().len(), given, "{asked} with {rows_max}");
+            assert_eq!(last, (given > 0).then(|| given.to_string()), "{asked} with {rows_max}");
+        }
     }
 }

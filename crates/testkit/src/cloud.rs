@@ -1,6 +1,6 @@
 //! A running simulated cloud and its admin API.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 use sortie_emulator::{Emulator, EmulatorConfig};
@@ -126,6 +126,13 @@ impl TestCloud {
             }
         };
         tokio::time::timeout(STRIKE_TIME_MAX, struck).await.expect("no fault struck a call within a minute");
+    }
+
+    /// Every kind of fault that the cloud knows.
+    pub async fn fault_kinds(&self) -> BTreeSet<String> {
+        let refusal = self.refused("/faults", &json!({ "kind": "none of them" })).await;
+        let (_, known) = refusal.split_once("expected one of").expect("a refusal names what would be taken");
+        known.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     }
 
     /// POST that the admin API must refuse: its answer as text.

@@ -8,4 +8,4 @@ mod program;
 
 pub use cloud::{Registered, TestCloud};
 pub use leaks::Leaks;
-pub use program::{Ended, Sortie};
+pub use program::{Ended, Sortie, kill_count};

@@ -11,6 +11,8 @@ use crate::{Leaks, Registered, TestCloud};
 #[derive(Debug)]
 pub struct Sortie {
     program: PathBuf,
+    /// What runs before the binary, in its place.
+    prologue: Option<String>,
     folder: TempDir,
     environment: Vec<(String, String)>,
     leaks: Leaks,
@@ -31,7 +33,7 @@ impl Sortie {
     /// `program` is `env!("CARGO_BIN_EXE_sortie")`; `leaks` are the texts that no run may show.
     pub fn new(program: &str, leaks: &Leaks) -> Self {
         let folder = TempDir::new().expect("a temporary folder can be made");
-        Self { program: program.into(), folder, environment: Vec::new(), leaks: leaks.clone() }
+        Self { program: program.into(), prologue: None, folder, environment: Vec::new(), leaks: leaks.clone() }
     }
 
     /// A user whose connection `test` is the application in the cloud; the secret comes from the environment.
@@ -48,6 +50,13 @@ impl Sortie {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.environment.retain(|(known, _)| known != name);
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Runs these commands of a shell before the binary, such as `ulimit -f 8`; where one fails, the binary does not start.
+    #[must_use]
+    pub fn after(mut self, commands: &str) -> Self {
+        self.prologue = Some(commands.to_owned());
         self
     }
 
@@ -90,7 +99,14 @@ impl Sortie {
 
     /// The command itself, for tests that kill it or watch it while it runs.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = match &self.prologue {
+            None => Command::new(&self.program),
+            Some(commands) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("{commands} && exec \"$@\""), "sh"]).arg(&self.program);
+                shell
+            }
+        };
         command.args(arguments).env_clear().current_dir(self.folder.path());
         command.env("HOME", self.folder.path()).env("XDG_CONFIG_HOME", self.folder.path()).env("NO_COLOR", "1");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -123,5 +139,14 @@ impl Ended {
     }
 }
 
+/// How often a test kills the binary: `usual`, or as often as `cargo xtask soak` says.
+pub fn kill_count(usual: u64) -> u64 {
+    match std::env::var(KILLS_NAME) {
+        Ok(count) => count.parse().unwrap_or_else(|error| panic!("{KILLS_NAME}={count}: {error}")),
+        Err(_) => usual,
+    }
+}
+
+const KILLS_NAME: &str = "SORTIE_TEST_KILLS";
 /// No run of the suite needs nearly as long; a longer one hangs.
 const RUN_TIME_MAX: Duration = Duration::from_secs(120);

@@ -1,6 +1,6 @@
 //! Why an attempt gave no answer, what that says about its fate, and what to do about it.
 
-use std::{error::Error, fmt, io, time::Duration};
+use std::{error::Error, fmt, io, path::PathBuf, time::Duration};
 
 use crate::{address::ResolveError, guard::Class};
 
@@ -54,8 +54,13 @@ pub enum SendErrorKind {
         limit: u64,
     },
     /// The body is too large for memory, and the temporary folder does not take it.
-    #[error("the large answer cannot be written to the temporary folder")]
-    Spool(#[source] io::Error),
+    #[error("the large answer cannot be written to the temporary folder {}", folder.display())]
+    Spool {
+        /// Where it was to be written.
+        folder: PathBuf,
+        /// What the disk said.
+        source: io::Error,
+    },
     /// The compressed body cannot be unpacked.
     #[error("the answer's compression is broken")]
     InvalidEncoding,
@@ -192,7 +197,7 @@ impl SendError {
             Kind::Dns(_) | Kind::ConnectRefused | Kind::Connect(_) | Kind::Timeout { .. } => true,
             Kind::Reset | Kind::CutBody | Kind::InvalidEncoding | Kind::Protocol | Kind::QuotaExhausted { .. } => true,
             Kind::Proxy(cause) => matches!(cause, ProxyCause::Unreachable | ProxyCause::Broken),
-            Kind::Tls(_) | Kind::TooLarge { .. } | Kind::Spool(_) | Kind::Redirect(_) => false,
+            Kind::Tls(_) | Kind::TooLarge { .. } | Kind::Spool { .. } | Kind::Redirect(_) => false,
             Kind::BadUrl | Kind::PlainHttp | Kind::ForbiddenAddress | Kind::Guarded { .. } => false,
             Kind::BadRequest(_) | Kind::NotRecorded(_) => false,
         }
@@ -208,7 +213,7 @@ impl SendErrorKind {
             Self::BadRequest(_) => Delivery::NotSent,
             Self::QuotaExhausted { .. } | Self::NotRecorded(_) => Delivery::NotSent,
             Self::Timeout { .. } | Self::Reset | Self::CutBody | Self::TooLarge { .. } => Delivery::Unknown,
-            Self::InvalidEncoding | Self::Redirect(_) | Self::Protocol | Self::Spool(_) => Delivery::Unknown,
+            Self::InvalidEncoding | Self::Redirect(_) | Self::Protocol | Self::Spool { .. } => Delivery::Unknown,
         }
     }
 
@@ -230,8 +235,10 @@ impl SendErrorKind {
             Self::Reset | Self::CutBody | Self::InvalidEncoding => {
                 "Try again; if it repeats, something between here and the service breaks the connection (proxy, firewall, VPN).".to_owned()
             }
-            Self::TooLarge { .. } => "Ask for less at once, or raise the limit of the answer's size.".to_owned(),
-            Self::Spool(_) => "Make room in the temporary folder, or set TMPDIR to another.".to_owned(),
+            Self::TooLarge { .. } => "Ask for less at once: no service sends nearly as much, so look also at what stands in between (proxy, gateway).".to_owned(),
+            Self::Spool { folder, .. } => {
+                format!("Make room in {}, or name another folder in the variable TMPDIR.", folder.display())
+            }
             Self::Redirect(_) => format!("Check the address of `{host}`: the service points elsewhere."),
             Self::BadUrl => "Give a full address such as `https://api.security.microsoft.com`.".to_owned(),
             Self::PlainHttp => "Write the address with https; http is only for 127.0.0.1, ::1 and localhost.".to_owned(),

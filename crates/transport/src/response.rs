@@ -57,16 +57,16 @@ impl Spool {
 /// The writes go to the page cache: they are short enough for the thread of a task.
 impl SpoolWriter {
     pub(crate) fn create() -> Result<Self, SendErrorKind> {
-        let file = tempfile::tempfile().map_err(SendErrorKind::Spool)?;
+        let file = tempfile::tempfile().map_err(unwritten)?;
         Ok(Self(BufWriter::with_capacity(SPOOL_BUFFER_BYTES, file)))
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), SendErrorKind> {
-        self.0.write_all(bytes).map_err(SendErrorKind::Spool)
+        self.0.write_all(bytes).map_err(unwritten)
     }
 
     pub(crate) fn finish(self) -> Result<Spool, SendErrorKind> {
-        let file = self.0.into_inner().map_err(|error| SendErrorKind::Spool(error.into_error()))?;
+        let file = self.0.into_inner().map_err(|error| unwritten(error.into_error()))?;
         Ok(Spool(Arc::new(file)))
     }
 }
@@ -132,6 +132,11 @@ impl fmt::Debug for Response {
             .field("body_bytes", &self.body.len())
             .finish_non_exhaustive()
     }
+}
+
+/// The folder is named because it is rarely the one that a person looks at when a disk is full.
+fn unwritten(source: io::Error) -> SendErrorKind {
+    SendErrorKind::Spool { folder: std::env::temp_dir(), source }
 }
 
 const SPOOL_BUFFER_BYTES: usize = 1 << 16;

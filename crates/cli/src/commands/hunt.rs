@@ -78,8 +78,9 @@ async fn ask(session: &Session, hunt: &Hunt, format: Format, context: &Context) 
     progress.add(answer.row_count());
     drop(progress);
     if answer.is_at_the_limit() {
+        let shorter = if hunt.api == HuntApi::Graph { "a shorter `--timespan`" } else { "a filter on Timestamp" };
         context.note(&format!(
-            "the service gives at most {} rows, so there may be more; a shorter `--timespan` or a narrower query shows them",
+            "the service leaves out all rows after the first {}, so there may be more; {shorter} or a narrower query shows them",
             answer.row_count()
         ));
     }

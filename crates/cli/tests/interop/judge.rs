@@ -1,14 +1,23 @@
 //! What each client must have found.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::text;
 
 pub(crate) const GRAPH: &str = "https://graph.microsoft.com";
 pub(crate) const XDR: &str = "https://api.security.microsoft.com";
-pub(crate) const GRAPH_ROLES: &[&str] = &["SecurityAlert.ReadWrite.All", "SecurityIncident.ReadWrite.All"];
-pub(crate) const ROLES: &[(&str, &str)] =
-    &[("graph", GRAPH_ROLES[0]), ("graph", GRAPH_ROLES[1]), ("xdr", "Incident.Read.All")];
+pub(crate) const GRAPH_ROLES: &[&str] =
+    &["SecurityAlert.ReadWrite.All", "SecurityIncident.ReadWrite.All", "ThreatHunting.Read.All"];
+pub(crate) const ROLES: &[(&str, &str)] = &[
+    ("graph", GRAPH_ROLES[0]),
+    ("graph", GRAPH_ROLES[1]),
+    ("graph", GRAPH_ROLES[2]),
+    ("xdr", "Incident.Read.All"),
+    ("mde", "AdvancedQuery.Read.All"),
+];
 
 /// What a script told, by the name of the check.
 pub(crate) struct Findings(Vec<Value>);
@@ -97,15 +106,89 @@ pub(crate) fn graph_sdk(found: &Findings, truth: &Value) {
     assert_eq!(found.get("alerts")["evidence"], evidence);
     assert_eq!(found.get("alerts")["unread"], json!([]), "the SDK knows every kind of evidence");
 
-    let lacking = found.get("missing role");
-    assert_eq!((&lacking["status"], &lacking["code"]), (&json!(403), &json!("Forbidden")));
-    assert!(text(lacking, "text").contains("SecurityIncident.Read.All"), "{lacking}");
+    graph_sdk_hunting(found, truth);
+    refusal(found, "missing role", 403, "Forbidden", "SecurityIncident.Read.All");
     let list = found.get("list of comments");
     let refused = (&json!(400), &json!("Empty Payload. JSON content expected."));
     assert_eq!((&list["status"], &list["text"]), refused);
     assert_eq!(found.get("commented")["comments"], json!(["Seen by the Graph SDK."]));
     let changed = found.get("changed");
     assert_eq!((&changed["status"], &changed["tags"]), (&json!("inProgress"), &json!(["interop"])));
+}
+
+fn graph_sdk_hunting(found: &Findings, truth: &Value) {
+    let columns = json!([{ "name": "DeviceId", "type": "String" }, { "name": "OSPlatform", "type": "String" }]);
+    for check in ["devices, long", "devices, short"] {
+        assert_eq!(found.get(check)["columns"], columns);
+        devices(found, check, truth);
+    }
+    alerts_between(found, "alerts of a timespan", truth);
+    refusal(
+        found,
+        "bad query",
+        400,
+        "BadRequest",
+        "'project' operator: Failed to resolve scalar expression named 'Nothing'",
+    );
+    refusal(found, "missing role for hunting", 403, "Forbidden", "ThreatHunting.Read.All");
+}
+
+/// One of msticpy's drivers; `route` is where it asks.
+pub(crate) fn msticpy(found: &Findings, driver: &str, route: &str, truth: &Value, counters: &Value) {
+    assert_eq!(found.get("versions")["msticpy"], "3.0.2");
+    for check in ["devices", "devices after that"] {
+        let check = format!("{driver}: {check}");
+        devices(found, &check, truth);
+        assert_eq!(found.get(&check)["times"], "datetime64[ns, UTC]", "the schema tells which columns are times");
+    }
+    let bad = raised(found, driver, "bad query", "HTTPStatusError");
+    assert_eq!(bad["status"], 400);
+    let throttled = raised(found, driver, "throttled", "ConnectionRefusedError");
+    assert_eq!(throttled["text"], "You have likely hit the API limit.");
+    let wrong = raised(found, driver, "wrong secret", "MsticpyConnectionError");
+    let said = "Could not obtain access token - AADSTS7000215: Invalid client secret provided.";
+    assert!(text(wrong, "text").contains(said), "{wrong}");
+    // It leaves Retry-After to its caller: the refused call is not repeated.
+    let calls = counters["calls"].as_array().unwrap().iter().filter(|call| call["route"] == route);
+    let statuses: BTreeMap<u64, u64> =
+        calls.map(|call| (call["status"].as_u64().unwrap(), call["count"].as_u64().unwrap())).collect();
+    let times = |status| statuses.get(&status).copied();
+    assert_eq!((times(400), times(429)), (Some(1), Some(1)), "{counters}");
+}
+
+fn raised<'a>(found: &'a Findings, driver: &str, check: &str, kind: &str) -> &'a Value {
+    let failure = found.get(&format!("{driver}: {check}"));
+    assert!(failure["kinds"].as_array().unwrap().iter().any(|one| one == kind), "{failure}");
+    failure
+}
+
+fn devices(found: &Findings, check: &str, truth: &Value) {
+    let known = truth["tenants"][0]["devices"].as_array().unwrap().iter();
+    let expected = known.map(|one| json!({ "DeviceId": one["id"], "OSPlatform": one["osPlatform"] }));
+    let rows = found.get(check)["rows"].as_array().unwrap().clone();
+    assert!(!rows.is_empty(), "no device at all");
+    assert_eq!(sorted(rows, "DeviceId"), sorted(expected.collect(), "DeviceId"), "{check}");
+}
+
+/// Alerts of a window that holds some of them and leaves out others on both sides.
+pub(crate) fn alerts_between(found: &Findings, check: &str, truth: &Value) {
+    let seen = found.get(check);
+    let time = |value: &Value| value.as_str().unwrap().parse::<Timestamp>().unwrap();
+    let (start, end) = (time(&seen["start"]), time(&seen["end"]));
+    let alerts: Vec<&Value> = visible(truth).into_iter().flat_map(|one| one["alerts"].as_array().unwrap()).collect();
+    let created = |alert: &Value| time(&alert["createdDateTime"]);
+    assert!(alerts.iter().any(|one| created(one) < start) && alerts.iter().any(|one| created(one) > end), "{seen}");
+    let expected = alerts.iter().filter(|one| (start..=end).contains(&created(one)));
+    let expected = expected.map(|one| json!({ "id": one["id"], "title": one["title"] }));
+    let rows = seen["alerts"].as_array().unwrap().clone();
+    assert!(!rows.is_empty(), "no alert at all");
+    assert_eq!(sorted(rows, "id"), sorted(expected.collect(), "id"), "{check}");
+}
+
+fn refusal(found: &Findings, check: &str, status: u16, code: &str, says: &str) {
+    let refused = found.get(check);
+    assert_eq!((&refused["status"], &refused["code"]), (&json!(status), &json!(code)), "{check}");
+    assert!(text(refused, "text").contains(says), "{refused}");
 }
 
 /// What the SDK changed, by the cloud's own record.

@@ -53,6 +53,21 @@ async fn the_graph_sdk_for_python_reads_and_changes_what_is_there() {
     judge::graph_sdk_effects(&found, &stage.cloud.get("/truth").await);
 }
 
+/// msticpy has no setting for the addresses: it goes to Microsoft's own names, through the proxy.
+#[tokio::test(flavor = "multi_thread")]
+async fn msticpy_hunts_with_both_of_its_drivers() {
+    let Some(python) = python() else { return };
+    let stage = Stage::start().await;
+    let truth = stage.cloud.get("/truth").await;
+    let mut script = stage.script(&python, "msticpy_hunt.py");
+    script.env("HTTPS_PROXY", stage.proxy()).env("SORTIE_ADMIN", stage.admin());
+    let found = stage.found(&mut script).await;
+    let counters = stage.cloud.get("/counters").await;
+    judge::msticpy(&found, "MDE", "/api/advancedqueries/run", &truth, &counters);
+    judge::msticpy(&found, "M365DGraph", "/v1.0/security/runHuntingQuery", &truth, &counters);
+    judge::alerts_between(&found, "its own query for alerts", &truth);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_clients_for_node_sign_in() {
     let Some(node) = node() else { return };

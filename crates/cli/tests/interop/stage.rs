@@ -50,6 +50,10 @@ impl Stage {
         format!("http://{}", self.cloud.emulator().proxy().unwrap())
     }
 
+    pub(crate) fn admin(&self) -> String {
+        format!("http://{}", self.cloud.emulator().admin())
+    }
+
     /// A program that trusts this cloud's authority and knows the applications.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);

@@ -18,9 +18,11 @@ impl Form {
         )
     }
 
-    /// Takes the body only when it is declared as a form, whatever follows the media type: blanks, a charset.
+    /// Takes the body when it is declared as a form, whatever follows the media type: blanks, a charset. A body that is
+    /// declared as nothing is taken, too: msticpy sends its token request so (G).
     pub(crate) fn of_body(content_type: Option<&str>, body: &[u8]) -> Self {
-        let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        let Some(content_type) = content_type else { return Self::parse(body) };
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
         if media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             Self::parse(body)
         } else {
@@ -76,10 +78,11 @@ mod tests {
     }
 
     #[test]
-    fn only_a_body_declared_as_form_is_read() {
+    fn a_body_declared_as_something_else_is_not_read() {
         let read = |content_type| Form::of_body(content_type, b"a=1").text("a").is_some();
         assert!(read(Some("application/x-www-form-urlencoded")));
         assert!(read(Some("Application/X-WWW-Form-Urlencoded ;charset=UTF-8")));
-        assert!(!read(Some("application/json")) && !read(None));
+        assert!(read(None), "no declaration at all");
+        assert!(!read(Some("application/json")) && !read(Some("")));
     }
 }

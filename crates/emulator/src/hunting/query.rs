@@ -17,6 +17,7 @@ pub(super) struct Terms {
     pub scope: Scope,
     pub is_endpoint: bool,
     pub time_max: Duration,
+    /// A larger answer is refused; unlike one of too many rows, of which the first ones are answered.
     pub answer_bytes_max: usize,
 }
 
@@ -53,6 +54,8 @@ pub(super) async fn run(
     let (start, end) = window.unwrap_or((now.plus_s(-REACH_S), now));
     let documented = Limits::default();
     let limits = Limits {
+        // "The results include a maximum of 100,000 rows" and "can return up to 100,000 rows", say the pages of the two
+        // older APIs: what is beyond is left out, and nothing in the answer tells. Graph is taken to do the same (G).
         rows_max: settings.rows_max.unwrap_or(documented.rows_max),
         answer_bytes_max: settings.answer_bytes_max.unwrap_or(terms.answer_bytes_max),
         time_max: settings.time_ms_max.map_or(terms.time_max, Duration::from_millis),

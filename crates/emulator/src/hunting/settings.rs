@@ -32,7 +32,7 @@ pub(super) struct Settings {
     pub notice: Older,
     /// Processing time of a tenant in 15 minutes; of Defender for Endpoint in an hour.
     pub cpu_seconds: f64,
-    /// Lower bounds than the documented ones.
+    /// Lower bounds than the documented ones. Rows beyond theirs are left out; the other two end in a refusal.
     pub rows_max: Option<usize>,
     pub answer_bytes_max: Option<usize>,
     pub time_ms_max: Option<u64>,

@@ -198,21 +198,31 @@ async fn answers_and_time_have_bounds() {
             "Query execution has exceeded the allowed result size. Optimize your query by limiting the number of results and try again",
         ),
     ];
-    for (order, query) in [
-        (json!({ "rowsMax": 10 }), "range x from 1 to 11 step 1"),
-        (json!({ "answerBytesMax": 100_000 }), "DeviceProcessEvents"),
-    ] {
-        stage.switch(order).await;
-        for (path, token, message) in large {
-            stage.query(path, token, query).await.expect_error(400, "BadRequest", message);
-        }
-        stage.switch(json!({ "rowsMax": 0 })).await;
+    stage.switch(json!({ "answerBytesMax": 100_000 })).await;
+    for (path, token, message) in large {
+        stage.query(path, token, "DeviceProcessEvents").await.expect_error(400, "BadRequest", message);
     }
     stage.switch(json!({ "answerBytesMax": 0, "timeMsMax": 1 })).await;
     let slow = "range x from 1 to 100000000 step 1 | summarize sum(x % 7)";
     stage.query(XDR_PATH, &stage.xdr, slow).await.expect_error(400, "BadRequest", "Query exceeded the timeout period.");
     let settings = stage.admin(Method::PUT, "/hunting", json!({ "timeMsMax": 0 })).await;
     assert_eq!((&settings["timeMsMax"], &settings["cpuSeconds"]), (&Value::Null, &json!(600.0)));
+}
+
+#[tokio::test]
+async fn an_answer_has_100_000_rows_at_most_and_lacks_the_rest() {
+    let stage = Stage::start().await;
+    for (path, token) in stage.routes() {
+        let list = if path == GRAPH_PATH { "results" } else { "Results" };
+        for (asked, given) in [(99_999, 99_999), (100_000, 100_000), (100_001, 100_000)] {
+            let answer = stage.query(path, token, &format!("range x from 1 to {asked} step 1")).await;
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+            let rows = answer.json[list].as_array().unwrap();
+            assert_eq!((rows.len(), &rows[given - 1]["x"]), (given, &json!(given)), "{path}");
+        }
+    }
+    stage.switch(json!({ "rowsMax": 10 })).await;
+    assert_eq!(stage.hunt("range x from 1 to 11 step 1").await.len(), 10);
 }
 
 #[tokio::test]

@@ -60,7 +60,8 @@ fn join_columns(ty: crate::types::Type, parts: &[&Column]) -> Column {
     builder.finish()
 }
 
-/// Runs a result to its end as a table of its shown columns, within the bounds on the answer.
+/// Runs a result as a table of its shown columns, within the bounds on the answer: to its end, or until it has as many
+/// rows as an answer may have.
 pub(crate) fn answer(rel: &RelRef, context: &Context<'_>) -> Result<Table, QueryError> {
     let limits = context.options.limits;
     let shown: Vec<usize> = (0..rel.fields.len()).filter(|at| !rel.fields[*at].hidden).collect();
@@ -69,15 +70,19 @@ pub(crate) fn answer(rel: &RelRef, context: &Context<'_>) -> Result<Table, Query
     let (mut rows, mut bytes) = (0, 0);
     while let Some(batch) = stream.next(context)? {
         context.tick(rel)?;
+        let batch = if batch.rows > limits.rows_max - rows { batch.slice(0, limits.rows_max - rows) } else { batch };
         let columns = shown.iter().map(|at| batch.columns[*at].dense()).collect();
         let batch = Batch { columns, rows: batch.rows };
         rows += batch.rows;
         bytes += batch.bytes();
         context.hold(batch.bytes(), rel)?;
-        if rows > limits.rows_max || bytes > limits.answer_bytes_max {
+        if bytes > limits.answer_bytes_max {
             return Err(too_large(rel));
         }
         batches.push(batch);
+        if rows == limits.rows_max {
+            break;
+        }
     }
     let schema: Schema = shown.iter().map(|at| (&*rel.fields[*at].name, rel.fields[*at].ty)).collect();
     let columns = shown

@@ -38,7 +38,7 @@ async fn killed_amid_a_thousand_writes_nothing_acknowledged_is_lost() {
     let first = stage(folder.path());
     let scope = Scope::Tenant(first.store.add_tenant("contoso", None, "global").await.unwrap().key);
     drop(first);
-    let kills = std::env::var("SORTIE_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(KILLS);
+    let kills = std::env::var("SORTIE_TEST_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(KILLS);
     let (mut all, mut cut) = (0, 0);
     for round in 0..kills {
         let mut child = Command::new(std::env::current_exe().unwrap())

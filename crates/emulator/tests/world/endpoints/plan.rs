@@ -124,6 +124,9 @@ impl Cast {
             (_, "import") => Some(json!({ "Indicators": [indicator("imported.example")] })),
             (_, "BatchDelete") => Some(json!({ "IndicatorIds": [self.indicator] })),
             (_, "libraryfiles") => return Ask { path, body: None, form: Some("File") },
+            (_, "run" | "runHuntingQuery") => {
+                Some(json!({ "Query": "DeviceInfo | project Timestamp, DeviceId | take 2" }))
+            }
             _ => Some(comment),
         };
         Ask { path, body, form: None }

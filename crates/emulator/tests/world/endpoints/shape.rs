@@ -95,7 +95,8 @@ impl Shape {
             };
             let has_remark = has_remark || OPEN.contains(&name);
             let optional = name.ends_with('?') || kind.is_some_and(|kind| kind.trim().ends_with('?'));
-            let name = name.trim().trim_end_matches('?').to_owned();
+            // A name with a blank stands in quotes.
+            let name = name.trim().trim_end_matches('?').trim_matches('"').to_owned();
             let kind = kind.map(|kind| self.kind(kind.trim().trim_end_matches('?').trim(), has_remark));
             match &kind {
                 Some(shared) if matches!(shared, Type::Text | Type::Flag | Type::Instant) => {
