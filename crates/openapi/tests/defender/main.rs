@@ -12,7 +12,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf, sync::LazyLock};
 
 use serde_json::{Map, Value};
 use sortie_openapi::{
-    Description, EffectClass, Format, Import, LinkedCall, NoSources, Operation, Options, SchemeKind, import,
+    Description, EffectClass, Format, Import, LinkedCall, NoSources, Operation, Options, SchemeKind, export, import,
 };
 
 use schema::{Members, Schemas};
@@ -49,11 +49,16 @@ fn it_is_imported_whole_and_without_a_repair() {
     assert_eq!(report.quarantined, []);
     assert_eq!((report.notes.as_slice(), report.more_notes), ([].as_slice(), 0));
     assert_eq!(report.callable, report.seen);
+
+    let exported = export(description()).to_string();
+    let again = import(exported.as_bytes(), &NoSources, &Options::default()).unwrap();
+    assert_eq!(again.description.content_hash(), description().content_hash(), "its export is another description");
 }
 
 #[test]
 fn every_operation_says_what_a_caller_must_know() {
     let mut findings = Vec::new();
+    let mut titles = BTreeSet::new();
     let tags: BTreeSet<&str> = description().tags.iter().map(|tag| tag.name.as_str()).collect();
     for operation in &description().operations {
         let mut find = |what: &str| findings.push(format!("{}: {what}", operation.id));
@@ -64,6 +69,9 @@ fn every_operation_says_what_a_caller_must_know() {
             None => find("its audience is not one of the four"),
             Some((_, host)) if servers != [*host] => find("its server is not that of its audience"),
             Some(_) => {}
+        }
+        if operation.servers.iter().flat_map(|server| server.variables.values()).any(|one| one.default.is_some()) {
+            find("a token could go to a host that nobody chose");
         }
         let schemes = operation.security.iter().flat_map(|one| one.0.keys()).collect::<Vec<_>>();
         if schemes != [audience] {
@@ -77,6 +85,9 @@ fn every_operation_says_what_a_caller_must_know() {
         }
         if operation.title.is_empty() || operation.title.len() > TITLE_BYTES_MAX || operation.title.ends_with('.') {
             find("its title is no title");
+        }
+        if !titles.insert(operation.title.as_str()) {
+            find("another one has the same title");
         }
         let sentence = operation.description.as_deref().unwrap_or_default();
         if !is_sentence(sentence) {
@@ -169,6 +180,13 @@ fn a_call_in_doubt_can_be_settled_as_its_effect_says() {
                 let key = probe.settings["key"].as_str().unwrap();
                 if item.and_then(|item| schemas().at(item, key)).is_none() {
                     find("the place of the key does not exist");
+                }
+                let wanted = probe.settings.get("where").and_then(Value::as_object);
+                for (pointer, word) in wanted.into_iter().flatten() {
+                    let known = item.and_then(|item| schemas().at(item, pointer)).map(|kind| &kind["anyOf"][0]["enum"]);
+                    if !known.and_then(Value::as_array).is_some_and(|known| known.contains(word)) {
+                        find("what it looks for is no word of that place");
+                    }
                 }
             }
             (_, Some(_)) => find("it has a probe, and is not probed"),
