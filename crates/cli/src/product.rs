@@ -1,13 +1,14 @@
 //! A connector with what was edited of it, and a connection to it: who calls, where, with which credential.
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sortie_connector::{Caller, ClientCredentials, ClientProof, Credential, Target, TokenFor};
+use sortie_connector::{BuiltIn, Caller, ClientCredentials, ClientProof, Credential, Target, TokenFor};
 use sortie_identity::{AssertionAlgorithm, Credential as Loaded};
 use sortie_model::Secret;
 use sortie_openapi::{Description, Operation, SchemeKind};
-use sortie_store::{Connection, ConnectorInfo, Keyring, Store};
+use sortie_store::{Connection, ConnectorInfo, Keyring, Store, StoreError, StoreErrorKind, TenantKey};
 use sortie_transport::{Guard, Transport};
 use url::Url;
 
@@ -91,14 +92,41 @@ pub(crate) struct Ready {
 }
 
 impl Product {
+    /// The connector of the database, else the one that comes with Sortie.
     pub(crate) async fn load(store: &Store, id: &str) -> anyhow::Result<Self> {
-        let connector = store.connector(SHARED, id).await?;
+        let connector = match store.connector(SHARED, id).await {
+            Err(StoreError { kind: StoreErrorKind::Absent(_), .. }) if BuiltIn::of(id).is_some() => {
+                return Ok(Self::built_in(BuiltIn::of(id).expect("it was found a moment ago")));
+            }
+            connector => connector?,
+        };
         let broken = || format!("connector {id} cannot be read from the database");
         Ok(Self {
             description: serde_json::from_str(&connector.description).with_context(broken)?,
             edits: serde_json::from_value(connector.info.edits.clone()).with_context(broken)?,
             info: connector.info,
         })
+    }
+
+    /// One that comes with Sortie, as it comes.
+    pub(crate) fn built_in(built_in: BuiltIn) -> Self {
+        let description = built_in.description();
+        let info = ConnectorInfo {
+            tenant: TenantKey::SHARED,
+            id: built_in.id.to_owned(),
+            title: description.title.clone(),
+            origin: BUILT_IN_ORIGIN.to_owned(),
+            content_hash: description.content_hash(),
+            edits: Value::Object(Map::new()),
+            version: 0,
+            changed: Timestamp::UNIX_EPOCH,
+        };
+        Self { info, description, edits: Edits::default() }
+    }
+
+    /// Whether it is used as it comes; an edit copies it into the database first.
+    pub(crate) fn is_as_it_comes(&self) -> bool {
+        self.info.version == 0
     }
 
     pub(crate) fn title(&self) -> &str {
@@ -328,3 +356,5 @@ fn tell_completed(scopes: &[String], wanted: &TokenFor, context: &Context) {
 }
 
 const CALLS_AT_ONCE: usize = 8;
+/// Where a built-in connector is said to be from.
+const BUILT_IN_ORIGIN: &str = "Sortie";

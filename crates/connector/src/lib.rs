@@ -5,12 +5,14 @@
 
 mod answer;
 mod build;
+mod builtin;
 mod call;
 mod oauth;
 mod paging;
 
 pub use answer::{Answer, AnswerBody, Failure};
 pub use build::{BuildError, BuiltRequest, Target, build, cast};
+pub use builtin::{BUILT_IN, BuiltIn};
 pub use call::{CallError, Caller, Credential};
 pub use oauth::{ClientCredentials, ClientProof, OAuthError, Token, TokenFor};
 pub use paging::{Cut, PageLimits, Paged};

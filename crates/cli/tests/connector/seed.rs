@@ -108,3 +108,29 @@ async fn a_secret_stays_where_it_was_meant_to_go() {
     let wrong = stage.run(&call).await.ended_with(3);
     assert!(wrong.stderr.contains("not the key"), "{}", wrong.stderr);
 }
+
+/// The connector that comes along, on the cloud that does not know its document.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_built_in_connector_reads_and_acts() {
+    let stage = Stage::start().await;
+    let roles = [
+        ("graph", "SecurityIncident.Read.All"),
+        ("xdr", "Incident.Read.All"),
+        ("mde", "Machine.ReadWrite.All"),
+        ("mde", "Machine.Isolate"),
+    ];
+    let application = stage.cloud.application(&roles).await;
+    let token_url = format!("https://{}/{{tenant}}/oauth2/v2.0/token", stage.host());
+    let added = stage.connect_with("contoso", &application, &["--token-url", &token_url]).await;
+    added.succeeded();
+    let incidents = stage.run(&["call", "microsoft-365-defender/list-incidents", "--all-pages"]).await.succeeded();
+    assert!(incidents.json_lines().len() > 50, "{}", incidents.stderr);
+    let xdr = stage.run(&["call", "microsoft-365-defender/list-incidents-xdr"]).await.succeeded();
+    assert!(!json(&xdr.stdout)["value"].as_array().unwrap().is_empty());
+    let devices = stage.run(&["call", "microsoft-365-defender/list-devices", "$top=1"]).await.succeeded();
+    let id = json(&devices.stdout)["value"][0]["id"].as_str().unwrap().to_owned();
+    let inputs = [format!("id={id}"), "Comment=by hand".to_owned(), "IsolationType=Full".to_owned()];
+    let isolate = ["call", "microsoft-365-defender/isolate-device", &inputs[0], &inputs[1], &inputs[2], "--yes"];
+    let action = json(&stage.run(&isolate).await.succeeded().stdout);
+    assert_eq!((action["type"].as_str(), action["machineId"].as_str()), (Some("Isolate"), Some(id.as_str())));
+}

@@ -46,11 +46,15 @@ impl Stage {
 
     /// A connection with its secret sealed in the database.
     pub(crate) async fn connect(&self, name: &str, application: &Registered) -> Ended {
+        self.connect_with(name, application, &[]).await
+    }
+
+    pub(crate) async fn connect_with(&self, name: &str, application: &Registered, more: &[&str]) -> Ended {
         let (base, host) = (format!("https://{}", self.host()), self.host());
         let add = ["connection", "add", name, "--connector", "microsoft-365-defender", "--credential", "stdin"];
         let who = ["--tenant", &application.tenant, "--client-id", &application.client_id];
         let place = ["--base", &base, "--allow-host", &host];
-        self.sortie.run_with_input(&[&add[..], &who[..], &place[..]].concat(), &application.secret).await
+        self.sortie.run_with_input(&[&add[..], &who[..], &place[..], more].concat(), &application.secret).await
     }
 }
 

@@ -42,7 +42,9 @@ pub(super) fn check(
     if content.fields.is_empty() && !content.open_fields {
         return Err(BuildError::Missing { key: body.key.clone() });
     }
-    let missing = content.fields.iter().find(|field| field.required && !inputs.contains_key(&field.key));
+    let is_missing =
+        |field: &&BodyField| field.required && !inputs.contains_key(&field.key) && constant(field).is_none();
+    let missing = content.fields.iter().find(is_missing);
     missing.map_or(Ok(()), |field| Err(BuildError::Missing { key: field.key.clone() }))
 }
 
@@ -101,11 +103,18 @@ fn members<'a>(
         let field = |name: &String| content.fields.iter().find(|field| field.name == *name);
         return map.iter().map(|(name, value)| (name.clone(), value.clone(), field(name))).collect();
     }
-    let given = content.fields.iter().filter_map(|field| Some((field, inputs.get(&field.key)?)));
+    // A field that can only have one value is not asked for.
+    let value = |field: &'a BodyField| inputs.get(&field.key).or_else(|| constant(field).filter(|_| field.required));
+    let given = content.fields.iter().filter_map(|field| Some((field, value(field)?)));
     let mut members: Vec<Member<'a>> =
         given.map(|(field, value)| (field.name.clone(), typed(field, value), Some(field))).collect();
     members.extend(others(operation, content, inputs).into_iter().map(|(name, value)| (name, value, None)));
     members
+}
+
+fn constant(field: &BodyField) -> Option<&Value> {
+    let only = || field.schema["enum"].as_array().filter(|values| values.len() == 1)?.first();
+    field.schema.get("const").or_else(only)
 }
 
 /// What the document does not name, where it welcomes that.

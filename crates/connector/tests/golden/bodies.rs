@@ -59,6 +59,12 @@ fn json_by_types() {
 }
 
 #[test]
+fn a_field_with_one_value_alone_is_not_asked_for() {
+    let json = "application/json: { schema: { type: object, required: [kind, text], properties: { kind: { enum: [comment] }, text: { type: string } } } }";
+    check(json, r#"{"text":"x"}"#, "application/json\n\n{\"kind\":\"comment\",\"text\":\"x\"}");
+}
+
+#[test]
 fn url_encoded_forms() {
     let form =
         object("application/x-www-form-urlencoded", "a: { type: string }, l: { type: array, items: { type: string } }");

@@ -133,7 +133,9 @@ fn told(place: &str, authentication: &Authentication, credential: &Credential, o
     let Credential::Bearer(token) = credential else { return format!("{place}: {}", authentication.describe()) };
     let Ok(decoded) = decode(token.expose()) else { return format!("{place}: a token that shows nothing of itself") };
     let claims = &decoded.claims;
-    let held = |role: &String| claims.roles.iter().any(|held| crate::roles::covers(held, role));
+    // `A + B` means both.
+    let has = |role: &str| claims.roles.iter().any(|held| crate::roles::covers(held, role));
+    let held = |roles: &String| roles.split(" + ").all(has);
     let known: Vec<&&Operation> = operations.iter().filter(|operation| !operation.guidance.roles.is_empty()).collect();
     let allowed = known.iter().filter(|operation| operation.guidance.roles.iter().any(held)).count();
     let roles = if claims.roles.is_empty() { "none".to_owned() } else { claims.roles.join(", ") };

@@ -1,6 +1,7 @@
 //! Editing a connector: what its document lacks or says wrongly.
 
 use clap::{Args, ValueEnum};
+use sortie_store::{NewConnector, Store};
 use url::Url;
 
 use crate::{
@@ -79,10 +80,27 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
             Problem::usage("there is nothing to change", "Give `--auth`, `--base`, `--name` or `--reset`.").into()
         );
     }
+    let product = match product.is_as_it_comes() {
+        true => copied(&store, product).await?,
+        false => product,
+    };
     store.edit_connector(&product.info, serde_json::to_value(&edits)?).await?;
     let how = edits.authentication.as_ref().map_or_else(|| "as its document says".to_owned(), Authentication::describe);
     say(&format!("connector {} edited; authentication: {how}", arguments.id))?;
     Ok(Exit::Success)
+}
+
+/// What comes with Sortie stays as it comes: the copy in the database is edited.
+async fn copied(store: &Store, product: Product) -> anyhow::Result<Product> {
+    let new = NewConnector {
+        id: product.info.id.clone(),
+        title: product.info.title.clone(),
+        origin: product.info.origin.clone(),
+        content_hash: product.info.content_hash.clone(),
+        description: serde_json::to_string(&product.description)?,
+    };
+    store.put_connector(database::SHARED, new, false).await?;
+    Product::load(store, &product.info.id).await
 }
 
 fn edited(arguments: &Arguments, mut edits: Edits) -> anyhow::Result<Edits> {

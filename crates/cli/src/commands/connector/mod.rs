@@ -6,6 +6,7 @@ mod show;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
+use sortie_connector::BUILT_IN;
 use sortie_openapi::Description;
 
 use crate::{
@@ -78,15 +79,20 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
     let format = arguments.output.format();
     let mut listing = Listing::start(format, &["id", "title", "operations", "connections", "changed", "from"])?;
     let connections = store.connections(SHARED).await?;
-    for info in store.connectors(SHARED).await? {
-        let product = Product::load(&store, &info.id).await?;
+    let mut ids: Vec<String> = store.connectors(SHARED).await?.into_iter().map(|info| info.id).collect();
+    ids.extend(BUILT_IN.iter().map(|built_in| built_in.id.to_owned()));
+    ids.sort();
+    ids.dedup();
+    for id in ids {
+        let product = Product::load(&store, &id).await?;
+        let info = &product.info;
         let used = connections.iter().filter(|connection| connection.connector == info.id).count();
         let fields = [
             Field::plain(&info.id),
             Field::plain(product.title()),
             Field::plain(product.description.operations.len()),
             Field::plain(used),
-            moment(Some(info.changed)),
+            moment(Some(info.changed).filter(|_| !product.is_as_it_comes())),
             Field::plain(&info.origin),
         ];
         let document = json!({
@@ -95,7 +101,7 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
         });
         listing.row(&fields, &document.to_string())?;
     }
-    listing.finish("There is no connector yet; `sortie connector import FILE` makes one.")?;
+    listing.finish("There is no connector.")?;
     Ok(Exit::Success)
 }
 
