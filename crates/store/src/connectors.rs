@@ -117,7 +117,7 @@ impl Store {
         self.read("list connectors", move |sqlite| {
             let sql = format!("SELECT {INFO} FROM connectors WHERE tenant_id IN (coalesce(?1, tenant_id), ?2) ORDER BY connector_id, tenant_id DESC");
             let mut statement = sqlite.prepare_cached(&sql)?;
-            let rows = statement.query_map(params![scope.filter(), TenantKey::SHARED], |row| info(row))?;
+            let rows = statement.query_map(params![scope.filter(), TenantKey::SHARED], info)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
