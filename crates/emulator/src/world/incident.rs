@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    account::AccountState,
     action::MachineAction,
     action_course::Pace,
     catalog::{AlertKind, Trace},
@@ -133,6 +134,8 @@ pub(crate) struct World {
     pub(super) investigations: Vec<OrderedInvestigation>,
     pub(super) indicators: Indicators,
     pub(super) events: Vec<Event>,
+    /// By object id; those of which nobody has said anything are absent.
+    pub(super) accounts: BTreeMap<String, AccountState>,
     pub(super) risks_are_stale: bool,
 }
 
@@ -159,6 +162,7 @@ impl World {
             investigations: Vec::new(),
             indicators: Indicators::default(),
             events: Vec::new(),
+            accounts: BTreeMap::new(),
             risks_are_stale: true,
         };
         world.stock_library();
@@ -183,6 +187,11 @@ impl World {
             story::play(self, at, step);
         }
         self.weigh_risks();
+    }
+
+    /// When the cloud was started.
+    pub(crate) fn start(&self) -> Ticks {
+        self.start
     }
 
     pub(crate) fn now(&self) -> Ticks {

@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod accounts;
 mod actions;
 mod between;
 mod changes;
@@ -21,6 +22,7 @@ mod hunting_tables;
 mod indicators;
 mod lists;
 mod machines;
+mod regroup;
 mod schema;
 mod stage;
 mod weaknesses;
