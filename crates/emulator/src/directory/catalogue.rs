@@ -65,7 +65,7 @@ pub(crate) fn resource_by_kind(kind: Resource) -> &'static ResourceDescription {
 }
 
 /// A GUID that depends on nothing but the two texts.
-fn derived_id(app_id: &str, value: &str) -> String {
+pub(super) fn derived_id(app_id: &str, value: &str) -> String {
     let hash = crate::signing::sha256(format!("{app_id}/{value}").as_bytes());
     let bytes: [u8; 16] = hash[..16].try_into().expect("SHA-256 has 32 bytes");
     uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
@@ -135,6 +135,15 @@ pub(crate) const RESOURCES: &[ResourceDescription] = &[
         app_id: "ca7f3f0b-7d91-482c-8e09-c5d840d0eac5",
         uris: &["https://api.loganalytics.io"],
         roles: LOG_ANALYTICS_ROLES,
+        scopes: &[],
+    },
+    // The id is general knowledge (M). Rights are given on a vault, not as roles of the resource.
+    ResourceDescription {
+        kind: Some(Resource::KeyVault),
+        name: "Azure Key Vault",
+        app_id: "cfa8b339-82a2-471a-a3c9-0fc0be7a4093",
+        uris: &["https://vault.azure.net"],
+        roles: &[],
         scopes: &[],
     },
 ];

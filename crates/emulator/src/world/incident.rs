@@ -1,7 +1,7 @@
 //! One tenant's incidents and alerts, and how the passing of time adds to them.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -136,6 +136,8 @@ pub(crate) struct World {
     pub(super) events: Vec<Event>,
     /// By object id; those of which nobody has said anything are absent.
     pub(super) accounts: BTreeMap<String, AccountState>,
+    /// Alerts that somebody has marked as read in Defender for Cloud Apps, by id.
+    read_alerts: BTreeSet<Box<str>>,
     pub(super) risks_are_stale: bool,
 }
 
@@ -163,6 +165,7 @@ impl World {
             indicators: Indicators::default(),
             events: Vec::new(),
             accounts: BTreeMap::new(),
+            read_alerts: BTreeSet::new(),
             risks_are_stale: true,
         };
         world.stock_library();
@@ -349,6 +352,19 @@ impl World {
 
     pub(crate) fn snapshot(&self, number: u64) -> Option<Arc<[u32]>> {
         self.snapshots.iter().find(|(kept, _)| *kept == number).map(|(_, keys)| Arc::clone(keys))
+    }
+
+    /// Only Defender for Cloud Apps keeps whether somebody has read an alert; no other product hears of it.
+    pub(crate) fn mark_read(&mut self, alert: &str, is_read: bool) {
+        if is_read {
+            self.read_alerts.insert(alert.into());
+        } else {
+            self.read_alerts.remove(alert);
+        }
+    }
+
+    pub(crate) fn is_marked_read(&self, alert: &str) -> bool {
+        self.read_alerts.contains(alert)
     }
 
     pub(crate) fn alert_at(&self, position: u32) -> Option<&Alert> {

@@ -36,7 +36,7 @@ pub(crate) use action::{
 };
 pub(crate) use action_course::{Course, CourseOrder};
 pub(crate) use company::{Device, Person};
-pub(crate) use dice::{Dice, chance};
+pub(crate) use dice::{Dice, chance, part};
 pub(crate) use evidence::{Account, Clue, Evidence, FileFacts, MessageFacts, ProcessFacts};
 pub(crate) use evidence_build::vendor_file;
 pub(crate) use incident::{Alert, Comment, CustomWords, Incident, World};
