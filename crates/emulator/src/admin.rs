@@ -74,6 +74,8 @@ pub(crate) enum AdminError {
     Merge(#[from] MergeError),
     #[error("no device has the id or name `{0}`")]
     NoDevice(String),
+    #[error("there is no vault or secret `{0}`")]
+    NotInVaults(String),
     #[error("`count` goes up to {INCIDENT_COUNT_MAX} in one call")]
     TooMany,
 }
@@ -83,7 +85,9 @@ impl IntoResponse for AdminError {
         let status = match &self {
             Self::NotForPages => StatusCode::FORBIDDEN,
             Self::Body(_) | Self::TooMany => StatusCode::BAD_REQUEST,
-            Self::NoFault(_) | Self::NoDevice(_) | Self::Merge(MergeError::Unknown) => StatusCode::NOT_FOUND,
+            Self::NoFault(_) | Self::NoDevice(_) | Self::NotInVaults(_) | Self::Merge(MergeError::Unknown) => {
+                StatusCode::NOT_FOUND
+            }
             Self::Merge(_) => StatusCode::CONFLICT,
         };
         let cause = std::error::Error::source(&self).map(|source| format!(": {source}")).unwrap_or_default();

@@ -37,7 +37,7 @@ pub(crate) enum Denied {
     MissingRole { required: Vec<String>, held: Vec<String> },
 }
 
-/// The four resources that tokens are issued for.
+/// The resources that tokens are issued for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resource {
     /// "Microsoft Threat Protection": Defender XDR.
@@ -48,6 +48,8 @@ pub(crate) enum Resource {
     Graph,
     /// "Microsoft Cloud App Security": Defender for Cloud Apps.
     CloudApps,
+    /// Azure Key Vault.
+    KeyVault,
 }
 
 /// Reads the bearer token and checks signature, time, audience, and that one of the roles (or scopes) is in it.
@@ -115,7 +117,7 @@ fn accepts_audience(resource: Resource, audience: &str) -> bool {
     let issued_for = catalogue::resource_by_name(audience).and_then(|found| found.kind);
     match resource {
         Resource::Xdr | Resource::Mde => matches!(issued_for, Some(Resource::Xdr | Resource::Mde)),
-        Resource::Graph | Resource::CloudApps => issued_for == Some(resource),
+        Resource::Graph | Resource::CloudApps | Resource::KeyVault => issued_for == Some(resource),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     hunting::Hunting,
     signing::SigningKeys,
     throttle::Throttle,
+    vault::Vaults,
     world::{Ticks, Worlds},
 };
 
@@ -28,6 +29,7 @@ pub(crate) struct Cloud {
     pub counters: Counters,
     pub faults: Faults,
     pub hunting: Hunting,
+    pub vaults: Vaults,
 }
 
 pub(crate) type App = Arc<Cloud>;
@@ -42,6 +44,7 @@ impl Cloud {
             counters: Counters::default(),
             faults: Faults::new(config.seed),
             hunting: Hunting::default(),
+            vaults: Vaults::default(),
             clock: CloudClock::new(config.clock, start),
             signing: SigningKeys::new(),
             directory: Mutex::new(directory),

@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     server::{self, Services},
-    tls::REAL_NAMES,
+    tls::is_real_name,
 };
 
 /// Serves one connection of a proxy client; tunnels that it opens end with it.
@@ -51,7 +51,7 @@ fn refusal(request: &Request<Incoming>) -> Option<Response> {
         return Some(plain(StatusCode::METHOD_NOT_ALLOWED, text.to_owned()));
     }
     let host = request.uri().host().unwrap_or_default().to_ascii_lowercase();
-    let allowed = REAL_NAMES.contains(&host.as_str()) && request.uri().port_u16() == Some(443);
+    let allowed = is_real_name(&host) && request.uri().port_u16() == Some(443);
     (!allowed).then(|| plain(StatusCode::FORBIDDEN, format!("The emulator does not stand in for `{host}`.")))
 }
 

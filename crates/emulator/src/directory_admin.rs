@@ -54,7 +54,7 @@ pub(crate) enum AdminError {
     UnknownTenant(String),
     #[error("there is no application `{0}`; give its appId or its object id")]
     UnknownApplication(String),
-    #[error("`{0}` is no resource; give graph, xdr, mde, cloudapps, or an application id")]
+    #[error("`{0}` is no resource; give graph, xdr, mde, cloudapps, keyvault, or an application id")]
     UnknownResource(String),
     #[error("`{resource}` publishes no role `{value}`")]
     UnknownRole { resource: &'static str, value: String },
@@ -101,6 +101,7 @@ fn resource_app_id(name: &str) -> Result<&'static crate::directory::catalogue::R
         "xdr" => resource_by_kind(Resource::Xdr),
         "mde" => resource_by_kind(Resource::Mde),
         "cloudapps" => resource_by_kind(Resource::CloudApps),
+        "keyvault" => resource_by_kind(Resource::KeyVault),
         other => resource_by_name(other).ok_or_else(|| AdminError::UnknownResource(other.to_owned()))?,
     })
 }

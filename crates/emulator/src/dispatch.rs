@@ -2,15 +2,16 @@
 //!
 //! Microsoft's paths match in any letter case, and OData allows a key in parentheses. Both are brought into one
 //! spelling before routing: known words get theirs, `applications(appId='x')` becomes `applications/appId=x`.
+//! Defender for Cloud Apps ends its paths with a slash, which is taken away.
 //! Graph takes doubled slashes, which its SDK for Python sends in every call (`/v1.0//security/incidents`).
 
 use axum::{body::Body, extract::Request};
 use http::{Uri, header::HOST, uri::PathAndQuery};
 
-use crate::tls::REAL_NAMES;
+use crate::tls::is_real_name;
 
 /// The address that the client used, without a path: `https://localhost:8443`. Links in answers start with it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Origin(String);
 
 impl Origin {
@@ -27,7 +28,7 @@ impl Origin {
 
     /// Whether the client asked under one of Microsoft's names.
     pub(crate) fn is_real_name(&self) -> bool {
-        REAL_NAMES.contains(&self.host())
+        is_real_name(self.host())
     }
 }
 
@@ -36,6 +37,8 @@ enum Service {
     Login,
     Graph,
     Defender,
+    CloudApps,
+    KeyVault,
     Metadata,
 }
 
@@ -44,7 +47,7 @@ pub(crate) fn prepare(scheme: &str, mut request: Request<Body>) -> Option<Reques
     let host_header = request.headers().get(HOST).and_then(|value| value.to_str().ok()).map(str::to_ascii_lowercase);
     let authority = request.uri().authority().map(|authority| authority.as_str().to_ascii_lowercase());
     let host = host_header.or(authority).unwrap_or_else(|| "localhost".to_owned());
-    let path = canonical_path(request.uri().path());
+    let path = route_path(host_name(&host), request.uri().path());
     let serves = service_of_host(host_name(&host)).is_none_or(|service| service == service_of_path(&path));
     let text = request.uri().query().map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
     if let Ok(path_and_query) = PathAndQuery::try_from(text) {
@@ -59,12 +62,23 @@ pub(crate) fn prepare(scheme: &str, mut request: Request<Body>) -> Option<Reques
     serves.then_some(request)
 }
 
+/// The path as the routers know it. A vault's name comes from its host, and names of secrets keep their spelling.
+fn route_path(host: &str, path: &str) -> String {
+    match host.strip_suffix(VAULT_DOMAIN) {
+        Some(vault) => format!("/vaults/{vault}{path}"),
+        None if path.starts_with("/vaults/") => path.to_owned(),
+        None => canonical_path(path),
+    }
+}
+
 fn service_of_host(host: &str) -> Option<Service> {
-    if !REAL_NAMES.contains(&host) {
+    if !is_real_name(host) {
         return None;
     }
     Some(match host {
         "graph.microsoft.com" => Service::Graph,
+        _ if host.ends_with(VAULT_DOMAIN) => Service::KeyVault,
+        _ if host.ends_with(".cloudappsecurity.com") => Service::CloudApps,
         _ if host.starts_with("login.") || host.starts_with("sts.") => Service::Login,
         _ => Service::Defender,
     })
@@ -73,7 +87,9 @@ fn service_of_host(host: &str) -> Option<Service> {
 fn service_of_path(path: &str) -> Service {
     match path.split('/').nth(1) {
         Some("v1.0" | "beta") => Service::Graph,
+        Some("api") if path.starts_with("/api/v1/") => Service::CloudApps,
         Some("api") => Service::Defender,
+        Some("vaults") => Service::KeyVault,
         Some("metadata") => Service::Metadata,
         _ => Service::Login,
     }
@@ -89,8 +105,9 @@ fn host_name(host: &str) -> &str {
 fn canonical_path(path: &str) -> String {
     let mut canonical = String::with_capacity(path.len());
     let is_graph = path.split('/').nth(1).is_some_and(|first| matches!(word(first), "v1.0" | "beta"));
+    let is_cloud_apps = path.len() > 7 && path.is_char_boundary(8) && path[..8].eq_ignore_ascii_case("/api/v1/");
     for segment in path.split('/').skip(1) {
-        if is_graph && segment.is_empty() {
+        if (is_graph || is_cloud_apps) && segment.is_empty() {
             continue;
         }
         canonical.push('/');
@@ -120,6 +137,7 @@ fn word(segment: &str) -> &str {
     WORDS.iter().find(|word| word.eq_ignore_ascii_case(segment)).copied().unwrap_or(segment)
 }
 
+const VAULT_DOMAIN: &str = ".vault.azure.net";
 /// The fixed parts of all routes, in the spelling that the routers use.
 const WORDS: &[&str] = &[
     "v1.0",
@@ -158,6 +176,8 @@ const WORDS: &[&str] = &[
     "transitiveMemberOf",
     "microsoft.graph.directoryRole",
     "users",
+    "revokeSignInSessions",
+    "microsoft.graph.revokeSignInSessions",
     "security",
     "incidents",
     "alerts",
@@ -217,8 +237,21 @@ const WORDS: &[&str] = &[
     "machinesVulnerabilities",
     "recommendations",
     "machineReferences",
+    "exposureScore",
+    "ByMachineGroups",
+    "configurationScore",
+    "remediationTasks",
     "distributions",
     "getmissingkbs",
+    "v1",
+    "activities",
+    "entities",
+    "close_benign",
+    "close_false_positive",
+    "close_true_positive",
+    "read",
+    "unread",
+    "feedback",
 ];
 
 #[cfg(test)]
@@ -236,6 +269,7 @@ mod tests {
             ("/API/incidents", "/api/incidents"),
             ("/V1.0//security///incidents", "/v1.0/security/incidents"),
             ("/api//incidents", "/api//incidents"),
+            ("/API/V1/Alerts/aB/Read/", "/api/v1/alerts/aB/read"),
             ("/", "/"),
             ("/a()/b", "/a()/b"),
         ] {
@@ -254,6 +288,11 @@ mod tests {
         assert!(prepared("login.windows.net:443", "/x/oauth2/token"));
         assert!(!prepared("login.windows.net", "/v1.0/me"));
         assert!(prepared("eu.api.security.microsoft.com", "/api/incidents"));
+        assert!(prepared("kv-soc.vault.azure.net", "/secrets/Read/1"));
+        assert!(!prepared("graph.microsoft.com", "/vaults/kv-soc/secrets/Read"));
+        assert!(prepared("contoso.us3.portal.cloudappsecurity.com", "/api/v1/alerts/"));
+        assert!(!prepared("contoso.us3.portal.cloudappsecurity.com", "/api/alerts"));
+        assert!(!prepared("api.security.microsoft.com", "/api/v1/alerts/"));
         assert!(prepared("localhost:8080", "/api/incidents") && prepared("127.0.0.1:1", "/v1.0/me"));
     }
 }

@@ -21,6 +21,7 @@ mod graph_security;
 mod hunting;
 mod imds;
 mod jwt;
+mod mdca;
 mod mde;
 mod odata;
 mod pipeline;
@@ -29,6 +30,7 @@ mod setup;
 mod signing;
 mod throttle;
 mod tls;
+mod vault;
 mod world;
 mod xdr;
 

@@ -26,10 +26,12 @@ use crate::{
     caller::Denied,
     cloud::{App, Cloud},
     counters::Call,
+    dispatch::Origin,
     faults::{Chosen, FaultKind, LateListing, Target, alter, between_pages},
     graph_answer::Exchange,
-    hunting, mde,
+    hunting, mdca, mde,
     server::DropConnection,
+    vault,
     world::Ticks,
     xdr,
 };
@@ -58,6 +60,7 @@ struct Seen {
     query: String,
     route: String,
     headers: HeaderMap,
+    origin: Origin,
     app_id: String,
     /// As the token claims it.
     tenant: String,
@@ -71,6 +74,7 @@ impl Seen {
         let path = request.uri().path().to_owned();
         let matched = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
         let service = service_of(&path);
+        let origin = request.extensions().get::<Origin>().cloned().unwrap_or_default();
         let method = request.method().clone();
         let query = request.uri().query().unwrap_or_default().to_owned();
         let (request, app_id) = client_of(request, service).await;
@@ -81,7 +85,7 @@ impl Seen {
             hasher.finish()
         });
         let route = matched.unwrap_or_else(|| "(none)".to_owned());
-        (request, Self { service, method, path, query, route, headers, app_id, tenant, token })
+        (request, Self { service, method, path, query, route, headers, origin, app_id, tenant, token })
     }
 }
 
@@ -94,7 +98,7 @@ fn date(app: &App, response: &mut Response) {
 }
 
 async fn answer(app: &App, seen: &Seen, request: Request, next: Next) -> Response {
-    let is_resource = matches!(seen.service, "graph" | "xdr" | "mde");
+    let is_resource = matches!(seen.service, "graph" | "xdr" | "mde" | "mdca" | "keyvault");
     if is_resource && seen.token.is_some_and(|token| app.faults.is_expired(token)) {
         return token_expired(app, seen);
     }
@@ -250,6 +254,9 @@ fn failure(cloud: &Cloud, seen: &Seen, status: StatusCode, message: &str) -> Res
     match seen.service {
         "graph" => Exchange::new(cloud, &seen.headers).error(status, code, message),
         "xdr" | "mde" => xdr::answer::error(cloud, status, code, message),
+        "mdca" => mdca::error(status, message),
+        "keyvault" if status == StatusCode::TOO_MANY_REQUESTS => vault::too_many(),
+        "keyvault" => vault::error(status, code, message, None),
         _ => {
             let text = if message.is_empty() { "temporarily unavailable" } else { message };
             let body = json!({ "error": "temporarily_unavailable", "error_description": text });
@@ -261,6 +268,8 @@ fn failure(cloud: &Cloud, seen: &Seen, status: StatusCode, message: &str) -> Res
 fn token_expired(cloud: &Cloud, seen: &Seen) -> Response {
     match seen.service {
         "graph" => Exchange::new(cloud, &seen.headers).denied(&Denied::Expired),
+        "mdca" => mdca::denied(&Denied::Expired),
+        "keyvault" => vault::token_expired(cloud, &seen.origin, &seen.path),
         _ => xdr::answer::denied(cloud, &Denied::Expired),
     }
 }
@@ -277,8 +286,12 @@ fn service_of(path: &str) -> &'static str {
     let mut segments = path.split('/').skip(1);
     match segments.next().unwrap_or_default() {
         "v1.0" | "beta" => "graph",
-        "api" if matches!(segments.next(), Some("incidents" | "advancedhunting")) => "xdr",
-        "api" => "mde",
+        "api" => match segments.next() {
+            Some("incidents" | "advancedhunting") => "xdr",
+            Some("v1") => "mdca",
+            _ => "mde",
+        },
+        "vaults" => "keyvault",
         "metadata" => "imds",
         _ => "entra",
     }

@@ -32,9 +32,9 @@ use tower::ServiceExt;
 use crate::{
     EmulatorConfig, TlsError, admin, admin_machines,
     cloud::{App, Cloud},
-    connect_proxy, directory_admin, dispatch, entra, graph_security, hunting, imds, mde,
+    connect_proxy, directory_admin, dispatch, entra, graph_security, hunting, imds, mdca, mde,
     pipeline::pipeline,
-    setup, tls, xdr,
+    setup, tls, vault, xdr,
 };
 
 /// A running cloud. It stops when it is dropped; [`Emulator::stop`] also waits until its ports are free.
@@ -210,14 +210,18 @@ impl fmt::Debug for Emulator {
 fn services(cloud: &App) -> Router {
     let router = Router::new().merge(entra::router()).merge(setup::router()).merge(imds::router());
     let router = router.merge(graph_security::router()).merge(xdr::router()).merge(mde::router());
-    let router = router.merge(hunting::router());
+    let router = router.merge(hunting::router()).merge(mdca::router()).merge(vault::router());
     let router = router.fallback(|| async { StatusCode::NOT_FOUND });
     router.layer(from_fn_with_state(Arc::clone(cloud), pipeline)).with_state(Arc::clone(cloud))
 }
 
 fn admin_router(cloud: &App) -> Router {
     admin::guarded(
-        directory_admin::router().merge(admin::router()).merge(admin_machines::router()).merge(hunting::admin_router()),
+        directory_admin::router()
+            .merge(admin::router())
+            .merge(admin_machines::router())
+            .merge(hunting::admin_router())
+            .merge(vault::admin_router()),
     )
     .with_state(Arc::clone(cloud))
 }

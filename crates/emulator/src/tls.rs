@@ -38,6 +38,7 @@ pub(crate) fn set_up(folder: &Path) -> Result<(PathBuf, Arc<ServerConfig>), TlsE
     let authority = CertifiedIssuer::self_signed(authority_params(), KeyPair::generate()?)?;
     let names: Vec<String> =
         ["localhost", "127.0.0.1", "::1"].iter().chain(REAL_NAMES).map(|&name| name.to_owned()).collect();
+    let names: Vec<String> = names.into_iter().chain(REAL_DOMAINS.iter().map(|domain| format!("*.{domain}"))).collect();
     let mut leaf = CertificateParams::new(names)?;
     leaf.distinguished_name.push(DnType::CommonName, "Sortie emulator");
     leaf.use_authority_key_identifier_extension = true;
@@ -70,6 +71,23 @@ fn server_config(certificate: CertificateDer<'static>, key: &KeyPair) -> Result<
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
+
+/// Whether a host, in lower case, is one of Microsoft's that the emulator stands in for.
+pub(crate) fn is_real_name(host: &str) -> bool {
+    let below = |domain: &str| host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == domain);
+    REAL_NAMES.contains(&host) || REAL_DOMAINS.iter().any(|domain| below(domain))
+}
+
+/// Domains below which each customer has a name of its own. The regions of Defender for Cloud Apps are those of public
+/// documents (M).
+pub(crate) const REAL_DOMAINS: &[&str] = &[
+    "vault.azure.net",
+    "us.portal.cloudappsecurity.com",
+    "us2.portal.cloudappsecurity.com",
+    "us3.portal.cloudappsecurity.com",
+    "eu.portal.cloudappsecurity.com",
+    "eu2.portal.cloudappsecurity.com",
+];
 
 /// Microsoft's host names that the certificate is valid for: login, Graph, and the Defender services with their
 /// regional hosts (facts section 10).

@@ -65,7 +65,7 @@ pub(crate) fn resource_by_kind(kind: Resource) -> &'static ResourceDescription {
 }
 
 /// A GUID that depends on nothing but the two texts.
-fn derived_id(app_id: &str, value: &str) -> String {
+pub(super) fn derived_id(app_id: &str, value: &str) -> String {
     let hash = crate::signing::sha256(format!("{app_id}/{value}").as_bytes());
     let bytes: [u8; 16] = hash[..16].try_into().expect("SHA-256 has 32 bytes");
     uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
@@ -135,6 +135,15 @@ pub(crate) const RESOURCES: &[ResourceDescription] = &[
         app_id: "ca7f3f0b-7d91-482c-8e09-c5d840d0eac5",
         uris: &["https://api.loganalytics.io"],
         roles: LOG_ANALYTICS_ROLES,
+        scopes: &[],
+    },
+    // The id is general knowledge (M). Rights are given on a vault, not as roles of the resource.
+    ResourceDescription {
+        kind: Some(Resource::KeyVault),
+        name: "Azure Key Vault",
+        app_id: "cfa8b339-82a2-471a-a3c9-0fc0be7a4093",
+        uris: &["https://vault.azure.net"],
+        roles: &[],
         scopes: &[],
     },
 ];
@@ -217,7 +226,9 @@ const GRAPH_ROLES: &[Permission] = &[
         "06b708a9-e830-4db3-a914-8e69da51d44f",
     ),
     permission("Directory.Read.All", "Read directory data", "7ab1d382-f21e-4acd-a863-ba3e13f7da61"),
+    permission("Directory.ReadWrite.All", "Read and write directory data", "19dbc75e-c2e2-444c-a770-ec69d8559fc7"),
     permission("Organization.Read.All", "Read organization information", "498476ce-e0fe-48b0-b801-37ba7e2685c6"),
+    permission("User.ReadBasic.All", "Read all users' basic profiles", "97235f07-e226-4f63-ace3-39588e11d3a1"),
     permission("User.Read.All", "Read all users' full profiles", "df021288-bdef-4463-88db-98f22de89214"),
     permission("User.ReadWrite.All", "Read and write all users' full profiles", "741f803b-c850-494e-b5df-cde7c675a1ca"),
     permission(
@@ -250,6 +261,7 @@ const GRAPH_ROLES: &[Permission] = &[
         "e0fd9c8d-a12e-4cc9-9827-20c8c3cd6fb8",
     ),
     unpublished("SecurityAlert.Create.All", "Create security alerts"),
+    unpublished("SecurityData.Manage.All", "Manage security data"),
     unpublished("SecurityIdentitiesActions.ReadWrite.All", "Read and perform all identity security actions"),
 ];
 

@@ -8,9 +8,10 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{
     Administrator, ConsentDecision, Directory, IdentityFaults, ManagedIdentity, ServicePrincipal, Switches, Tenant,
-    User, catalogue::RESOURCES,
+    User,
+    catalogue::{RESOURCES, ResourceDescription, derived_id},
 };
-use crate::entra::Sessions;
+use crate::{caller::Resource, entra::Sessions};
 
 /// "Microsoft Graph Command Line Tools", the public client that administrators sign in with when they name none (M).
 pub(crate) const DEFAULT_CLIENT: &str = "14d82eec-204b-4c2f-b7e8-296a70dab67e";
@@ -96,21 +97,27 @@ fn tenant(organisation: &Organisation, random: &mut ChaCha8Rng, now: Timestamp) 
         name: name.to_owned(),
         directory_roles: vec!["Global Administrator".to_owned()],
     };
-    let principals = RESOURCES.iter().map(|resource| (resource.app_id, resource.name)).chain([CLIENT_PRINCIPAL]);
-    let service_principals = principals
-        .map(|(app_id, name)| ServicePrincipal {
-            id: guid(random),
-            app_id: app_id.to_owned(),
-            display_name: name.to_owned(),
-            owner_tenant: MICROSOFT_TENANT.to_owned(),
-            enabled: true,
-            assignment_required: false,
-            kind: "Application",
-            created,
-        })
-        .collect();
+    let is_late = |resource: &&ResourceDescription| resource.kind == Some(Resource::KeyVault);
+    let early = RESOURCES.iter().filter(|resource| !is_late(resource)).map(|resource| (resource.app_id, resource.name));
+    let principal = |id: String, app_id: &str, name: &str| ServicePrincipal {
+        id,
+        app_id: app_id.to_owned(),
+        display_name: name.to_owned(),
+        owner_tenant: MICROSOFT_TENANT.to_owned(),
+        enabled: true,
+        assignment_required: false,
+        kind: "Application",
+        created,
+    };
+    let mut service_principals: Vec<ServicePrincipal> =
+        early.chain([CLIENT_PRINCIPAL]).map(|(app_id, name)| principal(guid(random), app_id, name)).collect();
+    let id = guid(random);
+    // What came after the others takes no number of the seed: every world keeps the ids that it had.
+    let late = RESOURCES.iter().filter(is_late);
+    service_principals
+        .extend(late.map(|resource| principal(derived_id(&id, resource.app_id), resource.app_id, resource.name)));
     Tenant {
-        id: guid(random),
+        id,
         display_name: organisation.name.to_owned(),
         domains: organisation.domains.iter().map(|domain| (*domain).to_owned()).collect(),
         other_cloud: organisation.other_cloud,

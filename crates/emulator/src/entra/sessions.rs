@@ -16,6 +16,13 @@ pub(crate) struct Sessions {
     pub pages: HashMap<String, Interaction>,
 }
 
+impl Sessions {
+    /// Ends what a person has signed in to: no refresh token brings a new access token.
+    pub(crate) fn forget_user(&mut self, user_id: &str) {
+        self.refresh_tokens.retain(|_, sign_in| sign_in.user_id != user_id);
+    }
+}
+
 /// What a person signed in to.
 #[derive(Clone, Debug)]
 pub(crate) struct SignIn {

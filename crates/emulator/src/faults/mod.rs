@@ -18,7 +18,7 @@ use crate::{hunting, world::chance};
 #[serde(deny_unknown_fields)]
 pub(crate) struct FaultOrder {
     pub kind: FaultKind,
-    /// `graph`, `xdr`, `mde`, `entra`, `imds`.
+    /// `graph`, `xdr`, `mde`, `mdca`, `keyvault`, `entra`, `imds`.
     pub service: Option<String>,
     pub method: Option<String>,
     /// A path; `*` stands for any text.

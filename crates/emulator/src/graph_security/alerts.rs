@@ -144,7 +144,7 @@ const READ: &[&str] = &[
     "SecurityIncident.ReadWrite.All",
 ];
 const WRITE: &[&str] = &["SecurityAlert.ReadWrite.All"];
-const LIMIT: Limit = Limit { name: "graph alerts", windows: &[(150, 60)] };
+pub(super) const LIMIT: Limit = Limit { name: "graph alerts", windows: &[(150, 60)] };
 const PAGE_SIZE: usize = 100;
 const PAGE_SIZE_MAX: usize = 1_000;
 const ID_LENGTH_MAX: usize = 128;

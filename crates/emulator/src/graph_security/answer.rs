@@ -182,7 +182,7 @@ pub(crate) fn refusal(exchange: &Exchange, denied: &Denied) -> Response {
 }
 
 /// The body of the sample `graph_429.json`.
-fn too_many(exchange: &Exchange, exceeded: &Exceeded) -> Response {
+pub(crate) fn too_many(exchange: &Exchange, exceeded: &Exceeded) -> Response {
     let mut response = exchange.json(StatusCode::TOO_MANY_REQUESTS, too_many_json(exchange));
     if let Ok(value) = HeaderValue::from_str(&exceeded.wait_fraction()) {
         response.headers_mut().insert(RETRY_AFTER, value);

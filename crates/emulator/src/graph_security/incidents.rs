@@ -171,11 +171,11 @@ async fn read_change(call: &Call, request: Request) -> Result<IncidentChange, Re
     })
 }
 
-fn number_of(id: &str) -> Option<u64> {
+pub(super) fn number_of(id: &str) -> Option<u64> {
     id.parse().ok()
 }
 
-fn malformed(call: &Call, id: &str) -> Response {
+pub(super) fn malformed(call: &Call, id: &str) -> Response {
     call.bad_request(&format!("The incident id '{id}' is not valid: it must be a number."))
 }
 
@@ -184,7 +184,7 @@ const WRITE: &[&str] = &["SecurityIncident.ReadWrite.All"];
 /// Seen live; the page is silent (reference `details.md` 3).
 const PAGE_SIZE_MAX: usize = 50;
 /// The throttling table names alerts, not incidents; the same number is assumed (G).
-const LIMIT: Limit = Limit { name: "graph incidents", windows: &[(150, 60)] };
+pub(super) const LIMIT: Limit = Limit { name: "graph incidents", windows: &[(150, 60)] };
 /// The page's five, and `resolvingComment` of the CSDL.
 const UPDATABLE: &[&str] =
     &["assignedTo", "classification", "customTags", "determination", "resolvingComment", "status"];

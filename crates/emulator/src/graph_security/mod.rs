@@ -5,9 +5,10 @@ mod answer;
 mod evidence;
 mod incidents;
 mod lists;
+mod regroup;
 mod view;
 
-pub(crate) use answer::refusal;
+pub(crate) use answer::{refusal, too_many};
 use axum::{
     Router,
     routing::{get, post},
@@ -25,6 +26,10 @@ pub(crate) fn router() -> Router<App> {
             .route(&format!("{incidents}/{{id}}"), get(incidents::one).patch(incidents::update))
             .route(&format!("{incidents}/{{id}}/alerts"), get(incidents::alerts))
             .route(&format!("{incidents}/{{id}}/comments"), post(incidents::comment))
+            .route(&format!("{incidents}/mergeIncidents"), post(regroup::merge_incidents))
+            .route(&format!("{incidents}/microsoft.graph.security.mergeIncidents"), post(regroup::merge_incidents))
+            .route(&format!("{alerts}/moveAlerts"), post(regroup::move_alerts))
+            .route(&format!("{alerts}/microsoft.graph.security.moveAlerts"), post(regroup::move_alerts))
             .route(&alerts, get(alerts::list))
             .route(&format!("{alerts}/{{id}}"), get(alerts::one).patch(alerts::update))
             .route(&format!("{alerts}/{{id}}/comments"), post(alerts::comment));

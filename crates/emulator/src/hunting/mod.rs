@@ -3,6 +3,7 @@
 mod activity;
 mod actor;
 mod answer;
+mod cloud_deeds;
 mod functions;
 mod graph;
 mod history;
@@ -22,6 +23,7 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
+pub(crate) use cloud_deeds::{CloudDeed, cloud_deeds};
 use http::{HeaderMap, StatusCode};
 pub(crate) use settings::Hunting;
 

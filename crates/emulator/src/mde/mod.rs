@@ -16,6 +16,8 @@ mod multipart;
 mod observables;
 mod orders;
 mod recommendations;
+mod remediation;
+mod scores;
 mod software;
 mod view;
 mod vulnerabilities;
@@ -131,6 +133,12 @@ fn weakness_routes() -> Router<App> {
         .route("/api/recommendations", get(recommendations::list))
         .route("/api/recommendations/{id}", get(recommendations::one))
         .route("/api/recommendations/{id}/machineReferences", get(recommendations::machines))
+        .route("/api/exposureScore", get(scores::exposure))
+        .route("/api/exposureScore/ByMachineGroups", get(scores::exposure_by_group))
+        .route("/api/configurationScore", get(scores::configuration))
+        .route("/api/remediationTasks", get(remediation::list))
+        .route("/api/remediationTasks/{id}", get(remediation::one))
+        .route("/api/remediationTasks/{id}/machineReferences", get(remediation::machines))
 }
 
 fn library_routes() -> Router<App> {

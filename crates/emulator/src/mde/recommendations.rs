@@ -50,13 +50,13 @@ pub(super) async fn of_machine(Path(id): Path<String>, head: Head) -> Answer {
     Ok(call.collection("Recommendations", rows))
 }
 
-enum Advice<'w> {
+pub(super) enum Advice<'w> {
     Update(ProductStanding<'w>),
     Setting(&'static Configuration),
 }
 
 /// Everything that concerns at least one device.
-fn all(world: &World) -> Vec<Advice<'_>> {
+pub(super) fn all(world: &World) -> Vec<Advice<'_>> {
     let updates = world.products().into_iter().filter(|standing| standing.exposed().next().is_some());
     let settings = world.configurations().iter().filter(|setting| !world.misconfigured(setting).is_empty());
     updates.map(Advice::Update).chain(settings.map(Advice::Setting)).collect()
@@ -70,14 +70,14 @@ impl Advice<'_> {
         }
     }
 
-    fn exposed<'d>(&'d self, world: &'d World) -> Vec<&'d Device> {
+    pub(super) fn exposed<'d>(&'d self, world: &'d World) -> Vec<&'d Device> {
         match self {
             Self::Update(standing) => standing.exposed().collect(),
             Self::Setting(setting) => world.misconfigured(setting),
         }
     }
 
-    fn json(&self, world: &World) -> Value {
+    pub(super) fn json(&self, world: &World) -> Value {
         match self {
             Self::Update(standing) => update_json(world, standing, &self.id()),
             Self::Setting(setting) => setting_json(world, setting),

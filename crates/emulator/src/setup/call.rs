@@ -16,6 +16,8 @@ use crate::{
     directory::{Application, Directory, User, WriteError},
     dispatch::Origin,
     graph_answer::{Exchange, NO_PRIVILEGE},
+    graph_security::too_many,
+    throttle::Exceeded,
 };
 
 /// Everything that a handler needs of its request.
@@ -51,6 +53,7 @@ pub(super) enum Reply {
 #[derive(Debug)]
 pub(super) enum Refusal {
     Token(Denied),
+    TooMany(Exceeded),
     Code { status: StatusCode, code: &'static str, message: String },
 }
 
@@ -63,6 +66,7 @@ impl Call {
             Ok(Reply::Text(text)) => text.into_response(),
             Ok(Reply::Done) => self.exchange.no_content(),
             Err(Refusal::Token(denied)) => self.exchange.denied(&denied),
+            Err(Refusal::TooMany(exceeded)) => too_many(&self.exchange, &exceeded),
             Err(Refusal::Code { status, code, message }) => self.exchange.error(status, code, &message),
         }
     }

@@ -1,4 +1,5 @@
-//! The Graph calls that set an application up: what the portal's pages do, as calls (facts section 9).
+//! The Graph calls of the directory: those that set an application up, as the portal's pages do (facts section 9), and
+//! those that shut an account out.
 
 mod applications;
 mod assignments;
@@ -9,6 +10,7 @@ mod federation;
 mod people;
 mod query;
 mod service_principals;
+mod users;
 
 use axum::{
     Router,
@@ -44,6 +46,9 @@ fn routes() -> Router<App> {
         .route("/servicePrincipals/{id}/appRoleAssignedTo/{assignment}", delete(assignments::remove))
         .route("/servicePrincipals/{id}/appRoleAssignments", get(assignments::of_client).post(assignments::create))
         .route("/servicePrincipals/{id}/appRoleAssignments/{assignment}", delete(assignments::remove))
+        .route("/users/{id}", get(users::show).patch(users::change))
+        .route("/users/{id}/revokeSignInSessions", post(users::revoke_sessions))
+        .route("/users/{id}/microsoft.graph.revokeSignInSessions", post(users::revoke_sessions))
         .route("/organization", get(people::organization))
         .route("/me", get(people::me))
         .route("/me/memberOf", get(people::directory_roles))

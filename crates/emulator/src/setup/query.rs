@@ -38,6 +38,10 @@ impl Query {
         self.select.iter().any(|selected| selected.eq_ignore_ascii_case(name))
     }
 
+    pub(super) fn selected(&self) -> &[String] {
+        &self.select
+    }
+
     /// What `$select` leaves of an object.
     pub(super) fn project(&self, object: Value) -> Value {
         match object {

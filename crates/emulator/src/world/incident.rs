@@ -1,11 +1,12 @@
 //! One tenant's incidents and alerts, and how the passing of time adds to them.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
 use super::{
+    account::AccountState,
     action::MachineAction,
     action_course::Pace,
     catalog::{AlertKind, Trace},
@@ -133,6 +134,10 @@ pub(crate) struct World {
     pub(super) investigations: Vec<OrderedInvestigation>,
     pub(super) indicators: Indicators,
     pub(super) events: Vec<Event>,
+    /// By object id; those of which nobody has said anything are absent.
+    pub(super) accounts: BTreeMap<String, AccountState>,
+    /// Alerts that somebody has marked as read in Defender for Cloud Apps, by id.
+    read_alerts: BTreeSet<Box<str>>,
     pub(super) risks_are_stale: bool,
 }
 
@@ -159,6 +164,8 @@ impl World {
             investigations: Vec::new(),
             indicators: Indicators::default(),
             events: Vec::new(),
+            accounts: BTreeMap::new(),
+            read_alerts: BTreeSet::new(),
             risks_are_stale: true,
         };
         world.stock_library();
@@ -183,6 +190,11 @@ impl World {
             story::play(self, at, step);
         }
         self.weigh_risks();
+    }
+
+    /// When the cloud was started.
+    pub(crate) fn start(&self) -> Ticks {
+        self.start
     }
 
     pub(crate) fn now(&self) -> Ticks {
@@ -340,6 +352,19 @@ impl World {
 
     pub(crate) fn snapshot(&self, number: u64) -> Option<Arc<[u32]>> {
         self.snapshots.iter().find(|(kept, _)| *kept == number).map(|(_, keys)| Arc::clone(keys))
+    }
+
+    /// Only Defender for Cloud Apps keeps whether somebody has read an alert; no other product hears of it.
+    pub(crate) fn mark_read(&mut self, alert: &str, is_read: bool) {
+        if is_read {
+            self.read_alerts.insert(alert.into());
+        } else {
+            self.read_alerts.remove(alert);
+        }
+    }
+
+    pub(crate) fn is_marked_read(&self, alert: &str) -> bool {
+        self.read_alerts.contains(alert)
     }
 
     pub(crate) fn alert_at(&self, position: u32) -> Option<&Alert> {

@@ -22,6 +22,7 @@ pub(crate) struct Event {
 pub(crate) enum Happening {
     AlertRaised { alert: u32 },
     AlertChanged { alert: u32, by: String },
+    AlertMoved { alert: u32, incident: u64, by: String },
     IncidentChanged { incident: u64, by: String },
     IncidentMerged { from: u64, into: u64 },
     ActionRequested { action: u32 },
@@ -30,6 +31,8 @@ pub(crate) enum Happening {
     Valued { device: u16, value: DeviceValue, by: String },
     Reachable { device: u16, online: bool },
     InvestigationStarted { investigation: u64, device: u16, by: String },
+    AccountSwitched { account: String, enabled: bool, by: String },
+    SessionsRevoked { account: String, by: String },
     IndicatorSet { id: u64, by: String },
     IndicatorRemoved { id: u64, by: String },
 }
@@ -60,6 +63,9 @@ impl World {
             Happening::AlertRaised { alert: at } => json!({ "kind": "alertRaised", "alertId": alert(at) }),
             Happening::AlertChanged { alert: at, by } => {
                 json!({ "kind": "alertChanged", "alertId": alert(at), "by": by })
+            }
+            Happening::AlertMoved { alert: at, incident, by } => {
+                json!({ "kind": "alertMoved", "alertId": alert(at), "incidentId": incident, "by": by })
             }
             Happening::IncidentChanged { incident, by } => {
                 json!({ "kind": "incidentChanged", "incidentId": incident, "by": by })
@@ -94,6 +100,13 @@ impl World {
             Happening::InvestigationStarted { investigation, device, by } => json!({
                 "kind": "investigationStarted", "investigationId": investigation, "machineId": machine(device), "by": by,
             }),
+            Happening::AccountSwitched { account, enabled, by } => {
+                let kind = if *enabled { "accountEnabled" } else { "accountDisabled" };
+                json!({ "kind": kind, "userId": account, "by": by })
+            }
+            Happening::SessionsRevoked { account, by } => {
+                json!({ "kind": "sessionsRevoked", "userId": account, "by": by })
+            }
             Happening::IndicatorSet { id, by } => json!({ "kind": "indicatorSet", "indicatorId": id, "by": by }),
             Happening::IndicatorRemoved { id, by } => {
                 json!({ "kind": "indicatorRemoved", "indicatorId": id, "by": by })

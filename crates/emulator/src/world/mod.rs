@@ -3,6 +3,7 @@
 //! One tenant has one world. It derives from the cloud's seed and the tenant's id alone, so that the same seed tells
 //! the same story, and it moves on when the cloud's clock does.
 
+mod account;
 mod action;
 mod action_course;
 mod catalog;
@@ -18,6 +19,7 @@ mod library;
 mod log;
 mod machine;
 mod reference_alert;
+mod regroup;
 mod software_catalog;
 mod standing;
 mod story;
@@ -27,13 +29,14 @@ mod truth;
 mod update;
 mod worlds;
 
+pub(crate) use account::AccountState;
 pub(crate) use action::{
     ActionOrder, CancelRefused, CommandStatus, LiveCommand, MachineAction, OrderRefused, Ordered, Repeat,
     SESSION_COUNT_MAX,
 };
 pub(crate) use action_course::{Course, CourseOrder};
 pub(crate) use company::{Device, Person};
-pub(crate) use dice::{Dice, chance};
+pub(crate) use dice::{Dice, chance, part};
 pub(crate) use evidence::{Account, Clue, Evidence, FileFacts, MessageFacts, ProcessFacts};
 pub(crate) use evidence_build::vendor_file;
 pub(crate) use incident::{Alert, Comment, CustomWords, Incident, World};
@@ -43,6 +46,7 @@ pub(crate) use investigation::OrderedInvestigation;
 pub(crate) use library::LibraryFile;
 pub(crate) use log::Happening;
 pub(crate) use reference_alert::ReportedEvent;
+pub(crate) use regroup::MoveError;
 pub(crate) use software_catalog::{Configuration, Flaw};
 pub(crate) use standing::file_standing;
 pub(crate) use story::LateIncident;

@@ -153,6 +153,6 @@ fn set<T>(place: &mut T, value: Option<T>) {
 }
 
 /// The next last-update time: it moves with each change, even while the clock stands still.
-fn moved(before: Ticks, now: Ticks) -> Ticks {
+pub(super) fn moved(before: Ticks, now: Ticks) -> Ticks {
     now.max(Ticks(before.0.saturating_add(1)))
 }

@@ -7,9 +7,11 @@
 )]
 
 mod access;
+mod accounts;
 mod actions;
 mod between;
 mod changes;
+mod cloud_apps;
 mod endpoint_alerts;
 mod endpoints;
 mod faults;
@@ -21,6 +23,8 @@ mod hunting_tables;
 mod indicators;
 mod lists;
 mod machines;
+mod regroup;
 mod schema;
 mod stage;
+mod vault;
 mod weaknesses;

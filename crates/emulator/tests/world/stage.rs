@@ -50,7 +50,12 @@ impl Stage {
         let (graph, xdr, mde, app_id) = Default::default();
         let mut stage = Self { emulator, client, graph, xdr, mde, app_id };
         stage.admin(Method::PUT, "/throttle", json!({ "mode": "off" })).await;
-        let roles = ["SecurityIncident.ReadWrite.All", "SecurityAlert.ReadWrite.All", "ThreatHunting.Read.All"];
+        let roles = [
+            "SecurityIncident.ReadWrite.All",
+            "SecurityAlert.ReadWrite.All",
+            "ThreatHunting.Read.All",
+            "SecurityData.Manage.All",
+        ];
         let roles = roles.map(|role| ("graph", role));
         let roles = roles.into_iter().chain([("xdr", "Incident.ReadWrite.All"), ("xdr", "AdvancedHunting.Read.All")]);
         let roles: Vec<_> = roles.chain(MDE_ROLES.iter().map(|role| ("mde", *role))).collect();
@@ -221,6 +226,8 @@ pub(crate) const MDE_ROLES: &[&str] = &[
     "Machine.RestrictExecution",
     "Machine.Scan",
     "Machine.StopAndQuarantine",
+    "RemediationTasks.Read.All",
+    "Score.Read.All",
     "SecurityRecommendation.Read.All",
     "Software.Read.All",
     "Ti.ReadWrite.All",

@@ -138,3 +138,51 @@ async fn the_library_takes_a_file_that_scripts_may_then_name() {
     assert_eq!(delete().await.status, 204);
     delete().await.expect_error(404, "ResourceNotFound", "mine.ps1");
 }
+
+#[tokio::test]
+async fn the_scores_follow_from_devices_software_and_settings() {
+    let stage = Stage::start().await;
+    let score = async |path: &str| stage.get_mde(path).await.json["score"].as_f64().unwrap();
+    let exposure = score("/exposureScore").await;
+    assert!(exposure > 0.0 && exposure <= 100.0, "{exposure}");
+    let groups = stage.get_mde("/exposureScore/ByMachineGroups").await.items();
+    let machines = stage.get_mde("/machines").await.items();
+    let weigh = |group: &Value| {
+        let count = machines.iter().filter(|machine| machine["rbacGroupName"] == group["rbacGroupName"]).count();
+        assert!(count > 0, "{group}");
+        group["score"].as_f64().unwrap() * f64::from(u32::try_from(count).unwrap())
+    };
+    let mean = groups.iter().map(weigh).sum::<f64>() / f64::from(u32::try_from(machines.len()).unwrap());
+    assert!((mean - exposure).abs() < 0.01, "{mean} is not {exposure}");
+    let settings = stage.get_mde("/recommendations?$filter=remediationType eq 'ConfigurationChange'").await.items();
+    let best: f64 = settings.iter().map(|setting| setting["configScoreImpact"].as_f64().unwrap()).sum();
+    let configuration = score("/configurationScore").await;
+    assert!(configuration > 0.0 && configuration < best, "{configuration} of {best}");
+}
+
+#[tokio::test]
+async fn a_remediation_task_names_the_devices_that_its_recommendation_exposes() {
+    let stage = Stage::start().await;
+    let tasks = stage.get_mde("/remediationTasks").await.items();
+    assert!(tasks.len() > 2, "{tasks:?}");
+    let advices = stage.get_mde("/recommendations").await.items();
+    for task in &tasks {
+        let id = task["id"].as_str().unwrap();
+        let mut one = stage.get_mde(&format!("/remediationTasks/{id}")).await.json;
+        one.as_object_mut().unwrap().remove("@odata.context");
+        assert_eq!(&one, task);
+        let advice = advices.iter().find(|advice| advice["recommendationName"] == task["title"]).unwrap();
+        let advice = advice["id"].as_str().unwrap();
+        let exposed = stage.get_mde(&format!("/recommendations/{advice}/machineReferences")).await.items();
+        let open = stage.get_mde(&format!("/remediationTasks/{id}/machineReferences")).await.items();
+        assert_eq!(open, exposed);
+        let left = task["targetDevices"].as_u64().unwrap() - task["fixedDevices"].as_u64().unwrap();
+        assert_eq!(left, exposed.len() as u64);
+    }
+    let early = stage.get_mde("/remediationTasks?$filter=createdOn lt 2026-11-10T00:00:00Z").await.items();
+    let expected = tasks.iter().filter(|task| task["createdOn"].as_str() < Some("2026-11-10")).count();
+    assert_eq!(early.len(), expected);
+    assert_eq!(stage.get_mde("/remediationTasks?$filter=status eq 'Completed'").await.items().len(), 0);
+    assert_eq!(stage.get_mde("/remediationTasks?$top=1").await.items().len(), 1);
+    stage.get_mde("/remediationTasks/nope").await.expect_error(404, "ResourceNotFound", "nope");
+}

@@ -34,6 +34,7 @@ pub(super) fn rows(source: &Source<'_>, sheet: &mut Sheet) {
         intruding(sheet, &scene);
     }
     ordered(source, sheet);
+    shut_out(source, sheet);
 }
 
 fn intruding(sheet: &mut Sheet, scene: &Scene<'_>) {
@@ -87,6 +88,35 @@ fn ordered(source: &Source<'_>, sheet: &mut Sheet) {
             .text("ObjectName", &device.dns_name)
             .text("ObjectType", "Machine")
             .text("ObjectId", &device.machine_id)
+            .json("RawEventData", &raw);
+    }
+}
+
+/// Orders to accounts, as the directory's audit writes them.
+fn shut_out(source: &Source<'_>, sheet: &mut Sheet) {
+    let world = source.world;
+    for event in world.events() {
+        let (account, word, by) = match &event.what {
+            Happening::AccountSwitched { account, enabled: true, by } => (account, "Enable account.", by),
+            Happening::AccountSwitched { account, enabled: false, by } => (account, "Disable account.", by),
+            Happening::SessionsRevoked { account, by } => (account, "Update StsRefreshTokenValidFrom Timestamp.", by),
+            _ => continue,
+        };
+        let known = world.company.people.iter().find(|person| person.object_id == *account);
+        let upn = known.map_or("", |person| &person.upn);
+        let raw = json!({
+            "Operation": word, "Workload": "AzureActiveDirectory", "UserId": by, "ObjectId": upn, "Target": account,
+        });
+        let mut row = sheet.row(event.at);
+        row.text("ActionType", word)
+            .text("Application", "Microsoft 365")
+            .whole("ApplicationId", 11_161)
+            .text("AccountDisplayName", by)
+            .text("AccountType", "Application")
+            .truth("IsAdminOperation", true)
+            .text("ObjectName", upn)
+            .text("ObjectType", "User")
+            .text("ObjectId", account)
             .json("RawEventData", &raw);
     }
 }

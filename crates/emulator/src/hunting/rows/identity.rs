@@ -43,7 +43,7 @@ pub(super) fn people(source: &Source<'_>, sheet: &mut Sheet) {
                 .text("EmailAddress", &person.upn)
                 .text("City", "Halden")
                 .text("Country", "NO")
-                .truth("IsAccountEnabled", true)
+                .truth("IsAccountEnabled", source.world.account_was_enabled(&person.object_id, at))
                 .instant("CreatedDateTime", created)
                 .text("SourceProvider", "AzureActiveDirectory")
                 .json("SourceProviders", &json!(["AzureActiveDirectory", "ActiveDirectory"]))

@@ -22,6 +22,8 @@ pub(super) struct Cast {
     alert: String,
     graph_alert: String,
     incident: String,
+    /// To be merged, once.
+    pair: [String; 2],
     sha1: String,
     attacker_ip: String,
     domain: String,
@@ -29,6 +31,7 @@ pub(super) struct Cast {
     software: String,
     cve: String,
     advice: String,
+    task: String,
     investigation: String,
     /// A finished collection, a finished live response, and a collection that is still open.
     package: String,
@@ -71,6 +74,7 @@ impl Cast {
         let (package, session) = finished(stage, &text(&machines[1]["id"])).await;
         let collect = format!("/machines/{}/collectInvestigationPackage", text(&machines[2]["id"]));
         let open = stage.post_mde(&collect, json!({ "Comment": "open" })).await.json;
+        let hunted = stage.get_graph("/incidents?$top=2&$filter=status eq 'active'").await.items();
         let first = async |path: &str| text(&stage.get_mde(path).await.items()[0]["id"]);
         let exposed = stage.get_mde("/vulnerabilities/machinesVulnerabilities").await.items();
         Self {
@@ -79,6 +83,7 @@ impl Cast {
             alert: text(&alert["id"]),
             graph_alert: text(&stage.get_graph("/alerts_v2?$top=1").await.items()[0]["id"]),
             incident: alert["incidentId"].to_string(),
+            pair: [text(&hunted[0]["id"]), text(&hunted[1]["id"])],
             sha1,
             attacker_ip,
             domain,
@@ -86,6 +91,7 @@ impl Cast {
             software: first("/Software").await,
             cve: text(&exposed[0]["cveId"]),
             advice: first("/recommendations").await,
+            task: first("/remediationTasks").await,
             investigation: first("/investigations").await,
             package,
             session,
@@ -105,6 +111,8 @@ impl Cast {
             ("PATCH", _) if row.starts_with("/v1.0") => Some(json!({ "assignedTo": "soc@haldenmarine.example" })),
             ("PATCH", _) => Some(json!({ "comment": "seen" })),
             (_, "comments") => Some(graph_comment),
+            (_, "mergeIncidents") => Some(json!({ "incidentIds": self.pair })),
+            (_, "moveAlerts") => Some(json!({ "alertIds": [self.graph_alert], "alertComment": "for a test" })),
             (_, "batchUpdate") => Some(json!({ "alertIds": [self.alert], "comment": "seen" })),
             (_, "CreateAlertByReference") => Some(json!({
                 "machineId": self.machine, "severity": "Low", "title": "Reported", "description": "By a test",
@@ -165,6 +173,7 @@ impl Cast {
             "files" => &self.sha1,
             "Software" => &self.software,
             "recommendations" => &self.advice,
+            "remediationTasks" => &self.task,
             "investigations" => &self.investigation,
             "indicators" => &self.indicator,
             "machineactions" if row.ends_with("/cancel") => &self.open,
