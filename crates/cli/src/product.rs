@@ -88,7 +88,8 @@ pub(crate) struct Ready {
     transport: Transport,
     settings: ConnectionSettings,
     token_url: Option<Url>,
-    secret: Option<Secret>,
+    store: Store,
+    connection: Connection,
 }
 
 impl Product {
@@ -163,7 +164,10 @@ impl Product {
         let mut obstacles = Vec::new();
         for requirement in &operation.security {
             for name in requirement.0.keys() {
-                let scheme = &self.description.security_schemes[name];
+                let Some(scheme) = self.description.security_schemes.get(name) else {
+                    obstacles.push(format!("the document does not say what `{name}` is"));
+                    continue;
+                };
                 match (Authentication::of(&scheme.kind), scheme.obstacle()) {
                     (Some(found), None) if requirement.0.len() == 1 => return Ok(found),
                     (_, Some(obstacle)) => obstacles.push(obstacle),
@@ -209,7 +213,7 @@ impl Authentication {
 }
 
 impl Ready {
-    /// Loads the connection's secret and makes its guarded way out.
+    /// Makes the connection's guarded way out; its secret is loaded by the call that needs it.
     pub(crate) async fn load(
         store: &Store,
         connection: &Connection,
@@ -218,7 +222,6 @@ impl Ready {
     ) -> anyhow::Result<Self> {
         let settings: ConnectionSettings = serde_json::from_value(connection.settings.clone())
             .with_context(|| format!("connection {} cannot be read from the database", connection.name))?;
-        let secret = secret(store, connection, &settings, context).await?;
         let guard = Guard::allowing(&connection.allowed_hosts)
             .map_err(|error| Problem::usage(error.to_string(), "Correct the connection's allowed hosts."))?;
         let transport = context.transport(&context.settings()?)?.guarded(guard);
@@ -230,7 +233,8 @@ impl Ready {
             transport,
             token_url: connection.token_url.as_deref().map(str::parse).transpose()?,
             settings,
-            secret,
+            store: store.clone(),
+            connection: connection.clone(),
         })
     }
 
@@ -242,23 +246,19 @@ impl Ready {
         host: &Url,
         context: &Context,
     ) -> anyhow::Result<Credential> {
-        let secret = || {
-            let next = "Enter it: `sortie connection add NAME --connector ID --replace --credential prompt`.";
-            self.secret.clone().ok_or_else(|| Problem::usage("the connection has no secret", next))
-        };
         let client_id = || {
             let next = "Give it with `--client-id` (for a password it is the user's name).";
             self.settings.client_id.clone().ok_or_else(|| Problem::usage("the connection has no client id", next))
         };
         Ok(match authentication {
             Authentication::None => Credential::Anonymous,
-            Authentication::Bearer => Credential::Bearer(secret()?),
-            Authentication::Basic => Credential::Basic { user: client_id()?, password: secret()? },
+            Authentication::Bearer => Credential::Bearer(self.secret(context).await?),
+            Authentication::Basic => Credential::Basic { user: client_id()?, password: self.secret(context).await? },
             Authentication::ApiKey { header, prefix } => Credential::ApiKey {
                 place: sortie_openapi::KeyPlace::Header,
                 name: header.clone(),
                 prefix: prefix.clone(),
-                key: secret()?,
+                key: self.secret(context).await?,
             },
             Authentication::Oauth2Application { token_url, scopes, basic } => {
                 let token_url = match &self.token_url {
@@ -266,12 +266,25 @@ impl Ready {
                     None => token_url_of(token_url, self.settings.tenant.as_deref())?,
                 };
                 let proof = if *basic { ClientProof::Basic } else { ClientProof::Post };
-                let client = ClientCredentials { token_url, client_id: client_id()?, secret: secret()?, proof };
+                let client = ClientCredentials {
+                    token_url,
+                    client_id: client_id()?,
+                    secret: self.secret(context).await?,
+                    proof,
+                };
                 let wanted = client.wanted(scopes, operation, host)?;
                 tell_completed(scopes, &wanted, context);
                 Credential::Bearer(client.token(&self.transport, &*context.clock, &wanted).await?.secret)
             }
         })
+    }
+}
+
+impl Ready {
+    async fn secret(&self, context: &Context) -> anyhow::Result<Secret> {
+        let next = "Enter it: `sortie connection add NAME --connector ID --replace --credential prompt`.";
+        let secret = secret(&self.store, &self.connection, &self.settings, context).await?;
+        secret.ok_or_else(|| Problem::usage("the connection has no secret", next).into())
     }
 }
 

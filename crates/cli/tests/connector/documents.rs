@@ -65,3 +65,27 @@ async fn what_cannot_be_imported_says_why_and_references_stay_in_the_folder() {
     assert!(!imported.stdout.contains("stolen"));
     std::fs::remove_file(outside).unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_built_in_connector_needs_no_address_and_another_one_does() {
+    let stage = Stage::start().await;
+    let add = |name: &'static str, connector: &'static str| {
+        ["connection", "add", name, "--connector", connector, "--tenant", "contoso.com", "--client-id", "1"]
+    };
+    stage.run(&add("contoso", "microsoft-365-defender")).await.succeeded();
+    let document = "openapi: 3.0.3\ninfo: { title: Own, version: '1' }\npaths: { /x: { get: { operationId: x, responses: {} } } }\n";
+    std::fs::write(stage.sortie.folder().join("own.yaml"), document).unwrap();
+    stage.run(&["connector", "import", "own.yaml"]).await.succeeded();
+    let nowhere = stage.run(&add("own", "own")).await.ended_with(2);
+    assert!(nowhere.stderr.contains("which host") && nowhere.stderr.contains("base address"), "{}", nowhere.stderr);
+    let hostile =
+        stage.run(&[&add("own", "own")[..], &["--base", "https://x.example", "--allow-host", "*"]].concat()).await;
+    assert!(hostile.code == 2 && hostile.stderr.contains("no host"), "{hostile:?}");
+    stage.run(&[&add("own", "own")[..], &["--base", "https://127.0.0.1:1"]].concat()).await.succeeded();
+    let guarded = stage.run(&["call", "own/x"]).await;
+    assert!(guarded.code == 6 && guarded.stderr.contains("allowed hosts"), "{guarded:?}");
+    let used = stage.run(&["connector", "remove", "own", "--yes"]).await.ended_with(2);
+    assert!(used.stderr.contains("connection own"), "{}", used.stderr);
+    stage.run(&["connection", "remove", "own", "--yes"]).await.succeeded();
+    stage.run(&["connector", "remove", "own", "--yes"]).await.succeeded();
+}

@@ -227,14 +227,11 @@ fn new(
         base: new.base_url.parse().ok(),
         variables: new.settings["variables"].as_object().cloned().unwrap_or_default(),
     };
-    let reachable = product
-        .description
-        .operations
-        .iter()
-        .find(|operation| operation.parameters.is_empty() && operation.body.is_none());
-    if let Some(operation) = reachable
-        && let Err(error) = build(&product.description, operation, &Map::new(), &target)
-    {
+    let plain = |operation: &&Operation| operation.parameters.is_empty() && operation.body.is_none();
+    let tried = product.description.operations.iter().filter(plain);
+    let mut tried = tried.map(|operation| build(&product.description, operation, &Map::new(), &target)).peekable();
+    // One API of several may need more than this connection gives; it is told when that one is called.
+    if let (Some(Err(error)), true) = (tried.peek().cloned(), tried.all(|built| built.is_err())) {
         return Err(Problem::usage(sentence(&error.clone().into()), error.remedy()).into());
     }
     Ok(new)
