@@ -1,7 +1,7 @@
 //! Any OpenAPI document becomes a connector description: plain data from which requests can be built without looking
 //! at the document again.
 //!
-//! [`import`] reads Swagger 2.0, OpenAPI 3.0 to 3.2 and the dialect of Shuffle's apps, as JSON or YAML. It walks the
+//! [`import()`] reads Swagger 2.0, OpenAPI 3.0 to 3.2 and the dialect of Shuffle's apps, as JSON or YAML. It walks the
 //! document and never forces it into a type: what is wrong in one operation quarantines that operation alone, with the
 //! reason and the place; what can be repaired is repaired and noted. The crate is pure: no I/O, no clock, no network.
 //! Files that the document refers to come from the caller's [`Sources`], and no reference leaves their folder.
@@ -37,7 +37,7 @@
 //!   space, so that `with: { id: 7, comment: "done" }` needs no knowledge of where each of them travels.
 //! - Schemas are JSON Schema 2020-12. Named and recursive ones stay references (`#/components/schemas/NAME`) into
 //!   [`Description::schemas`].
-//! - [`Description::content_hash`] names the content; [`diff`] says in words what changed between two of them.
+//! - [`Description::content_hash`] names the content; [`diff()`] says in words what changed between two of them.
 
 mod canonical;
 mod description;
