@@ -76,8 +76,8 @@ impl Guard {
         }
     }
 
-    /// Whether the address that a name resolves to may be connected to. The port is not known there; an entry with a port
-    /// has been compared by [`Guard::check_port`].
+    /// Whether the address that a name resolves to may be connected to. The port is not known there: that of a listed name
+    /// has been compared by [`Guard::check_port`], and an address that is listed for one port is not opened to names.
     pub(crate) fn lets_resolved(&self, name: &str, ip: IpAddr) -> Result<(), Class> {
         match class_of(ip) {
             None => Ok(()),
@@ -85,8 +85,10 @@ impl Guard {
             Some(class) => {
                 let named = Host::Domain(plain(name));
                 let addressed = address(ip);
-                let lets = |host: &Host<String>| self.allowed.iter().any(|allowed| allowed.host == *host);
-                if lets(&named) || lets(&addressed) { Ok(()) } else { Err(class) }
+                let lets = |allowed: &Allowed| {
+                    allowed.host == named || (normal(&allowed.host) == addressed && allowed.port.is_none())
+                };
+                if self.allowed.iter().any(lets) { Ok(()) } else { Err(class) }
             }
         }
     }
@@ -333,6 +335,8 @@ mod tests {
         assert_eq!(guard.lets_resolved("other.corp.example", private), Err(Class::Private));
         assert_eq!(guard.lets_resolved("other.corp.example", "10.0.0.7".parse().unwrap()), Ok(()));
         assert_eq!(guard.lets_resolved("example.com", "1.1.1.1".parse().unwrap()), Ok(()));
+        // Another service of this machine: a name leads to the listed address, on whatever port.
+        assert_eq!(guard.lets_resolved("evil.example", "127.0.0.1".parse().unwrap()), Err(Class::Loopback));
         let named = Guard::allowing(["siem.corp.example:8443"]).unwrap();
         check(&named, "https://siem.corp.example:8443/", "ok");
         check(&named, "https://siem.corp.example./", "Private");
