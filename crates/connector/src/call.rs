@@ -2,11 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
-use http::HeaderName;
 use serde_json::{Map, Value};
 use sortie_model::{Clock, Secret};
 use sortie_openapi::{Description, EffectClass, KeyPlace, Operation};
-use sortie_transport::{Delivery, Effect, QuotaKey, Request, RetryPolicy, SendError, StatusCode, Transport};
+use sortie_transport::{
+    Delivery, Effect, HeaderName, QuotaKey, Request, RetryPolicy, SendError, StatusCode, Transport, header,
+};
 use tokio::sync::Semaphore;
 
 use crate::{Answer, BuildError, BuiltRequest, Failure, Target, build};
@@ -215,7 +216,7 @@ impl Credential {
                 use base64::Engine as _;
                 let pair = format!("{user}:{}", password.expose());
                 let value = format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(pair));
-                request.credential(http::header::AUTHORIZATION, &Secret::new(value))
+                request.credential(header::AUTHORIZATION, &Secret::new(value))
             }
             Self::Bearer(token) => request.bearer(token),
             Self::All(several) => several.iter().fold(request, |request, one| one.authorize(request)),

@@ -11,7 +11,7 @@ mod oauth;
 mod paging;
 
 pub use answer::{Answer, AnswerBody, Failure};
-pub use build::{BuildError, BuiltRequest, Target, build, cast};
+pub use build::{BuildError, BuiltRequest, Target, base, build, cast};
 pub use builtin::{BUILT_IN, BuiltIn};
 pub use call::{CallError, Caller, Credential};
 pub use oauth::{ClientCredentials, ClientProof, OAuthError, Token, TokenFor};

@@ -126,7 +126,7 @@ impl ClientCredentials {
         if !response.status.is_success() {
             return Err(OAuthError::Refused {
                 status: response.status.as_u16(),
-                code: text("error").unwrap_or_else(|| "no reason given".to_owned()),
+                code: text("error").map_or_else(|| "no reason given".to_owned(), |text| first_line(&text)),
                 description: text("error_description").map(|text| first_line(&text)),
             });
         }
@@ -174,7 +174,9 @@ fn resource(operation: &Operation, host: &Url) -> Option<String> {
     audience.resource(Cloud::Global).map(std::borrow::Cow::into_owned)
 }
 
-/// Entra adds trace ids and times in further lines.
+/// Entra adds trace ids and times in further lines. Whoever answers, a person reads no more than this.
 fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().trim().to_owned()
+    text.lines().next().unwrap_or_default().trim().chars().take(SENTENCE_CHARS_MAX).collect()
 }
+
+const SENTENCE_CHARS_MAX: usize = 500;

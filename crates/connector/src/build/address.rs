@@ -5,6 +5,18 @@ use url::Url;
 
 use super::{BuildError, Target, style};
 
+/// The base address that the operation's calls through this target go to.
+///
+/// # Errors
+/// [`BuildError`] when neither document nor connection gives a whole one.
+pub fn base(description: &Description, operation: &Operation, target: &Target) -> Result<Url, BuildError> {
+    let text = base_text(description, operation, target)?;
+    let url: Option<Url> = text.parse().ok();
+    let is_usable =
+        |url: &Url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|host| !host.is_empty());
+    url.filter(is_usable).ok_or(BuildError::Base { base: text })
+}
+
 /// Base and path as one address.
 pub(super) fn address(
     description: &Description,
@@ -12,19 +24,22 @@ pub(super) fn address(
     target: &Target,
     path: &str,
 ) -> Result<Url, BuildError> {
-    let server = operation.servers.first().or_else(|| description.servers.first());
-    let base = match (&target.base, server) {
-        (Some(base), server) => over(base, server, target)?,
-        (None, None) => return Err(BuildError::NoBase),
-        (None, Some(server)) if server.needs_host() => return Err(BuildError::NoBase),
-        (None, Some(server)) => filled(server, target)?,
-    };
-    let text = format!("{}{path}", base.trim_end_matches('/'));
-    let wrong = || BuildError::Base { base: base.clone() };
-    let url: Url = text.parse().map_err(|_| wrong())?;
-    let usable = matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|host| !host.is_empty());
+    let base = base(description, operation, target)?;
+    let text = format!("{}{path}", base.as_str().trim_end_matches('/'));
+    let url: Option<Url> = text.parse().ok();
     // What the address is read as must be what was put together: no step may have been taken back on the way.
-    if usable && url.path().ends_with(path.trim_start_matches('/')) { Ok(url) } else { Err(wrong()) }
+    let is_whole = |url: &Url| url.origin() == base.origin() && url.path().ends_with(path.trim_start_matches('/'));
+    url.filter(is_whole).ok_or_else(|| BuildError::Base { base: base.to_string() })
+}
+
+fn base_text(description: &Description, operation: &Operation, target: &Target) -> Result<String, BuildError> {
+    let server = operation.servers.first().or_else(|| description.servers.first());
+    match (&target.base, server) {
+        (Some(base), server) => over(base, server, target),
+        (None, None) => Err(BuildError::NoBase),
+        (None, Some(server)) if server.needs_host() => Err(BuildError::NoBase),
+        (None, Some(server)) => filled(server, target),
+    }
 }
 
 /// The connection's base; where it is a host alone, the document's own prefix goes behind it.

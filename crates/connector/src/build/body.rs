@@ -3,11 +3,15 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use sortie_openapi::{BodyField, BodyForm, Content, Operation};
+use sortie_openapi::{BodyField, BodyForm, Content, Description, Operation};
 use sortie_transport::Bytes;
 use url::form_urlencoded;
 
-use super::{BuildError, style};
+use super::{
+    BuildError,
+    inputs::{as_asked, kind},
+    style,
+};
 
 /// The way in which the body is written: the first one that knows all the given fields, else the preferred one.
 pub(super) fn chosen<'a>(operation: &'a Operation, inputs: &Map<String, Value>) -> Option<&'a Content> {
@@ -50,13 +54,14 @@ pub(super) fn check(
 
 /// Media type and bytes; `None` where no body is given and none is needed.
 pub(super) fn write(
+    description: &Description,
     operation: &Operation,
     content: &Content,
     inputs: &Map<String, Value>,
 ) -> Result<Option<(String, Bytes)>, BuildError> {
     let Some(body) = &operation.body else { return Ok(None) };
     let whole = inputs.get(&body.key).filter(|_| !content.fields.iter().any(|field| field.key == body.key));
-    let members = members(operation, content, inputs, whole);
+    let members = members(description, operation, content, inputs, whole);
     if whole.is_none() && members.is_empty() && !body.required {
         return Ok(None);
     }
@@ -69,6 +74,10 @@ pub(super) fn write(
             };
             (media_type, Bytes::from(value.to_string()))
         }
+        // A form that was written by hand is sent as it is.
+        BodyForm::Form if whole.is_some_and(|whole| !whole.is_object()) => {
+            (media_type, Bytes::from(whole.map(style::text).unwrap_or_default()))
+        }
         BodyForm::Form => {
             let mut form = form_urlencoded::Serializer::new(String::new());
             for (name, value, field) in members {
@@ -77,7 +86,13 @@ pub(super) fn write(
             }
             (media_type, Bytes::from(form.finish()))
         }
-        BodyForm::Multipart => multipart(&members)?,
+        BodyForm::Multipart => match whole.filter(|whole| !whole.is_object()) {
+            None => multipart(&members)?,
+            Some(whole) => {
+                let expected = "an object with one member a part".to_owned();
+                return Err(BuildError::Type { key: body.key.clone(), expected, found: kind(whole) });
+            }
+        },
         BodyForm::Text => {
             let value = whole.cloned().unwrap_or_else(|| Value::Object(plain(members)));
             (media_type, Bytes::from(style::text(&value)))
@@ -94,6 +109,7 @@ type Member<'a> = (String, Value, Option<&'a BodyField>);
 
 /// The members of the body in the document's order, then those that it does not name.
 fn members<'a>(
+    description: &Description,
     operation: &Operation,
     content: &'a Content,
     inputs: &Map<String, Value>,
@@ -106,8 +122,9 @@ fn members<'a>(
     // A field that can only have one value is not asked for.
     let value = |field: &'a BodyField| inputs.get(&field.key).or_else(|| constant(field).filter(|_| field.required));
     let given = content.fields.iter().filter_map(|field| Some((field, value(field)?)));
-    let mut members: Vec<Member<'a>> =
-        given.map(|(field, value)| (field.name.clone(), typed(field, value), Some(field))).collect();
+    let mut members: Vec<Member<'a>> = given
+        .map(|(field, value)| (field.name.clone(), as_asked(description, &field.schema, value), Some(field)))
+        .collect();
     members.extend(others(operation, content, inputs).into_iter().map(|(name, value)| (name, value, None)));
     members
 }
@@ -129,17 +146,6 @@ fn others(operation: &Operation, content: &Content, inputs: &Map<String, Value>)
             || body_key == Some(key)
     };
     inputs.iter().filter(|(key, _)| !is_known(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
-}
-
-/// A number that was given as a text is a number where the document asks for one.
-fn typed(field: &BodyField, value: &Value) -> Value {
-    match (value, field.schema["type"].as_str()) {
-        (Value::String(text), Some("integer" | "number" | "boolean")) => {
-            let read = serde_json::from_str(text.trim()).ok();
-            read.filter(|read: &Value| read.is_number() || read.is_boolean()).unwrap_or_else(|| value.clone())
-        }
-        _ => value.clone(),
-    }
 }
 
 fn plain(members: Vec<Member<'_>>) -> Map<String, Value> {

@@ -104,6 +104,15 @@ pub fn cast(description: &Description, schema: &Value, text: &str) -> Value {
     }
 }
 
+/// A text that is written like the number or the truth value that the schema asks for, as that; all else as it is.
+pub(super) fn as_asked(description: &Description, schema: &Value, value: &Value) -> Value {
+    let asked = description.resolve(schema).and_then(|schema| schema["type"].as_str());
+    match (value, asked) {
+        (Value::String(text), Some(kind)) => cast_scalar(kind, text).unwrap_or_else(|| value.clone()),
+        _ => value.clone(),
+    }
+}
+
 fn cast_scalar(kind: &str, text: &str) -> Option<Value> {
     let value: Value = serde_json::from_str(text.trim()).ok()?;
     match (kind, &value) {
@@ -113,7 +122,7 @@ fn cast_scalar(kind: &str, text: &str) -> Option<Value> {
     }
 }
 
-fn kind(value: &Value) -> &'static str {
+pub(super) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing",
         Value::Bool(_) => "yes or no",
@@ -139,23 +148,7 @@ fn article(kind: &str) -> String {
 
 fn nearest(key: &str, known: &[(&str, &Value)]) -> Option<String> {
     let lower = key.to_lowercase();
-    let close = known.iter().map(|(name, _)| (distance(&lower, &name.to_lowercase()), *name));
+    let close = known.iter().map(|(name, _)| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), *name));
     let close = close.filter(|(distance, name)| *distance <= 1 + name.len().min(key.len()) / 3);
     close.min_by_key(|(distance, _)| *distance).map(|(_, name)| name.to_owned())
-}
-
-/// Insertions, deletions and changes from one to the other (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (at, one) in a.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = at + 1;
-        for (place, other) in b.iter().enumerate() {
-            let change = corner + usize::from(one != *other);
-            corner = row[place + 1];
-            row[place + 1] = change.min(row[place] + 1).min(corner + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -9,12 +9,12 @@ mod error;
 mod inputs;
 mod style;
 
-use http::{HeaderName, header};
 use serde_json::{Map, Value};
 use sortie_openapi::{Description, Location, Operation, Parameter, ParameterForm};
-use sortie_transport::{Bytes, Effect, Request};
+use sortie_transport::{Bytes, Effect, HeaderName, Request, header};
 use url::Url;
 
+pub use address::base;
 pub use error::BuildError;
 pub use inputs::cast;
 
@@ -71,7 +71,7 @@ pub fn build(
     if !parts.cookies.is_empty() {
         parts.headers.push(("cookie".to_owned(), parts.cookies.join("; ")));
     }
-    let body = content.map(|content| body::write(operation, content, inputs)).transpose()?.flatten();
+    let body = content.map(|content| body::write(description, operation, content, inputs)).transpose()?.flatten();
     let body = body.map(|(media_type, bytes)| {
         parts.headers.retain(|(name, _)| name != "content-type");
         parts.headers.push(("content-type".to_owned(), media_type));

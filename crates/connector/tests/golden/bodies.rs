@@ -73,6 +73,7 @@ fn url_encoded_forms() {
     check(&form, r#"{"a":"a&b=c+d%"}"#, &format!("{head}a=a%26b%3Dc%2Bd%25"));
     check(&form, r#"{"a":"ü"}"#, &format!("{head}a=%C3%BC"));
     check(&form, r#"{"a":"","l":["1","2 3"]}"#, &format!("{head}a=&l=1&l=2+3"));
+    check("application/x-www-form-urlencoded: {}", r#"{"body":"a=1&b=x+y"}"#, &format!("{head}a=1&b=x+y"));
     let deep = "application/x-www-form-urlencoded: { schema: { type: object, properties: { o: { type: object } } }, encoding: { o: { style: deepObject, explode: true } } }";
     check(deep, r#"{"o":{"a":1,"b":"x y"}}"#, &format!("{head}o%5Ba%5D=1&o%5Bb%5D=x+y"));
     let flat = "application/x-www-form-urlencoded: { schema: { type: object, properties: { l: { type: array, items: {} } } }, encoding: { l: { style: form, explode: false } } }";

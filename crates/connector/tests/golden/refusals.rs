@@ -68,6 +68,8 @@ fn bodies_are_given_whole_or_by_fields() {
         r#"{"id":"1","f":{"name":"x"}}"#,
         "the input `f` is no file: give its content as `text` or as `base64`, one of the two",
     );
+    let parts = format!("{ID}\nrequestBody:\n  content:\n    multipart/form-data: {{}}");
+    check(&parts, r#"{"id":"1","body":"a=1"}"#, "the input `body` takes an object with one member a part, not a text");
     check(&file, r#"{"id":"1","f":{"base64":"?"}}"#, "the input `f` is no file: its `base64` cannot be decoded");
     check(
         &file,
