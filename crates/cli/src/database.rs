@@ -1,7 +1,9 @@
 //! The database of connectors and their connections, and the key that seals its secrets.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use sortie_model::Secret;
@@ -14,6 +16,11 @@ pub(crate) fn open(context: &Context) -> anyhow::Result<Store> {
     let path = path(context)?;
     let options = StoreOptions { path, purpose: "sortie".to_owned(), clock: Arc::clone(&context.clock) };
     Ok(Store::open(options)?)
+}
+
+/// The same where it is there already; a look makes none.
+pub(crate) fn open_existing(context: &Context) -> anyhow::Result<Option<Store>> {
+    if path(context)?.exists() { open(context).map(Some) } else { Ok(None) }
 }
 
 /// What commands without a tenant work on: what is for all tenants.

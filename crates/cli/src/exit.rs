@@ -6,7 +6,7 @@ use sortie_connector::{CallError, OAuthError};
 use sortie_defender::{DefenderError, DefenderErrorKind};
 use sortie_identity::{CredentialError, TokenError, TokenErrorCause};
 use sortie_store::{StoreError, StoreErrorKind};
-use sortie_transport::{Delivery, ProxyCause, SendError, SendErrorKind, TlsCause, TransportSettingsError};
+use sortie_transport::{ProxyCause, SendError, SendErrorKind, TlsCause, TransportSettingsError};
 
 use crate::output::visible;
 
@@ -186,7 +186,6 @@ fn exit_of_call(error: &CallError) -> Exit {
     match error {
         CallError::Build(_) => Exit::Usage,
         CallError::Credential(_) => Exit::SignIn,
-        CallError::Send(error) if error.delivery() == Delivery::Unknown => Exit::InDoubt,
         CallError::Send(error) => exit_of_send(error),
         CallError::Failed(failure) => match failure.status {
             401 => Exit::SignIn,

@@ -1,10 +1,12 @@
 //! A connector with what was edited of it, and a connection to it: who calls, where, with which credential.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use anyhow::Context as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sortie_connector::{BuiltIn, Caller, ClientCredentials, ClientProof, Credential, Target, TokenFor};
+use sortie_connector::{BuiltIn, Caller, ClientCredentials, ClientProof, Credential, Target, TokenFor, base};
 use sortie_identity::{AssertionAlgorithm, Credential as Loaded};
 use sortie_model::Secret;
 use sortie_openapi::{Description, Operation, SchemeKind};
@@ -16,7 +18,7 @@ use crate::{
     commands::credential_reference,
     context::Context,
     database::{self, SHARED},
-    exit::Problem,
+    exit::{Exit, Problem},
     input::Terminal,
 };
 
@@ -87,9 +89,8 @@ pub(crate) struct Ready {
     pub target: Target,
     transport: Transport,
     settings: ConnectionSettings,
-    token_url: Option<Url>,
-    store: Store,
     connection: Connection,
+    secret: Option<Secret>,
 }
 
 impl Product {
@@ -144,13 +145,29 @@ impl Product {
                 [] => format!("`sortie connector show {}` lists its operations.", self.info.id),
                 _ => format!("There are `{}`.", alike.join("`, `")),
             };
-            Problem {
-                exit: crate::exit::Exit::NotFound,
-                what: format!("{} has no operation `{name}`", self.info.id),
-                next,
-            }
-            .into()
+            Problem { exit: Exit::NotFound, what: format!("{} has no operation `{name}`", self.info.id), next }.into()
         })
+    }
+
+    /// The product's own address of the operation, which tells whose API it is wherever a connection leads.
+    pub(crate) fn host(&self, operation: &Operation) -> Option<Url> {
+        let server = operation.servers.first().or_else(|| self.description.servers.first())?;
+        server.url.parse().ok()
+    }
+
+    /// Every origin that a connection's secret would be sent to as things stand: those of its calls and of its tokens.
+    pub(crate) fn destinations(&self, target: &Target, token_url: Option<&Url>, tenant: Option<&str>) -> Vec<String> {
+        let mut found: BTreeSet<String> = token_url.map(origin).into_iter().collect();
+        for operation in &self.description.operations {
+            // An API that needs more than this connection gives cannot be called through it.
+            found.extend(base(&self.description, operation, target).ok().as_ref().map(origin));
+            if let (None, Ok(Authentication::Oauth2Application { token_url, .. })) =
+                (token_url, self.authentication(operation))
+            {
+                found.extend(token_url_of(&token_url, tenant).ok().as_ref().map(origin));
+            }
+        }
+        found.into_iter().collect()
     }
 
     /// How the operation authenticates: what was edited, else the first way of the document that can be served.
@@ -213,11 +230,12 @@ impl Authentication {
 }
 
 impl Ready {
-    /// Makes the connection's guarded way out; its secret is loaded by the call that needs it.
+    /// Makes the connection's guarded way out, and loads its secret where one is wanted.
     pub(crate) async fn load(
         store: &Store,
         connection: &Connection,
         product: &Product,
+        wants_secret: bool,
         context: &Context,
     ) -> anyhow::Result<Self> {
         let settings: ConnectionSettings = serde_json::from_value(connection.settings.clone())
@@ -227,15 +245,31 @@ impl Ready {
         let transport = context.transport(&context.settings()?)?.guarded(guard);
         let base = Some(connection.base_url.as_str()).filter(|base| !base.is_empty()).map(str::parse).transpose();
         let base = base.with_context(|| format!("the base address of {} is no URL", connection.name))?;
+        let secret = match wants_secret {
+            true => secret(store, connection, &settings, context).await?,
+            false => None,
+        };
         Ok(Self {
-            caller: Caller::new(transport.clone(), std::sync::Arc::clone(&context.clock), CALLS_AT_ONCE),
+            caller: Caller::new(transport.clone(), Arc::clone(&context.clock), CALLS_AT_ONCE),
             target: Target { base: base.or_else(|| product.edits.base.clone()), variables: settings.variables.clone() },
             transport,
-            token_url: connection.token_url.as_deref().map(str::parse).transpose()?,
             settings,
-            store: store.clone(),
             connection: connection.clone(),
+            secret,
         })
+    }
+
+    /// Refuses an address that the connection was not set up for: its connector was imported or edited anew since, or its
+    /// row was changed, and its secret is not meant for whoever is there now.
+    pub(crate) fn permits(&self, url: &Url) -> anyhow::Result<()> {
+        let origin = origin(url);
+        if self.connection.destinations.contains(&origin) {
+            return Ok(());
+        }
+        let name = &self.connection.name;
+        let what = format!("connection {name} was not set up for {origin}, where this would go; nothing was sent");
+        let next = format!("If that is meant, enter its secret again: `sortie connection add {name} --replace …`.");
+        Err(Problem { exit: Exit::SignIn, what, next }.into())
     }
 
     /// What the operation authenticates with; a token is asked for where it needs one.
@@ -252,26 +286,22 @@ impl Ready {
         };
         Ok(match authentication {
             Authentication::None => Credential::Anonymous,
-            Authentication::Bearer => Credential::Bearer(self.secret(context).await?),
-            Authentication::Basic => Credential::Basic { user: client_id()?, password: self.secret(context).await? },
+            Authentication::Bearer => Credential::Bearer(self.secret()?),
+            Authentication::Basic => Credential::Basic { user: client_id()?, password: self.secret()? },
             Authentication::ApiKey { header, prefix } => Credential::ApiKey {
                 place: sortie_openapi::KeyPlace::Header,
                 name: header.clone(),
                 prefix: prefix.clone(),
-                key: self.secret(context).await?,
+                key: self.secret()?,
             },
             Authentication::Oauth2Application { token_url, scopes, basic } => {
-                let token_url = match &self.token_url {
-                    Some(url) => url.clone(),
+                let token_url = match &self.connection.token_url {
+                    Some(url) => token_url_of(url, None)?,
                     None => token_url_of(token_url, self.settings.tenant.as_deref())?,
                 };
+                self.permits(&token_url)?;
                 let proof = if *basic { ClientProof::Basic } else { ClientProof::Post };
-                let client = ClientCredentials {
-                    token_url,
-                    client_id: client_id()?,
-                    secret: self.secret(context).await?,
-                    proof,
-                };
+                let client = ClientCredentials { token_url, client_id: client_id()?, secret: self.secret()?, proof };
                 let wanted = client.wanted(scopes, operation, host)?;
                 tell_completed(scopes, &wanted, context);
                 Credential::Bearer(client.token(&self.transport, &*context.clock, &wanted).await?.secret)
@@ -281,11 +311,15 @@ impl Ready {
 }
 
 impl Ready {
-    async fn secret(&self, context: &Context) -> anyhow::Result<Secret> {
+    fn secret(&self) -> anyhow::Result<Secret> {
         let next = "Enter it: `sortie connection add NAME --connector ID --replace --credential prompt`.";
-        let secret = secret(&self.store, &self.connection, &self.settings, context).await?;
-        secret.ok_or_else(|| Problem::usage("the connection has no secret", next).into())
+        self.secret.clone().ok_or_else(|| Problem::usage("the connection has no secret", next).into())
     }
+}
+
+/// Scheme, host and port, as destinations are compared.
+fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
 }
 
 /// The token URL with the tenant in its place.
@@ -321,8 +355,7 @@ pub(crate) async fn connection(store: &Store, product: &Product, name: Option<&s
     let add = format!("`sortie connection add NAME --connector {id}` makes one.");
     match (name, all.len()) {
         (Some(name), _) => all.into_iter().find(|connection| connection.name == name).ok_or_else(|| {
-            Problem { exit: crate::exit::Exit::NotFound, what: format!("{id} has no connection `{name}`"), next: add }
-                .into()
+            Problem { exit: Exit::NotFound, what: format!("{id} has no connection `{name}`"), next: add }.into()
         }),
         (None, 1) => Ok(all.remove(0)),
         (None, 0) => Err(Problem::usage(format!("there is no connection to {id} yet"), add).into()),

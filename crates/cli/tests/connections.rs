@@ -22,9 +22,9 @@ async fn connections_are_added_chosen_shown_and_removed() {
     let list = sortie.run(&["connection", "list", "--csv"]).await.succeeded();
     assert_eq!(
         list.stdout,
-        "current,name,tenant,client id,cloud,credential\n\
-         ,one,contoso.onmicrosoft.com,11111111-2222-3333-4444-555555555555,global,env:AZURE_CLIENT_SECRET\n\
-         *,two,contoso.onmicrosoft.com,11111111-2222-3333-4444-555555555555,gcc-high,file:/run/secret\n"
+        "current,name,tenant,client id,cloud,credential,connector\n\
+         ,one,contoso.onmicrosoft.com,11111111-2222-3333-4444-555555555555,global,env:AZURE_CLIENT_SECRET,\n\
+         *,two,contoso.onmicrosoft.com,11111111-2222-3333-4444-555555555555,gcc-high,file:/run/secret,\n"
     );
     let shown = sortie.run(&["connection", "show"]).await.succeeded();
     assert!(shown.stdout.contains("https://graph.microsoft.us/"), "{}", shown.stdout);

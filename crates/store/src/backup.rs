@@ -9,7 +9,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 use sortie_model::Clock;
 
-use crate::{Store, StoreError, StoreErrorKind, file_lock::FileLock, schema};
+use crate::{Store, StoreError, StoreErrorKind, database::make_private, file_lock::FileLock, schema};
 
 impl Store {
     /// Writes one consistent state into a new file, whole on the disk when this returns.
@@ -59,7 +59,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), StoreErrorKind> {
     remove(&fresh)?;
     let outcome = (|| {
         // A private file first: `VACUUM INTO` would make one that others can read.
-        private(&fresh)?;
+        make_private(&fresh)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(from, flags)?;
         // One reading transaction: others go on writing, and the copy has what was committed before it.
@@ -92,17 +92,6 @@ fn check(path: &Path, clock: &dyn Clock) -> Result<(), StoreErrorKind> {
         remove(&with_ending(path, ending))?;
     }
     Ok(())
-}
-
-fn private(path: &Path) -> Result<(), StoreErrorKind> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    options.open(path).map(drop).map_err(|error| file(path, error))
 }
 
 fn sync(path: &Path) -> Result<(), StoreErrorKind> {

@@ -1,4 +1,4 @@
-//! What every store promises, as tests over an open one. A driver's tests call [`all`] with a way to make fresh stores.
+//! What every store promises, as tests over an open one: a driver's tests run each of [`PROMISES`] on a fresh store.
 #![expect(clippy::missing_panics_doc, reason = "a panic is how the suite says no")]
 #![expect(clippy::unwrap_used, reason = "a panic is how the suite says no")]
 
@@ -45,13 +45,6 @@ promises![
     blobs_are_kept_once_and_swept_when_nobody_needs_them,
     values_end_and_are_compared_before_they_are_set,
 ];
-
-/// Runs every promise on a store of its own.
-pub async fn all(fresh: impl Fn() -> Stage) {
-    for (_, promise) in PROMISES {
-        promise(fresh()).await;
-    }
-}
 
 async fn tenants_have_one_name_each_and_go_only_when_they_own_nothing(Stage { store, .. }: Stage) {
     let contoso = store.add_tenant("contoso", Some(&"contoso.com".parse().unwrap()), "global").await.unwrap();
@@ -133,6 +126,13 @@ async fn a_secret_goes_with_the_addresses_that_it_was_entered_for(Stage { store,
         assert_eq!(left.as_deref(), (!voids).then_some("hunter2"), "{changed:?}");
         connection = saved.connection;
     }
+    let elsewhere = NewConnection {
+        destinations: vec!["https://evil.example".to_owned()],
+        ..with("https://a2.example", Some("https://t.example"), &["c.example", "b.example"])
+    };
+    let saved = store.change_connection(scope, connection.id, connection.version, elsewhere).await.unwrap();
+    assert_eq!(saved.voided, ["client_secret"], "the connector leads elsewhere");
+    store.set_secret(&keyring, scope, connection.id, "client_secret", &Secret::new("hunter2"), None).await.unwrap();
     assert_eq!(store.void_secrets(scope, connection.id).await.unwrap(), ["client_secret"]);
     assert_eq!(store.secret_infos(scope, connection.id).await.unwrap(), []);
 }
@@ -390,6 +390,7 @@ fn new(name: &str) -> NewConnection {
         base_url: "https://graph.microsoft.com".to_owned(),
         token_url: None,
         allowed_hosts: Vec::new(),
+        destinations: vec!["https://graph.microsoft.com".to_owned()],
         settings: json!({ "client_id": "1" }),
     }
 }

@@ -37,8 +37,10 @@ pub struct Connection {
     pub base_url: String,
     /// Where tokens come from.
     pub token_url: Option<String>,
-    /// Hosts beyond the base's and the token URL's that calls and redirects may reach, sorted.
+    /// Hosts that calls and redirects may reach although they are not public, sorted.
     pub allowed_hosts: Vec<String>,
+    /// Origins that its secret may be sent to, sorted: what base, connector and variables led to when it was set up.
+    pub destinations: Vec<String>,
     /// Everything else that is no secret.
     pub settings: Value,
     /// Goes up with each change; a change names the one that it saw.
@@ -60,8 +62,10 @@ pub struct NewConnection {
     pub base_url: String,
     /// Where tokens come from.
     pub token_url: Option<String>,
-    /// Further hosts.
+    /// Hosts that are not public and may be reached.
     pub allowed_hosts: Vec<String>,
+    /// Origins that its secret may be sent to.
+    pub destinations: Vec<String>,
     /// Everything else that is no secret.
     pub settings: Value,
 }
@@ -85,8 +89,8 @@ impl Store {
         self.write(&format!("add connection {}", new.name), move |sqlite| {
             let row = new.row(scope.owner()?, ConnectionId(Uuid::now_v7()), 1, now, now);
             let sql = "INSERT INTO connections (tenant_id, connection_id, name, connector, base_url, token_url, allowed_hosts,
-                           settings, version, made_us, changed_us)
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10) ON CONFLICT (tenant_id, name) DO NOTHING";
+                           destinations, settings, version, made_us, changed_us)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11) ON CONFLICT (tenant_id, name) DO NOTHING";
             let made = sqlite.prepare_cached(sql)?.execute(params![
                 row.tenant,
                 row.id,
@@ -95,6 +99,7 @@ impl Store {
                 row.base_url,
                 row.token_url,
                 as_json(&row.allowed_hosts),
+                as_json(&row.destinations),
                 row.settings.to_string(),
                 row.version,
                 now.as_microsecond()
@@ -134,7 +139,7 @@ impl Store {
             let voided = if row.leads_where(&old) { Vec::new() } else { secrets::void(sqlite, row.tenant, row.id)? };
             let sql =
                 "UPDATE connections SET name = ?3, connector = ?4, base_url = ?5, token_url = ?6, allowed_hosts = ?7,
-                           settings = ?8, version = ?9, changed_us = ?10 WHERE tenant_id = ?1 AND connection_id = ?2";
+                           destinations = ?8, settings = ?9, version = ?10, changed_us = ?11 WHERE tenant_id = ?1 AND connection_id = ?2";
             sqlite.prepare_cached(sql)?.execute(params![
                 row.tenant,
                 row.id,
@@ -143,6 +148,7 @@ impl Store {
                 row.base_url,
                 row.token_url,
                 as_json(&row.allowed_hosts),
+                as_json(&row.destinations),
                 row.settings.to_string(),
                 row.version,
                 now.as_microsecond()
@@ -209,7 +215,7 @@ impl Store {
         self.read("list the users of a connection", move |sqlite| users(sqlite, &by_id(sqlite, scope, id)?)).await
     }
 
-    /// Replaces the list of what uses a connection under the same `kind` word, such as `workflow contain-device`.
+    /// Notes that `user`, such as `workflow contain-device`, uses a connection, or does no more.
     ///
     /// # Errors
     /// [`StoreErrorKind::Absent`] for an unknown connection.
@@ -236,9 +242,10 @@ impl Store {
 
 impl NewConnection {
     fn row(self, tenant: TenantKey, id: ConnectionId, version: i64, made: Timestamp, changed: Timestamp) -> Connection {
-        let mut allowed_hosts: Vec<String> = self.allowed_hosts.iter().map(|host| host.trim().to_lowercase()).collect();
-        allowed_hosts.sort();
-        allowed_hosts.dedup();
+        let sorted = |list: &[String]| -> Vec<String> {
+            let list: std::collections::BTreeSet<_> = list.iter().map(|one| one.trim().to_lowercase()).collect();
+            list.into_iter().collect()
+        };
         Connection {
             tenant,
             id,
@@ -246,7 +253,8 @@ impl NewConnection {
             connector: self.connector,
             base_url: self.base_url,
             token_url: self.token_url,
-            allowed_hosts,
+            allowed_hosts: sorted(&self.allowed_hosts),
+            destinations: sorted(&self.destinations),
             settings: self.settings,
             version,
             made,
@@ -258,8 +266,8 @@ impl NewConnection {
 impl Connection {
     /// Whether a secret goes to the same places.
     fn leads_where(&self, other: &Self) -> bool {
-        let of = |one: &Self| (one.base_url.clone(), one.token_url.clone(), one.allowed_hosts.clone());
-        of(self) == of(other)
+        let places = |one: &Self| [one.allowed_hosts.clone(), one.destinations.clone()];
+        self.base_url == other.base_url && self.token_url == other.token_url && places(self) == places(other)
     }
 }
 
@@ -290,8 +298,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Connection> {
             rusqlite::Error::FromSqlConversionFailure(at, rusqlite::types::Type::Text, Box::new(error))
         })
     };
-    let hosts = json(6)?;
-    let hosts = hosts.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let texts = |at: usize| -> rusqlite::Result<Vec<String>> {
+        Ok(json(at)?.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect())
+    };
     Ok(Connection {
         tenant: row.get(0)?,
         id: row.get(1)?,
@@ -299,16 +308,17 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Connection> {
         connector: row.get(3)?,
         base_url: row.get(4)?,
         token_url: row.get(5)?,
-        allowed_hosts: hosts,
-        settings: json(7)?,
-        version: row.get(8)?,
-        made: instant(row.get(9)?),
-        changed: instant(row.get(10)?),
+        allowed_hosts: texts(6)?,
+        destinations: texts(7)?,
+        settings: json(8)?,
+        version: row.get(9)?,
+        made: instant(row.get(10)?),
+        changed: instant(row.get(11)?),
     })
 }
 
-fn as_json(hosts: &[String]) -> String {
-    Value::from(hosts.to_vec()).to_string()
+fn as_json(list: &[String]) -> String {
+    Value::from(list.to_vec()).to_string()
 }
 
 impl fmt::Display for ConnectionId {
@@ -330,5 +340,5 @@ impl FromSql for ConnectionId {
 }
 
 const SELECT: &str =
-    "SELECT tenant_id, connection_id, name, connector, base_url, token_url, allowed_hosts, settings, version,
+    "SELECT tenant_id, connection_id, name, connector, base_url, token_url, allowed_hosts, destinations, settings, version,
     made_us, changed_us FROM connections";

@@ -51,8 +51,8 @@ impl Store {
         let open = || -> Result<(Writer, Readers), StoreErrorKind> {
             let flags =
                 OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            make_private(&options.path)?;
             let mut connection = Connection::open_with_flags(&options.path, flags)?;
-            keep_private(&options.path)?;
             schema::open(&mut connection, &shown, options.clock.now())?;
             let readers = Readers::open(&options.path)?;
             let writer = Writer::start(connection)
@@ -97,15 +97,22 @@ impl Store {
     }
 }
 
-/// The database is its user's own: it holds what analysts wrote and what services answered.
-fn keep_private(path: &std::path::Path) -> Result<(), StoreErrorKind> {
+/// A new database is its user's own: it holds what analysts wrote and what services answered. One that is there keeps
+/// the rights that it has.
+pub(crate) fn make_private(path: &std::path::Path) -> Result<(), StoreErrorKind> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
     #[cfg(unix)]
     {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
-            .map_err(|error| StoreErrorKind::File { path: path.display().to_string(), source: Arc::new(error) })?;
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
     }
-    Ok(())
+    match options.open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(StoreErrorKind::File { path: path.display().to_string(), source: Arc::new(error) })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Microseconds, as the tables keep instants.

@@ -1,5 +1,5 @@
-//! Everything that Sortie keeps, in one SQLite file: tenants, connections with sealed secrets, leases, blobs, values, and
-//! the feed of what changed.
+//! The one SQLite file of an installation: tenants, connectors, connections with sealed secrets, leases, blobs, values,
+//! and the feed of what changed.
 //!
 //! All SQL lives here, one file a table. A method is one transaction and takes a [`Scope`], so that no caller can forget
 //! either. Writes are committed in groups by one thread and are durable when their method returns; readers stand beside it.

@@ -1,5 +1,5 @@
 //! The secrets of connections, sealed. The sealed text is bound to where the connection may send it: after a change of
-//! base, token URL or allowed hosts, by us or by an editor of the file, it does not open any more.
+//! base, token URL, allowed hosts or destinations, by us or by an editor of the file, it does not open any more.
 
 use jiff::Timestamp;
 use rusqlite::{Connection as Sqlite, OptionalExtension, params};
@@ -172,14 +172,15 @@ pub(crate) fn seal_anew(
 /// over a piece of its neighbour.
 fn place(row: &Connection, field: &str) -> Vec<u8> {
     let mut place = b"secrets/".to_vec();
-    let hosts = row.allowed_hosts.join("\n");
+    let [hosts, destinations] = [&row.allowed_hosts, &row.destinations].map(|list| list.join("\n"));
     let token_url = row.token_url.as_deref().unwrap_or_default();
-    let destination = [row.base_url.as_str(), token_url, &hosts].map(|part| Sha256::digest(part.as_bytes()));
+    let leads_to =
+        [row.base_url.as_str(), token_url, &hosts, &destinations].map(|part| Sha256::digest(part.as_bytes()));
     for part in [row.tenant.as_bytes().as_slice(), row.id.as_bytes(), field.as_bytes()] {
         place.extend(u32::try_from(part.len()).expect("names are short").to_be_bytes());
         place.extend(part);
     }
-    for digest in destination {
+    for digest in leads_to {
         place.extend(digest.as_slice());
     }
     place

@@ -5,14 +5,15 @@ use std::{fs, io::Read as _, path::PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Map, Value};
-use sortie_connector::{Answer, AnswerBody, BuiltRequest, PageLimits, build, cast};
+use sortie_connector::{Answer, AnswerBody, BuiltRequest, CallError, PageLimits, Paged, build, cast};
 use sortie_model::ConnectionName;
-use sortie_openapi::{Description, Operation};
+use sortie_openapi::{Description, EffectClass, Operation};
+use sortie_transport::Delivery;
 
 use crate::{
     context::Context,
     database,
-    exit::{Exit, Problem},
+    exit::{Exit, Problem, sentence},
     input::confirm,
     output::{say, visible},
     product::{Authentication, Product, Ready, connection},
@@ -54,42 +55,44 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let inputs = inputs(&arguments, &product.description, operation)?;
     let connection =
         connection(&store, &product, context.global.connection.as_ref().map(ConnectionName::as_str)).await?;
-    let ready = Ready::load(&store, &connection, &product, context).await?;
-    let built =
-        build(&product.description, operation, &inputs, &ready.target).map_err(sortie_connector::CallError::from)?;
     let authentication = product.authentication(operation)?;
+    let wants_secret = !arguments.dry_run && authentication != Authentication::None;
+    let ready = Ready::load(&store, &connection, &product, wants_secret, context).await?;
+    // The call may take minutes, and another process may want the database.
+    drop(store);
+    let built = build(&product.description, operation, &inputs, &ready.target).map_err(CallError::from)?;
     if arguments.dry_run {
         return dry_run(&built, &authentication);
     }
-    let changes = operation.effect.class != sortie_openapi::EffectClass::Safe;
-    if changes && !confirm(&visible(&format!("{} ({} {})?", operation.title, built.method, built.url)), arguments.yes)?
-    {
+    let is_safe = operation.effect.class == EffectClass::Safe;
+    let question = format!("{} ({} {})?", operation.title, built.method, built.url);
+    if !is_safe && !confirm(&visible(&question), arguments.yes)? {
         context.note("nothing was sent");
         return Ok(Exit::Usage);
     }
-    // What tells the audience is the product's own host, not the one where an emulator stands in for it.
-    let host = product.description.servers.first().or(operation.servers.first());
-    let host = operation
-        .servers
-        .first()
-        .or(host)
-        .and_then(|server| server.url.parse().ok())
-        .unwrap_or_else(|| built.url.clone());
-    let credential = ready.credential(&authentication, operation, &host, context).await?;
-    if arguments.all_pages {
-        let description = &product.description;
-        let limits = PageLimits::default();
-        let all = ready.caller.all_pages(description, operation, &inputs, &ready.target, &credential, limits).await?;
-        for item in &all.items {
-            say(&item.to_string())?;
-        }
-        if let Some(cut) = &all.cut {
-            context.note(&format!("{} items of {} pages; there may be more: {cut}", all.items.len(), all.pages));
-        }
-        return Ok(Exit::Success);
+    if authentication != Authentication::None {
+        ready.permits(&built.url)?;
     }
-    let answer = ready.caller.send(&built, operation.effect.class, &credential).await?;
+    let host = product.host(operation).unwrap_or_else(|| built.url.clone());
+    let credential = ready.credential(&authentication, operation, &host, context).await?;
+    let failed = |error: CallError| match error.delivery() {
+        Delivery::Unknown if !is_safe => in_doubt(error),
+        _ => error.into(),
+    };
+    if arguments.all_pages {
+        let (description, limits) = (&product.description, PageLimits::default());
+        let all = ready.caller.all_pages(description, operation, &inputs, &ready.target, &credential, limits).await;
+        return print_all(&all.map_err(failed)?, context);
+    }
+    let answer = ready.caller.send(&built, operation.effect.class, &credential).await.map_err(failed)?;
     print(&answer, arguments.out.as_deref(), context)
+}
+
+/// A call that changes something, whose answer was lost or came from who knows where.
+fn in_doubt(error: CallError) -> anyhow::Error {
+    let what = format!("it is not known whether the call was carried out: {}", sentence(&error.into()));
+    let next = "Look at the product whether it was, before you repeat it.".to_owned();
+    Problem { exit: Exit::InDoubt, what, next }.into()
 }
 
 fn inputs(
@@ -130,6 +133,16 @@ fn inputs(
     Ok(inputs)
 }
 
+fn print_all(all: &Paged, context: &Context) -> anyhow::Result<Exit> {
+    for item in &all.items {
+        say(&item.to_string())?;
+    }
+    if let Some(cut) = &all.cut {
+        context.note(&format!("{} items of {} pages; there may be more: {cut}", all.items.len(), all.pages));
+    }
+    Ok(Exit::Success)
+}
+
 /// The request without its credential, and the same as curl, which takes the credential from a variable.
 fn dry_run(built: &BuiltRequest, authentication: &Authentication) -> anyhow::Result<Exit> {
     say(&visible(&format!("{} {}", built.method, built.url)))?;
@@ -143,7 +156,9 @@ fn dry_run(built: &BuiltRequest, authentication: &Authentication) -> anyhow::Res
         }
         Authentication::ApiKey { header, prefix } => {
             let prefix = prefix.as_deref().unwrap_or_default();
-            (Some(format!("{header}: {prefix}***")), Some(format!(r#"-H "{header}: {prefix}$API_KEY""#)))
+            // The document's words are quoted whole; only the variable is left to the shell.
+            let words = quoted(&format!("{header}: {prefix}"));
+            (Some(format!("{header}: {prefix}***")), Some(format!(r#"-H {words}"$API_KEY""#)))
         }
     };
     for (name, value) in &built.headers {

@@ -41,7 +41,12 @@ pub(crate) struct AddArguments {
     /// A name of your choice, such as contoso
     name: ConnectionName,
     /// A connection to this connector instead of to Microsoft Defender's own commands; kept in the database
-    #[arg(long, value_name = "ID", help_heading = "Connectors")]
+    #[arg(
+        long,
+        value_name = "ID",
+        help_heading = "Connectors",
+        conflicts_with_all = ["rs256", "region", "v1", "emulator", "login", "graph", "xdr", "mde", "cloud_apps", "imds"]
+    )]
     connector: Option<String>,
     #[command(flatten)]
     product: product::ProductArguments,
@@ -135,7 +140,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
             Some(connector) => product::add(connector, &arguments, context).await,
             None => add(*arguments, context),
         },
-        Command::List(arguments) => list(arguments.output, context),
+        Command::List(arguments) => list(arguments.output, context).await,
         Command::Show(arguments) => show(&arguments, context),
         Command::Test(arguments) => test::run(arguments, context).await,
         Command::Use(arguments) => choose(&arguments.name, context),
@@ -237,10 +242,12 @@ fn region(text: &str) -> Result<Region, &'static str> {
     serde_json::from_value(text.to_ascii_lowercase().into()).map_err(|_| "expected us, eu, uk, au or swa")
 }
 
-fn list(output: OutputArguments, context: &Context) -> anyhow::Result<Exit> {
+async fn list(output: OutputArguments, context: &Context) -> anyhow::Result<Exit> {
     let settings = context.settings()?;
-    let mut listing =
-        Listing::start(output.format(), &["current", "name", "tenant", "client id", "cloud", "credential"])?;
+    let mut listing = Listing::start(
+        output.format(),
+        &["current", "name", "tenant", "client id", "cloud", "credential", "connector"],
+    )?;
     for (name, connection) in &settings.connections {
         let current = settings.current.as_ref() == Some(name);
         let fields = [
@@ -250,8 +257,12 @@ fn list(output: OutputArguments, context: &Context) -> anyhow::Result<Exit> {
             Field::plain(&connection.client_id),
             Field::plain(connection.cloud),
             Field::plain(credential_text(&connection.credential)),
+            Field::plain(""),
         ];
         listing.row(&fields, &as_json(name.as_str(), connection, current)?)?;
+    }
+    for (fields, document) in product::rows(context).await? {
+        listing.row(&fields, &document)?;
     }
     listing.finish("There is no connection yet; add one with `sortie connection add`.")?;
     Ok(Exit::Success)

@@ -52,18 +52,19 @@ async fn what_cannot_be_imported_says_why_and_references_stay_in_the_folder() {
     write("empty.yaml", "openapi: 3.0.3\ninfo: { title: E, version: '1' }\npaths: {}\n");
     let empty = stage.run(&["connector", "import", "empty.yaml"]).await.ended_with(2);
     assert!(empty.stderr.contains("no operation"), "{}", empty.stderr);
-    let outside = stage.sortie.folder().parent().unwrap().join("sortie-outside.yaml");
+    let app = stage.sortie.folder().join("app");
+    std::fs::create_dir(&app).unwrap();
+    let outside = stage.sortie.folder().join("outside.yaml");
     std::fs::write(&outside, "get: { operationId: stolen, responses: {} }\n").unwrap();
-    std::os::unix::fs::symlink(&outside, stage.sortie.folder().join("link.yaml")).unwrap();
-    write("part.yaml", "get: { operationId: fine, responses: {} }\n");
-    let document = "openapi: 3.0.3\ninfo: { title: R, version: '1' }\nservers: [{ url: 'https://x.example' }]\npaths:\n  /a: { $ref: part.yaml }\n  /b: { $ref: ../sortie-outside.yaml }\n  /c: { $ref: link.yaml }\n  /d: { $ref: 'http://127.0.0.1:9/x.yaml' }\n";
-    write("refs.yaml", document);
-    let imported = stage.run(&["connector", "import", "refs.yaml", "--json"]).await.succeeded();
+    std::os::unix::fs::symlink(&outside, app.join("link.yaml")).unwrap();
+    write("app/part.yaml", "get: { operationId: fine, responses: {} }\n");
+    let document = "openapi: 3.0.3\ninfo: { title: R, version: '1' }\nservers: [{ url: 'https://x.example' }]\npaths:\n  /a: { $ref: part.yaml }\n  /b: { $ref: ../outside.yaml }\n  /c: { $ref: link.yaml }\n  /d: { $ref: 'http://127.0.0.1:9/x.yaml' }\n";
+    write("app/refs.yaml", document);
+    let imported = stage.run(&["connector", "import", "app/refs.yaml", "--json"]).await.succeeded();
     let report: serde_json::Value = serde_json::from_str(&imported.stdout).unwrap();
     assert_eq!(report["report"]["callable"], 1, "{report}");
     assert_eq!(report["report"]["quarantined"].as_array().unwrap().len(), 3, "{report}");
     assert!(!imported.stdout.contains("stolen"));
-    std::fs::remove_file(outside).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,4 +89,28 @@ async fn the_built_in_connector_needs_no_address_and_another_one_does() {
     assert!(used.stderr.contains("connection own"), "{}", used.stderr);
     stage.run(&["connection", "remove", "own", "--yes"]).await.succeeded();
     stage.run(&["connector", "remove", "own", "--yes"]).await.succeeded();
+}
+
+/// A document's words reach the line that a person pastes into a shell.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_curl_line_runs_nothing_but_curl() {
+    let stage = Stage::start().await;
+    let document = "openapi: 3.0.3\ninfo: { title: Own, version: '1' }\nservers: [{ url: 'https://x.example' }]\nsecurity: [{ ApiKeyAuth: [] }]\ncomponents: { securitySchemes: { ApiKeyAuth: { type: apiKey, in: header, name: X-Key } } }\npaths: { /x: { get: { operationId: x, responses: {} } } }\n";
+    std::fs::write(stage.sortie.folder().join("own.yaml"), document).unwrap();
+    stage.run(&["connector", "import", "own.yaml"]).await.succeeded();
+    let prefix = "$(touch pwned)`touch pwned`'\" ";
+    stage
+        .run(&["connector", "edit", "own", "--auth", "api-key", "--header", "X-Key", "--prefix", prefix])
+        .await
+        .succeeded();
+    stage.run(&["connection", "add", "ours", "--connector", "own"]).await.succeeded();
+    let dry = stage.run(&["call", "own/x", "--dry-run"]).await.succeeded();
+    let line = dry.stdout.lines().last().unwrap();
+    // Everything but the variable is a word of its own; what stands for curl says what it was given.
+    let script = format!("curl() {{ printf '%s\\n' \"$@\"; }}; API_KEY=secret; {line}");
+    let shell =
+        std::process::Command::new("sh").arg("-c").arg(&script).current_dir(stage.sortie.folder()).output().unwrap();
+    let given = String::from_utf8(shell.stdout).unwrap();
+    assert!(given.lines().any(|word| word == format!("X-Key: {prefix}secret")), "{given}\n{line}");
+    assert!(!stage.sortie.folder().join("pwned").exists(), "{line}");
 }

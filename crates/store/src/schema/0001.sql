@@ -50,8 +50,9 @@ CREATE TABLE connections (
     connector TEXT NOT NULL,
     base_url TEXT NOT NULL,
     token_url TEXT,
-    -- A JSON list, sorted.
+    -- JSON lists, sorted.
     allowed_hosts TEXT NOT NULL,
+    destinations TEXT NOT NULL,
     -- A JSON object without secrets.
     settings TEXT NOT NULL,
     version INTEGER NOT NULL,

@@ -46,11 +46,12 @@ async fn what_is_not_ours_or_newer_is_refused_and_left_alone() {
     let newer = folder.path().join("newer.db");
     drop(open(&newer).unwrap());
     Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    let before = [&foreign, &text].map(|path| fs::read(path).unwrap());
+    let state = |path: &std::path::PathBuf| (fs::read(path).unwrap(), fs::metadata(path).unwrap().permissions());
+    let before = [&foreign, &text].map(state);
     assert!(matches!(open(&foreign).unwrap_err(), StoreErrorKind::NotOurs(_)));
     assert!(matches!(open(&text).unwrap_err(), StoreErrorKind::Damaged(_)));
     assert!(matches!(open(&newer).unwrap_err(), StoreErrorKind::Newer { found: 99, known: 1 }));
-    assert_eq!([&foreign, &text].map(|path| fs::read(path).unwrap()), before);
+    assert_eq!([&foreign, &text].map(state), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

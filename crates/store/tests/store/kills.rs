@@ -8,32 +8,11 @@ use std::{
 
 use sortie_store::{Scope, conformance::stage};
 
-/// Not a test of its own: the child of the next one, which writes until it is killed and says what was acknowledged.
-#[tokio::test(flavor = "multi_thread")]
-async fn writes_until_it_is_killed() {
-    let Some(folder) = std::env::var_os("SORTIE_STORE_KILLS") else { return };
-    let stage = stage(Path::new(&folder));
-    let tenants = stage.store.tenants(Scope::Every).await.unwrap();
-    let tenant = tenants.iter().find(|tenant| tenant.name == "contoso").unwrap();
-    let scope = Scope::Tenant(tenant.key);
-    let round = std::env::var("SORTIE_STORE_ROUND").unwrap();
-    let writers = (0..8).map(|writer| {
-        let (store, round) = (stage.store.clone(), round.clone());
-        tokio::spawn(async move {
-            for at in 0..125 {
-                let name = format!("{round}-{writer}-{at}");
-                store.set_value(scope, &name, format!("value of {name}"), None, Some(0)).await.unwrap();
-                println!("acknowledged {name}");
-            }
-        })
-    });
-    for writer in writers.collect::<Vec<_>>() {
-        writer.await.unwrap();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_amid_a_thousand_writes_nothing_acknowledged_is_lost() {
+    if let Some(folder) = std::env::var_os("SORTIE_STORE_KILLS") {
+        return write_until_killed(Path::new(&folder)).await;
+    }
     let folder = tempfile::tempdir().unwrap();
     let first = stage(folder.path());
     let scope = Scope::Tenant(first.store.add_tenant("contoso", None, "global").await.unwrap().key);
@@ -42,7 +21,7 @@ async fn killed_amid_a_thousand_writes_nothing_acknowledged_is_lost() {
     let (mut all, mut cut) = (0, 0);
     for round in 0..kills {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "kills::writes_until_it_is_killed", "--nocapture"])
+            .args(["--exact", "kills::killed_amid_a_thousand_writes_nothing_acknowledged_is_lost", "--nocapture"])
             .env("SORTIE_STORE_KILLS", folder.path())
             .env("SORTIE_STORE_ROUND", round.to_string())
             .stdout(Stdio::piped())
@@ -77,6 +56,28 @@ async fn killed_amid_a_thousand_writes_nothing_acknowledged_is_lost() {
     }
     println!("{kills} kills, {cut} of them amid the writes, {all} values kept");
     assert!(cut > 0);
+}
+
+/// The test runs itself as the child that it kills: this is the child, which says what was acknowledged.
+async fn write_until_killed(folder: &Path) {
+    let stage = stage(folder);
+    let tenants = stage.store.tenants(Scope::Every).await.unwrap();
+    let tenant = tenants.iter().find(|tenant| tenant.name == "contoso").unwrap();
+    let scope = Scope::Tenant(tenant.key);
+    let round = std::env::var("SORTIE_STORE_ROUND").unwrap();
+    let writers = (0..8).map(|writer| {
+        let (store, round) = (stage.store.clone(), round.clone());
+        tokio::spawn(async move {
+            for at in 0..125 {
+                let name = format!("{round}-{writer}-{at}");
+                store.set_value(scope, &name, format!("value of {name}"), None, Some(0)).await.unwrap();
+                println!("acknowledged {name}");
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
 }
 
 /// `cargo xtask soak` asks for more.

@@ -25,6 +25,7 @@ async fn planted(folder: &Path) -> (Stage, MasterKey, Scope, ConnectionId) {
         base_url: "https://graph.microsoft.com".into(),
         token_url: Some("https://login.microsoftonline.com/contoso/oauth2/v2.0/token".into()),
         allowed_hosts: vec!["api.security.microsoft.com".into()],
+        destinations: vec!["https://graph.microsoft.com".into()],
         settings: json!({}),
     };
     let connection = store.add_connection(scope, new).await.unwrap();
@@ -78,6 +79,7 @@ async fn an_edited_row_gives_no_secret_away() {
         "UPDATE connections SET token_url = 'https://evil.example/token'",
         "UPDATE connections SET token_url = NULL",
         r#"UPDATE connections SET allowed_hosts = '["evil.example"]'"#,
+        r#"UPDATE connections SET destinations = '["https://evil.example"]'"#,
         "UPDATE secrets SET field = 'client_secret2'",
         "UPDATE secrets SET sealed = zeroblob(80)",
     ] {
@@ -107,6 +109,7 @@ async fn a_secret_of_another_connection_does_not_open_in_its_place() {
         base_url: "https://graph.microsoft.com".into(),
         token_url: Some("https://login.microsoftonline.com/contoso/oauth2/v2.0/token".into()),
         allowed_hosts: vec!["api.security.microsoft.com".into()],
+        destinations: vec!["https://graph.microsoft.com".into()],
         settings: json!({}),
     };
     let twin = stage.store.add_connection(scope, twin).await.unwrap();

@@ -1,8 +1,8 @@
 //! Connections to connectors: kept in the database, their secrets sealed or referred to.
 
 use clap::Args;
-use serde_json::{Map, Value};
-use sortie_connector::{Credential, build};
+use serde_json::{Map, Value, json};
+use sortie_connector::{Credential, Target, base};
 use sortie_identity::{Credential as Loaded, CredentialSource, inspect::decode};
 use sortie_model::{ConnectionName, Secret};
 use sortie_openapi::Operation;
@@ -13,7 +13,7 @@ use super::AddArguments;
 use crate::{
     context::Context,
     database::{self, SHARED},
-    exit::{Exit, Problem, sentence},
+    exit::{Exit, Problem},
     input::{Terminal, confirm},
     output::{Field, properties, say, visible},
     product::{Authentication, ConnectionSettings, Product, Ready, SECRET, token_url_of},
@@ -67,6 +67,33 @@ pub(super) async fn add(connector: &str, arguments: &AddArguments, context: &Con
     Ok(Exit::Success)
 }
 
+/// Those of the database, where there is one: the columns of the list, and all as JSON.
+pub(super) async fn rows(context: &Context) -> anyhow::Result<Vec<(Vec<Field>, String)>> {
+    let Some(store) = database::open_existing(context)? else { return Ok(Vec::new()) };
+    let mut rows = Vec::new();
+    for connection in store.connections(SHARED).await? {
+        let settings: ConnectionSettings = serde_json::from_value(connection.settings.clone())?;
+        let sealed = !store.secret_infos(SHARED, connection.id).await?.is_empty();
+        let secret = settings.reference.clone().unwrap_or_else(|| if sealed { "sealed" } else { "none" }.to_owned());
+        let fields = vec![
+            Field::plain(""),
+            Field::plain(&connection.name),
+            Field::maybe(settings.tenant.as_ref()),
+            Field::maybe(settings.client_id.as_ref()),
+            Field::plain(""),
+            Field::plain(&secret),
+            Field::plain(&connection.connector),
+        ];
+        let document = json!({
+            "name": connection.name, "connector": connection.connector, "tenant": settings.tenant,
+            "client_id": settings.client_id, "base": connection.base_url, "token_url": connection.token_url,
+            "allowed_hosts": connection.allowed_hosts, "destinations": connection.destinations, "secret": secret,
+        });
+        rows.push((fields, document.to_string()));
+    }
+    Ok(rows)
+}
+
 pub(super) async fn remove(name: &ConnectionName, yes: bool, context: &Context) -> anyhow::Result<Exit> {
     let store = database::open(context)?;
     let connection = named(&store, name).await?;
@@ -96,12 +123,13 @@ pub(super) async fn test(name: &ConnectionName, context: &Context) -> anyhow::Re
     let store = database::open(context)?;
     let connection = named(&store, name).await?;
     let product = Product::load(&store, &connection.connector).await?;
-    let ready = Ready::load(&store, &connection, &product, context).await?;
+    let ready = Ready::load(&store, &connection, &product, true, context).await?;
+    drop(store);
     let mut exit = Exit::Success;
     for (place, operations) in by_audience(&product) {
         let first = operations[0];
         let authentication = product.authentication(first)?;
-        let host = host_of(&product, first).or_else(|| ready.target.base.clone());
+        let host = product.host(first).or_else(|| ready.target.base.clone());
         let host = host.ok_or_else(|| Problem::usage("no base address is known", "Give it with `--base`."))?;
         let credential = match ready.credential(&authentication, first, &host, context).await {
             Ok(credential) => credential,
@@ -115,6 +143,7 @@ pub(super) async fn test(name: &ConnectionName, context: &Context) -> anyhow::Re
             let inputs =
                 operation.guidance.test.as_ref().and_then(|test| test.get("inputs")).and_then(Value::as_object);
             let inputs = inputs.cloned().unwrap_or_default();
+            ready.permits(&sortie_connector::base(&product.description, operation, &ready.target)?)?;
             let called = ready.caller.call(&product.description, operation, &inputs, &ready.target, &credential).await;
             match called {
                 Ok(answer) => say(&format!("  {} answers with status {}", operation.id, answer.status))?,
@@ -150,7 +179,7 @@ fn told(place: &str, authentication: &Authentication, credential: &Credential, o
 fn by_audience(product: &Product) -> Vec<(String, Vec<&Operation>)> {
     let mut groups: Vec<(String, Vec<&Operation>)> = Vec::new();
     for operation in &product.description.operations {
-        let host = || host_of(product, operation).and_then(|url| url.host_str().map(str::to_owned));
+        let host = || product.host(operation).and_then(|url| url.host_str().map(str::to_owned));
         let place = operation.guidance.audience.clone().or_else(host).unwrap_or_else(|| product.info.id.clone());
         match groups.iter_mut().find(|(known, _)| *known == place) {
             Some((_, operations)) => operations.push(operation),
@@ -158,11 +187,6 @@ fn by_audience(product: &Product) -> Vec<(String, Vec<&Operation>)> {
         }
     }
     groups
-}
-
-fn host_of(product: &Product, operation: &Operation) -> Option<Url> {
-    let server = operation.servers.first().or_else(|| product.description.servers.first())?;
-    server.url.parse().ok()
 }
 
 async fn named(store: &Store, name: &ConnectionName) -> anyhow::Result<Connection> {
@@ -213,26 +237,30 @@ fn new(
     });
     let token_url = template.map(|template| token_url_of(&template, tenant.as_deref())).transpose()?;
     let base = given.base.clone().or_else(|| product.edits.base.clone());
+    let target = Target { base: base.clone(), variables: variables.clone() };
+    can_call_something(product, &target)?;
+    let destinations = product.destinations(&target, token_url.as_ref(), tenant.as_deref());
     let settings = ConnectionSettings { tenant, client_id: arguments.client_id.clone(), reference, variables };
-    let new = NewConnection {
+    Ok(NewConnection {
         name: arguments.name.clone(),
         connector: connector.to_owned(),
         base_url: base.map(|base| base.to_string()).unwrap_or_default(),
         token_url: token_url.map(|url| url.to_string()),
         allowed_hosts: given.allow_host.clone(),
+        destinations,
         settings: serde_json::to_value(settings)?,
-    };
-    // A base that cannot be called is told now, not by the first workflow at night.
-    let target = sortie_connector::Target {
-        base: new.base_url.parse().ok(),
-        variables: new.settings["variables"].as_object().cloned().unwrap_or_default(),
-    };
-    let plain = |operation: &&Operation| operation.parameters.is_empty() && operation.body.is_none();
-    let tried = product.description.operations.iter().filter(plain);
-    let mut tried = tried.map(|operation| build(&product.description, operation, &Map::new(), &target)).peekable();
-    // One API of several may need more than this connection gives; it is told when that one is called.
-    if let (Some(Err(error)), true) = (tried.peek().cloned(), tried.all(|built| built.is_err())) {
-        return Err(Problem::usage(sentence(&error.clone().into()), error.remedy()).into());
+    })
+}
+
+/// A base that cannot be called is told now, not by the first workflow at night. One API of several may need more than
+/// this connection gives; it is told when that one is called.
+fn can_call_something(product: &Product, target: &Target) -> anyhow::Result<()> {
+    let mut bases =
+        product.description.operations.iter().map(|operation| base(&product.description, operation, target));
+    let Some(Err(error)) = bases.next() else { return Ok(()) };
+    if bases.any(|base| base.is_ok()) {
+        return Ok(());
     }
-    Ok(new)
+    let next = error.remedy();
+    Err(Problem::usage(error.to_string(), next).into())
 }

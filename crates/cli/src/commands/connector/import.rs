@@ -12,12 +12,12 @@ use serde_json::json;
 use sortie_openapi::{Import, Report, Sources};
 use sortie_store::NewConnector;
 
-use super::{count, id_of_title, is_table};
+use super::{count, id_of_title};
 use crate::{
     context::Context,
     database::{self, SHARED},
     exit::{Exit, Problem},
-    output::{OutputArguments, say, visible},
+    output::{Format, OutputArguments, say, visible},
     product::Product,
 };
 
@@ -62,7 +62,7 @@ pub(super) async fn import(arguments: ImportArguments, context: &Context) -> any
         description: serde_json::to_string(&import.description)?,
     };
     store.put_connector(SHARED, new, arguments.replace).await?;
-    if is_table(arguments.output.format()) {
+    if arguments.output.format() == Format::Table {
         say(&format!("connector {id} imported: {}", count(&import.description)))?;
         print_report(&import.report)?;
         context.note(&format!(
@@ -79,7 +79,7 @@ pub(super) async fn diff(arguments: DiffArguments, context: &Context) -> anyhow:
     let product = Product::load(&store, &arguments.id).await?;
     let newer = read(&arguments.file)?;
     let diff = sortie_openapi::diff(&product.description, &newer.description);
-    if !is_table(arguments.output.format()) {
+    if arguments.output.format() != Format::Table {
         say(&serde_json::to_string(&diff)?)?;
         return Ok(Exit::Success);
     }

@@ -14,7 +14,7 @@ use crate::{
     database::{self, SHARED},
     exit::Exit,
     input::confirm,
-    output::{Field, Format, Listing, OutputArguments, moment, say, visible},
+    output::{Field, Listing, OutputArguments, moment, say, visible},
     product::Product,
 };
 
@@ -122,11 +122,6 @@ fn id_of_title(title: &str) -> String {
     let words = title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let id = words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-");
     if id.is_empty() { "connector".to_owned() } else { id }
-}
-
-/// Whether people read the answer.
-fn is_table(format: Format) -> bool {
-    format == Format::Table
 }
 
 fn count(description: &Description) -> String {

@@ -4,12 +4,11 @@ use clap::Args;
 use serde_json::Value;
 use sortie_openapi::{Operation, Parameter};
 
-use super::is_table;
 use crate::{
     context::Context,
     database::{self, SHARED},
     exit::Exit,
-    output::{Field, Listing, OutputArguments, Tone, properties, rows, say},
+    output::{Field, Format, Listing, OutputArguments, Tone, properties, rows, say},
     product::Product,
 };
 
@@ -29,13 +28,13 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let format = arguments.output.format();
     if let Some(name) = &arguments.operation {
         let operation = product.operation(name)?;
-        match is_table(format) {
+        match format == Format::Table {
             true => say(&one(&product, operation))?,
             false => say(&serde_json::to_string(operation)?)?,
         }
         return Ok(Exit::Success);
     }
-    if is_table(format) {
+    if format == Format::Table {
         let connections = store.connections(SHARED).await?;
         let names = connections.iter().filter(|connection| connection.connector == product.info.id);
         let names: Vec<&str> = names.map(|connection| connection.name.as_str()).collect();
