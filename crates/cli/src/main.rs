@@ -33,8 +33,8 @@ use crate::{
 /// Security automation for Microsoft Defender XDR.
 ///
 /// Signs in to a tenant as an application, without a user, reads and changes incidents and alerts, hunts, and acts on
-/// devices. `sortie demo`
-/// shows all of it against a simulated Microsoft cloud on this machine.
+/// devices; makes any API a connector from its OpenAPI document. `sortie demo` shows the work on a tenant against a
+/// simulated Microsoft cloud on this machine.
 #[derive(Parser)]
 #[command(name = "sortie", version, after_help = exit::EXIT_CODES, styles = STYLES, max_term_width = 110)]
 #[command(propagate_version = true, arg_required_else_help = true, infer_long_args = false)]

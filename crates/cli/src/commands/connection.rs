@@ -141,7 +141,12 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
             None => add(*arguments, context),
         },
         Command::List(arguments) => list(arguments.output, context).await,
-        Command::Show(arguments) => show(&arguments, context),
+        Command::Show(arguments) => match &arguments.name {
+            Some(name) if !context.settings()?.connections.contains_key(name) => {
+                product::show(name, arguments.output.format(), context).await
+            }
+            _ => show(&arguments, context),
+        },
         Command::Test(arguments) => test::run(arguments, context).await,
         Command::Use(arguments) => choose(&arguments.name, context),
         Command::Remove(arguments) => match context.settings()?.connections.contains_key(&arguments.name) {

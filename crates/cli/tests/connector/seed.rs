@@ -176,6 +176,8 @@ async fn a_connector_that_leads_elsewhere_since_gets_no_secret() {
     stage.run(&["call", "own/incidents"]).await.ended_with(3);
     assert_eq!(total(evil.get("/counters").await), 1);
     let listed = stage.run(&["connection", "list", "--jsonl"]).await.succeeded().json_lines();
+    let shown = stage.run(&["connection", "show", "ours"]).await.succeeded();
+    assert!(shown.stdout.contains("sealed") && shown.stdout.contains(&evil.url()), "{}", shown.stdout);
     assert_eq!((listed[0]["name"].as_str(), listed[0]["secret"].as_str()), (Some("ours"), Some("sealed")));
 }
 

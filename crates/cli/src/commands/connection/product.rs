@@ -15,7 +15,7 @@ use crate::{
     database::{self, SHARED},
     exit::{Exit, Problem},
     input::{Terminal, confirm},
-    output::{Field, properties, say, visible},
+    output::{Field, Format, properties, say, visible},
     product::{Authentication, ConnectionSettings, Product, Ready, SECRET, token_url_of},
 };
 
@@ -72,26 +72,67 @@ pub(super) async fn rows(context: &Context) -> anyhow::Result<Vec<(Vec<Field>, S
     let Some(store) = database::open_existing(context)? else { return Ok(Vec::new()) };
     let mut rows = Vec::new();
     for connection in store.connections(SHARED).await? {
-        let settings: ConnectionSettings = serde_json::from_value(connection.settings.clone())?;
-        let sealed = !store.secret_infos(SHARED, connection.id).await?.is_empty();
-        let secret = settings.reference.clone().unwrap_or_else(|| if sealed { "sealed" } else { "none" }.to_owned());
+        let shown = Shown::read(&store, &connection).await?;
         let fields = vec![
             Field::plain(""),
             Field::plain(&connection.name),
-            Field::maybe(settings.tenant.as_ref()),
-            Field::maybe(settings.client_id.as_ref()),
+            Field::maybe(shown.settings.tenant.as_ref()),
+            Field::maybe(shown.settings.client_id.as_ref()),
             Field::plain(""),
-            Field::plain(&secret),
+            Field::plain(&shown.secret),
             Field::plain(&connection.connector),
         ];
-        let document = json!({
-            "name": connection.name, "connector": connection.connector, "tenant": settings.tenant,
-            "client_id": settings.client_id, "base": connection.base_url, "token_url": connection.token_url,
-            "allowed_hosts": connection.allowed_hosts, "destinations": connection.destinations, "secret": secret,
-        });
-        rows.push((fields, document.to_string()));
+        rows.push((fields, shown.as_json(&connection)));
     }
     Ok(rows)
+}
+
+pub(super) async fn show(name: &ConnectionName, format: Format, context: &Context) -> anyhow::Result<Exit> {
+    let store = database::open(context)?;
+    let connection = named(&store, name).await?;
+    let shown = Shown::read(&store, &connection).await?;
+    if format != Format::Table {
+        say(&shown.as_json(&connection))?;
+        return Ok(Exit::Success);
+    }
+    say(&properties(&[
+        ("Connection", Field::plain(&connection.name)),
+        ("Connector", Field::plain(&connection.connector)),
+        ("Tenant", Field::maybe(shown.settings.tenant.as_ref())),
+        ("Client id", Field::maybe(shown.settings.client_id.as_ref())),
+        ("Secret", Field::plain(&shown.secret)),
+        ("Base address", Field::plain(&connection.base_url)),
+        ("Token URL", Field::maybe(connection.token_url.as_ref())),
+        ("Allowed hosts", Field::plain(connection.allowed_hosts.join(", "))),
+        ("Secret goes to", Field::plain(connection.destinations.join(", "))),
+    ]))?;
+    Ok(Exit::Success)
+}
+
+/// What a person may see of a connection beside its row.
+struct Shown {
+    settings: ConnectionSettings,
+    /// A reference, `sealed` or `none`.
+    secret: String,
+}
+
+impl Shown {
+    async fn read(store: &Store, connection: &Connection) -> anyhow::Result<Self> {
+        let settings: ConnectionSettings = serde_json::from_value(connection.settings.clone())?;
+        let is_sealed = !store.secret_infos(SHARED, connection.id).await?.is_empty();
+        let kept = if is_sealed { "sealed" } else { "none" };
+        let secret = settings.reference.clone().unwrap_or_else(|| kept.to_owned());
+        Ok(Self { settings, secret })
+    }
+
+    fn as_json(&self, connection: &Connection) -> String {
+        json!({
+            "name": connection.name, "connector": connection.connector, "tenant": self.settings.tenant,
+            "client_id": self.settings.client_id, "base": connection.base_url, "token_url": connection.token_url,
+            "allowed_hosts": connection.allowed_hosts, "destinations": connection.destinations, "secret": self.secret,
+        })
+        .to_string()
+    }
 }
 
 pub(super) async fn remove(name: &ConnectionName, yes: bool, context: &Context) -> anyhow::Result<Exit> {
