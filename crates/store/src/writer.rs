@@ -21,11 +21,11 @@ pub(crate) struct Writer {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Runs one write, or hears why it can't run; says whether to keep it, and how to tell its caller.
+/// Runs one write, or hears why it can't run; says whether it failed, and how to tell its caller.
 type Job = Box<dyn FnOnce(Result<&Connection, StoreErrorKind>) -> Ended + Send>;
 
 struct Ended {
-    keep: bool,
+    failure: Option<StoreErrorKind>,
     tell: Tell,
 }
 
@@ -50,12 +50,12 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |given| {
             let written = given.and_then(write);
-            let keep = written.is_ok();
+            let failure = written.as_ref().err().cloned();
             let tell: Tell = Box::new(move |committed| {
                 // Nobody waits any more where the caller was cancelled.
                 let _ = reply.send(committed.and(written));
             });
-            Ended { keep, tell }
+            Ended { failure, tell }
         });
         let queue = self.queue.lock().expect("no code panics while it holds this lock").clone();
         let queue = queue.ok_or_else(|| failed(StoreErrorKind::Closed))?;
@@ -99,30 +99,17 @@ fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Job>) {
 fn commit(connection: &Connection, group: &mut Vec<Job>) {
     let mut tells = Vec::with_capacity(group.len());
     let mut outcome = run(connection, "BEGIN IMMEDIATE");
-    let alone = group.len() == 1;
     for job in group.drain(..) {
         let ended = match &outcome {
-            Ok(()) if alone => attempt(job, connection),
             Ok(()) => saved(job, connection),
             Err(kind) => Some(job(Err(kind.clone()))),
         };
         if outcome.is_ok() && connection.is_autocommit() {
-            // SQLite gave the whole transaction up, as it does when the disk is full.
-            outcome = Err(StoreErrorKind::DiskFull);
+            // SQLite gave the whole transaction up, as it may when the disk is full: whoever is in it has failed.
+            let cause = ended.as_ref().and_then(|ended| ended.failure.clone());
+            outcome = Err(cause.unwrap_or(StoreErrorKind::Abandoned));
         }
-        match ended {
-            Some(ended) if alone && !ended.keep && outcome.is_ok() => {
-                let _ = run(connection, "ROLLBACK");
-                (ended.tell)(Ok(()));
-                return;
-            }
-            Some(ended) => tells.push(ended.tell),
-            None if alone && outcome.is_ok() => {
-                let _ = run(connection, "ROLLBACK");
-                return;
-            }
-            None => {}
-        }
+        tells.extend(ended.map(|ended| ended.tell));
     }
     if outcome.is_ok() {
         outcome = run(connection, "COMMIT");
@@ -141,7 +128,7 @@ fn saved(job: Job, connection: &Connection) -> Option<Ended> {
         return Some(job(Err(kind)));
     }
     let ended = attempt(job, connection);
-    if !ended.as_ref().is_some_and(|ended| ended.keep) {
+    if ended.as_ref().is_none_or(|ended| ended.failure.is_some()) {
         // Where the transaction is gone there is nothing to roll back to; the caller sees that.
         let _ = run(connection, "ROLLBACK TO job");
     }
@@ -163,3 +150,52 @@ fn run(connection: &Connection, sql: &str) -> Result<(), StoreErrorKind> {
 const QUEUE_LEN: usize = 1_024;
 /// One group; more makes no commit cheaper, and the first of the group waits for the last.
 const GROUP_LEN_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_full_disk_fails_its_group_and_leaves_exactly_what_was_acknowledged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("small.db");
+        let connection = Connection::open(&path).unwrap();
+        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        connection.execute_batch("CREATE TABLE t (at INTEGER PRIMARY KEY, content BLOB)").unwrap();
+        connection.pragma_update_and_check(None, "max_page_count", 100, |_| Ok(())).unwrap();
+        let writer = Arc::new(Writer::start(connection).unwrap());
+        let write = |at: i64, bytes: usize| {
+            let writer = Arc::clone(&writer);
+            async move {
+                let insert = move |connection: &Connection| {
+                    connection.execute("INSERT INTO t VALUES (?1, ?2)", (at, vec![7_u8; bytes]))?;
+                    Ok(at)
+                };
+                writer.write("fill the disk", insert).await
+            }
+        };
+        let mut kept = vec![write(0, 10).await.unwrap()];
+        // Large and small ones beside each other: more than there is room for.
+        let writes = (1..61).map(|at| tokio::spawn(write(at, if at % 3 == 0 { 30_000 } else { 10 })));
+        let mut full = 0;
+        for write in writes.collect::<Vec<_>>() {
+            match write.await.unwrap() {
+                Ok(at) => kept.push(at),
+                Err(error) => {
+                    assert!(matches!(error.kind, StoreErrorKind::DiskFull), "{error:?}");
+                    full += 1;
+                }
+            }
+        }
+        kept.push(write(61, 10).await.expect("a small one still fits"));
+        writer.close();
+        assert!(full > 0);
+        let connection = Connection::open(&path).unwrap();
+        let mut statement = connection.prepare("SELECT at FROM t ORDER BY at").unwrap();
+        let found: Vec<i64> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        kept.sort();
+        assert_eq!(found, kept, "what was acknowledged is there, and nothing else");
+    }
+}
