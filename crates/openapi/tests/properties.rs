@@ -99,6 +99,8 @@ fn pointers(value: &Value, at: &str) -> Vec<String> {
 /// Words that documents are made of, and some that none should have.
 const WORDS: &[&str] = &[
     "",
+    " ",
+    " padded ",
     "$ref",
     "#/components/schemas/Tree",
     "#/components/schemas/One",
@@ -197,6 +199,17 @@ fn check(text: &str) {
     let difference = diff(description, &again.description);
     assert!(difference.is_empty(), "{difference:#?}\n{:#?}\n{exported:#}", again.report);
     assert_eq!(*description, again.description, "\n{exported:#}");
+}
+
+#[test]
+fn blanks_are_no_names() {
+    for word in ["", " ", " padded "] {
+        let mut document = seed();
+        document["tags"] = json!([word]);
+        document["info"]["x-logo"] = json!(word);
+        document["servers"] = json!([word]);
+        check(&document.to_string());
+    }
 }
 
 proptest! {

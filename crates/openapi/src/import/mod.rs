@@ -23,7 +23,7 @@ use serde_json::Value;
 use self::{operations::Draft, schema::SchemaTable, schemes::Schemes};
 use crate::{
     description::{Description, FORMAT, SCHEMA_PREFIX, Tag},
-    documents::{Documents, Node},
+    documents::{Documents, Node, text_of},
     error::ImportError,
     operation::{Operation, Output},
     report::{Format, Notes, Quarantined, Report},
@@ -127,15 +127,14 @@ impl Walk<'_> {
         let operations = self.finish_operations(drafts, &schemas);
         let root = self.documents.root();
         let info = root.get("info").unwrap_or(root);
-        let logo =
-            info.get("x-logo").and_then(|logo| logo.value.as_str().map(str::to_owned).or_else(|| logo.text("url")));
+        let logo = info.get("x-logo").and_then(|logo| text_of(logo.value).or_else(|| logo.text("url")));
         let description = Description {
             format: FORMAT,
             title: info.text("title").unwrap_or_else(|| "Unnamed".to_owned()),
             document_version: info.text("version").unwrap_or_default(),
             description: info.text("description"),
             documentation: root.get("externalDocs").and_then(|docs| docs.text("url")),
-            logo: logo.filter(|logo| logo.len() <= LOGO_BYTES_MAX && !logo.is_empty()),
+            logo: logo.filter(|logo| logo.len() <= LOGO_BYTES_MAX),
             categories: [info.texts("x-categories"), info.texts("x-sortie-categories")].concat(),
             servers,
             tags: self.tags(),
@@ -178,7 +177,7 @@ impl Walk<'_> {
     fn tags(&self) -> Vec<Tag> {
         let mut tags: Vec<Tag> = Vec::new();
         for node in self.documents.root().get("tags").into_iter().flat_map(|list| list.items()) {
-            let name = node.value.as_str().map(str::to_owned).or_else(|| node.text("name"));
+            let name = text_of(node.value).or_else(|| node.text("name"));
             if let Some(name) = name.filter(|name| !tags.iter().any(|tag| tag.name == *name)) {
                 tags.push(Tag { name, description: node.text("description") });
             }

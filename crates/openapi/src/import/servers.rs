@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Walk;
 use crate::{
     description::{Server, ServerVariable},
-    documents::{Node, Place},
+    documents::{Node, Place, text_of},
 };
 
 impl<'a> Walk<'a> {
@@ -24,7 +24,7 @@ impl<'a> Walk<'a> {
         let Some(list) = node.get("servers") else { return servers };
         for (at, item) in list.items().enumerate().take(SERVER_COUNT_MAX) {
             let at = here.index(at);
-            let url = item.value.as_str().map(str::to_owned).or_else(|| item.text("url"));
+            let url = text_of(item.value).or_else(|| item.text("url"));
             let found = url.and_then(|url| self.server(&url, Some(item), &at));
             servers.extend(found.filter(|server| !servers.contains(server)));
         }
