@@ -21,7 +21,7 @@ use crate::{
 /// Options of every command.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Global {
-    /// Connection to use, instead of the current one
+    /// Connection to use, instead of the current one; for `call`, instead of the only one of its connector
     #[arg(
         long,
         short = 'c',

@@ -56,9 +56,9 @@ pub(crate) struct AddArguments {
     /// Application (client) ID; with --connector also a user's name
     #[arg(long, value_name = "GUID", required_unless_present = "connector")]
     client_id: Option<String>,
-    /// Where the credential is found, never the credential itself: env:NAME, file:PATH, stdin, prompt,
-    /// certificate:PEM or certificate:PEM,KEY, certificate-env:NAME, federated-file:PATH, github, managed-identity or
-    /// managed-identity:CLIENT_ID
+    /// Where the credential is found, never the credential itself: env:NAME, file:PATH, stdin, prompt, certificate:PEM or
+    /// certificate:PEM,KEY, certificate-env:NAME, federated-file:PATH, github, managed-identity or
+    /// managed-identity:CLIENT_ID. With --connector, what stdin or prompt gives is kept sealed
     #[arg(long, value_name = "REFERENCE", default_value = "env:AZURE_CLIENT_SECRET", hide_default_value = false)]
     credential: String,
     /// Sign certificate assertions with RS256 and x5t instead of PS256 and x5t#S256

@@ -30,7 +30,7 @@ use crate::{context::Context, exit::Exit};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Keep connections to tenants: who signs in, where, and where its credential is found
+    /// Keep connections to tenants and connectors: who signs in, where, and where its credential is found
     #[command(subcommand, visible_alias = "connections")]
     Connection(connection::Command),
     /// Make any API a connector from its OpenAPI document: import, list, show, edit, compare, export, remove
