@@ -1,18 +1,11 @@
 //! Importing a document: read, report, keep; and saying what a newer one would change.
 
-use std::{
-    borrow::Cow,
-    fs,
-    path::{Path, PathBuf},
-};
-
-use anyhow::Context as _;
 use clap::Args;
 use serde_json::json;
-use sortie_openapi::{Import, Report, Sources};
+use sortie_openapi::{Import, Report};
 use sortie_store::NewConnector;
 
-use super::{count, id_of_title};
+use super::{count, document::DocumentArguments, id_of_title};
 use crate::{
     context::Context,
     database::{self, SHARED},
@@ -23,8 +16,8 @@ use crate::{
 
 #[derive(Args)]
 pub(crate) struct ImportArguments {
-    /// The document; files that it refers to are read from its folder and nowhere else
-    file: PathBuf,
+    #[command(flatten)]
+    document: DocumentArguments,
     /// Call it so, instead of by its title
     #[arg(long, value_name = "ID")]
     id: Option<String>,
@@ -39,17 +32,17 @@ pub(crate) struct ImportArguments {
 pub(crate) struct DiffArguments {
     /// The connector's id
     id: String,
-    /// The newer document
-    file: PathBuf,
+    #[command(flatten)]
+    newer: DocumentArguments,
     #[command(flatten)]
     output: OutputArguments,
 }
 
 pub(super) async fn import(arguments: ImportArguments, context: &Context) -> anyhow::Result<Exit> {
-    let import = read(&arguments.file)?;
+    let import = arguments.document.import(context).await?;
     if import.description.operations.is_empty() {
         let reason = import.report.quarantined.first().map(|one| format!(": {}", one.reason)).unwrap_or_default();
-        let what = format!("{} has no operation that could be called{reason}", arguments.file.display());
+        let what = format!("{} has no operation that could be called{reason}", arguments.document.shown());
         return Err(Problem::usage(what, "Give the document that describes the product's API.").into());
     }
     let id = id(arguments.id.as_deref(), &import)?;
@@ -57,7 +50,7 @@ pub(super) async fn import(arguments: ImportArguments, context: &Context) -> any
     let new = NewConnector {
         id: id.clone(),
         title: import.description.title.clone(),
-        origin: arguments.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        origin: arguments.document.origin(),
         content_hash: import.description.content_hash(),
         description: serde_json::to_string(&import.description)?,
     };
@@ -75,9 +68,9 @@ pub(super) async fn import(arguments: ImportArguments, context: &Context) -> any
 }
 
 pub(super) async fn diff(arguments: DiffArguments, context: &Context) -> anyhow::Result<Exit> {
+    let newer = arguments.newer.import(context).await?;
     let store = database::open(context)?;
     let product = Product::load(&store, &arguments.id).await?;
-    let newer = read(&arguments.file)?;
     let diff = sortie_openapi::diff(&product.description, &newer.description);
     if arguments.output.format() != Format::Table {
         say(&serde_json::to_string(&diff)?)?;
@@ -98,40 +91,6 @@ pub(super) async fn diff(arguments: DiffArguments, context: &Context) -> anyhow:
         say(&visible(&format!("changed  {}: {}", change.operation, change.what.join("; "))))?;
     }
     Ok(Exit::Success)
-}
-
-fn read(file: &Path) -> anyhow::Result<Import> {
-    let failed = || format!("cannot import {}", file.display());
-    let size = fs::metadata(file).with_context(failed)?.len();
-    let limits = sortie_openapi::Limits::default();
-    if size > limits.bytes_max as u64 {
-        let what = format!("{} has {size} bytes, and {} are read at most", file.display(), limits.bytes_max);
-        return Err(Problem::usage(what, "Give the part of the document that is needed.").into());
-    }
-    let document = fs::read(file).with_context(failed)?;
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let root = folder.canonicalize().with_context(failed)?;
-    let path = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let options = sortie_openapi::Options { path, limits };
-    sortie_openapi::import(&document, &Folder { root, bytes_max: limits.bytes_max as u64 }, &options).map_err(|error| {
-        let next = "Give an OpenAPI 2.0, 3.0 or 3.1 document as JSON or YAML.";
-        Problem::usage(format!("cannot import {}: {error}", file.display()), next).into()
-    })
-}
-
-/// The files beside a document. No symbolic link leads out of the folder.
-struct Folder {
-    root: PathBuf,
-    bytes_max: u64,
-}
-
-impl Sources for Folder {
-    fn read(&self, path: &str) -> Option<Cow<'_, [u8]>> {
-        let file = self.root.join(path).canonicalize().ok()?;
-        let is_inside = file.starts_with(&self.root)
-            && fs::metadata(&file).is_ok_and(|data| data.is_file() && data.len() <= self.bytes_max);
-        if is_inside { fs::read(file).ok().map(Cow::Owned) } else { None }
-    }
 }
 
 fn id(given: Option<&str>, import: &Import) -> anyhow::Result<String> {

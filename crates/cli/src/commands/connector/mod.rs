@@ -1,5 +1,6 @@
 //! `sortie connector import|list|show|edit|diff|export|remove`: any API as a connector, from its OpenAPI document.
 
+mod document;
 mod edit;
 mod import;
 mod show;
@@ -20,7 +21,7 @@ use crate::{
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Import an OpenAPI or Swagger document, JSON or YAML; also those of Shuffle's apps
+    /// Import an OpenAPI or Swagger document, JSON or YAML, from a file, folder, zip archive or address; also Shuffle's
     Import(import::ImportArguments),
     /// List the connectors
     List(ListArguments),
