@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use sortie_model::Secret;
 use sortie_store::{KeySource, Keyring, MasterKey, Scope, Store, StoreOptions, TenantKey};
 
@@ -29,15 +30,75 @@ pub(crate) const SHARED: Scope = Scope::Tenant(TenantKey::SHARED);
 /// Unlocks the secrets. The key is made when the first secret is kept, and a person is told to keep it apart.
 pub(crate) async fn unlock(store: &Store, context: &Context) -> anyhow::Result<Keyring> {
     let source = source(context)?;
-    let made = match (&source, store.has_key().await?) {
-        (KeySource::File(path), false) if !path.exists() => Some(create(path, context)?),
-        _ => None,
+    let KeySource::File(path) = &source else { return open_with(store, &source).await };
+    if !path.exists() && !store.has_key().await? {
+        return Ok(store.unlock(create(path, context)?).await?);
+    }
+    let opened = open_with(store, &source).await;
+    let fresh = fresh_place(path);
+    if opened.is_ok() || !fresh.exists() {
+        return opened;
+    }
+    // A rotation was cut off between the database and the files: the new key holds already.
+    let Ok(keyring) = open_with(store, &KeySource::File(fresh)).await else { return opened };
+    put_in_place(path, context.clock.now())?;
+    Ok(keyring)
+}
+
+/// Gives the secrets a new key, and each tenant's a new data key. Tells how many were sealed anew, and where the old key is.
+///
+/// The new key is on the disk before the database depends on it; killed in between, [`unlock`] finishes.
+pub(crate) async fn rotate_key(store: &Store, context: &Context) -> anyhow::Result<(u64, PathBuf)> {
+    let KeySource::File(path) = source(context)? else {
+        let next =
+            "Unset SORTIE_KEY and name a file that holds its value with `--key-file`; it takes the new key, too.";
+        return Err(Problem::usage("the key is in a variable, which cannot be changed from here", next).into());
     };
-    let master = match made {
-        Some(master) => master,
-        None => MasterKey::load(&source, &store.installation().await?).map_err(|kind| key_problem(&source, kind))?,
-    };
+    if !store.has_key().await? {
+        let next = "A key is made when the first secret is kept.";
+        return Err(Problem::usage("no secret was kept yet, so there is no key to rotate", next).into());
+    }
+    let keyring = unlock(store, context).await?;
+    let fresh = fresh_place(&path);
+    // What is left of a rotation that never came to the database opens nothing.
+    match std::fs::remove_file(&fresh) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot replace {}", fresh.display()));
+        }
+        _ => {}
+    }
+    let master = MasterKey::create(&fresh).map_err(|kind| key_problem(&KeySource::File(fresh.clone()), kind))?;
+    let keyring = store.rotate_master_key(&keyring, master).await?;
+    let old = put_in_place(&path, context.clock.now())?;
+    Ok((store.rotate_data_keys(&keyring, Scope::Every).await?, old))
+}
+
+/// Where the key is, in words.
+pub(crate) fn key_place(context: &Context) -> anyhow::Result<String> {
+    Ok(place_of(&source(context)?))
+}
+
+async fn open_with(store: &Store, source: &KeySource) -> anyhow::Result<Keyring> {
+    let master = MasterKey::load(source, &store.installation().await?).map_err(|kind| key_problem(source, kind))?;
     Ok(store.unlock(master).await?)
+}
+
+/// The old key aside, under the time; the new one in its place.
+fn put_in_place(path: &Path, now: Timestamp) -> anyhow::Result<PathBuf> {
+    let mut old = path.as_os_str().to_owned();
+    old.push(format!(".until-{}", now.strftime("%Y%m%dT%H%M%SZ")));
+    let old = PathBuf::from(old);
+    let moved = if path.exists() { std::fs::rename(path, &old) } else { Ok(()) };
+    moved
+        .and_then(|()| std::fs::rename(fresh_place(path), path))
+        .with_context(|| format!("cannot put the new key into {}", path.display()))?;
+    Ok(old)
+}
+
+fn fresh_place(path: &Path) -> PathBuf {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    PathBuf::from(fresh)
 }
 
 fn create(path: &Path, context: &Context) -> anyhow::Result<MasterKey> {
@@ -50,11 +111,14 @@ fn create(path: &Path, context: &Context) -> anyhow::Result<MasterKey> {
 }
 
 fn key_problem(source: &KeySource, kind: sortie_store::StoreErrorKind) -> anyhow::Error {
-    let place = match source {
+    sortie_store::StoreError { doing: format!("read the key in {}", place_of(source)), kind }.into()
+}
+
+fn place_of(source: &KeySource) -> String {
+    match source {
         KeySource::File(path) => path.display().to_string(),
         KeySource::Text(_) | KeySource::Passphrase(_) => "the variable SORTIE_KEY".to_owned(),
-    };
-    sortie_store::StoreError { doing: format!("read the key in {place}"), kind }.into()
+    }
 }
 
 /// `--key-file`, else the variable SORTIE_KEY, else the file beside the database.
@@ -69,7 +133,7 @@ fn source(context: &Context) -> anyhow::Result<KeySource> {
 }
 
 /// `--database`, else the usual place of this user.
-fn path(context: &Context) -> anyhow::Result<PathBuf> {
+pub(crate) fn path(context: &Context) -> anyhow::Result<PathBuf> {
     if let Some(path) = &context.global.database {
         return Ok(path.clone());
     }

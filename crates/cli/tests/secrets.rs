@@ -23,7 +23,7 @@ const ROLES: &[(&str, &str)] = &[
 async fn stage() -> (TestCloud, Registered, Sortie) {
     let cloud = TestCloud::start().await;
     let application = cloud.application(ROLES).await;
-    let sortie = Sortie::connected(PROGRAM, &cloud, &application).await;
+    let sortie = Sortie::connected(PROGRAM, &cloud, &application).await.with_secret_file("token.txt");
     (cloud, application, sortie)
 }
 
@@ -94,7 +94,7 @@ async fn secrets_lie_in_the_files_that_are_for_them_and_in_no_other() {
     cloud.put("/directory/administrator", &json!({ "decision": "accept" })).await;
     cloud.patch("/directory/switches", &json!({ "device_interval_s": 0 })).await;
     let url = cloud.url();
-    let sortie = Sortie::new(PROGRAM, cloud.leaks());
+    let sortie = Sortie::new(PROGRAM, cloud.leaks()).with_secret_file("token.txt");
     let register = ["app", "register", "--device-code", "--yes", "--emulator", &url, "--for", "write", "-vvv"];
     let registered = sortie.run(&register).await.succeeded();
     let secret_file = sortie.folder().join("sortie/default.secret");

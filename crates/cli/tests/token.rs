@@ -93,6 +93,7 @@ async fn an_altered_token_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_goes_into_a_file_for_its_owner_alone() {
     let (cloud, _, sortie) = stage().await;
+    let sortie = sortie.with_secret_file("token.txt");
     let path = sortie.folder().join("token.txt");
     std::fs::write(&path, "old").unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();

@@ -1,6 +1,10 @@
 //! The binary as a user runs it: own settings folder, clean environment, bounded time, output searched for leaks.
 
-use std::{path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use tempfile::TempDir;
 use tokio::{io::AsyncWriteExt as _, process::Command};
@@ -16,6 +20,7 @@ pub struct Sortie {
     folder: TempDir,
     environment: Vec<(String, String)>,
     leaks: Leaks,
+    secret_files: Vec<std::path::PathBuf>,
 }
 
 /// How a run ended.
@@ -33,7 +38,14 @@ impl Sortie {
     /// `program` is `env!("CARGO_BIN_EXE_sortie")`; `leaks` are the texts that no run may show.
     pub fn new(program: &str, leaks: &Leaks) -> Self {
         let folder = TempDir::new().expect("a temporary folder can be made");
-        Self { program: program.into(), prologue: None, folder, environment: Vec::new(), leaks: leaks.clone() }
+        Self {
+            program: program.into(),
+            prologue: None,
+            folder,
+            environment: Vec::new(),
+            leaks: leaks.clone(),
+            secret_files: Vec::new(),
+        }
     }
 
     /// A user whose connection `test` is the application in the cloud; the secret comes from the environment.
@@ -50,6 +62,13 @@ impl Sortie {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.environment.retain(|(known, _)| known != name);
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Lets this file of the user's folder hold a secret in the clear, because it is there for that.
+    #[must_use]
+    pub fn with_secret_file(mut self, name: &str) -> Self {
+        self.secret_files.push(name.into());
         self
     }
 
@@ -97,6 +116,16 @@ impl Sortie {
         }
     }
 
+    fn is_for_a_secret(&self, name: &Path) -> bool {
+        use std::os::unix::fs::PermissionsExt as _;
+        let is_private = || {
+            let about = std::fs::metadata(self.folder.path().join(name));
+            about.is_ok_and(|about| about.permissions().mode() & 0o077 == 0)
+        };
+        let is_known = self.secret_files.iter().any(|known| known == name);
+        is_known || (name.extension().is_some_and(|ending| ending == "secret") && is_private())
+    }
+
     /// The command itself, for tests that kill it or watch it while it runs.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = match &self.prologue {
@@ -112,6 +141,32 @@ impl Sortie {
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
+    }
+}
+
+/// Whatever the runs left behind (settings, database, its log, backups, exports) holds no secret either. Only a file that
+/// is there for one, `NAME.secret` for its owner alone, does.
+impl Drop for Sortie {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let (path, kind) = (entry.path(), entry.file_type());
+                let name = path.strip_prefix(self.folder.path()).expect("it is below");
+                match kind {
+                    Ok(kind) if kind.is_dir() => folders.push(path),
+                    Ok(kind) if kind.is_file() && !self.is_for_a_secret(name) => {
+                        let bytes = std::fs::read(&path).unwrap_or_default();
+                        let found = self.leaks.find(&String::from_utf8_lossy(&bytes));
+                        assert!(found.is_empty(), "the file {} holds {found:?}", name.display());
+                    }
+                    _ => {}
+                }
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `sortie connection add|list|show|test|use|remove`: the settings file by commands.
 
 mod product;
+mod rotate;
 mod test;
 
 use std::path::PathBuf;
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Use(NameArgument),
     /// Forget a connection; nothing changes at Microsoft
     Remove(RemoveArguments),
+    /// Enter a new secret in place of the sealed one of a connector's connection
+    Rotate(rotate::Arguments),
     /// Take the sealed secret of a connector's connection away
     Void(NameArgument),
 }
@@ -153,6 +156,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
             true => remove(&arguments, context),
             false => product::remove(&arguments.name, arguments.yes, context).await,
         },
+        Command::Rotate(arguments) => rotate::run(arguments, context).await,
         Command::Void(arguments) => product::void(&arguments.name, context).await,
     }
 }

@@ -3,6 +3,7 @@
 mod actions;
 mod alerts;
 mod app;
+mod backup;
 mod call;
 mod change;
 mod check;
@@ -16,6 +17,7 @@ mod explain;
 mod hunt;
 mod incidents;
 mod indicators;
+mod key;
 mod listing;
 mod lookup;
 mod token;
@@ -38,6 +40,13 @@ pub(crate) enum Command {
     Connector(connector::Command),
     /// Call an operation of a connector through a connection
     Call(call::Arguments),
+    /// Write the database of connectors and connections into one file, without the key of its secrets
+    Backup(backup::BackupArguments),
+    /// Put a backup in the place of the database
+    Restore(backup::RestoreArguments),
+    /// Change the key that seals the secrets
+    #[command(subcommand)]
+    Key(key::Command),
     /// Show the main job against a simulated Microsoft cloud on this machine
     Demo(demo::Arguments),
     /// Set the application up: register it, rotate its secret, get consent
@@ -82,6 +91,9 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Connection(command) => connection::run(command, context).await,
         Command::Connector(command) => connector::run(command, context).await,
         Command::Call(arguments) => call::run(arguments, context).await,
+        Command::Backup(arguments) => backup::backup(arguments, context).await,
+        Command::Restore(arguments) => backup::restore(arguments, context).await,
+        Command::Key(command) => key::run(command, context).await,
         Command::Demo(arguments) => demo::run(arguments, context).await,
         Command::App(command) => app::run(command, context).await,
         Command::Check(arguments) => check::run(arguments, context).await,

@@ -38,7 +38,11 @@ impl Stage {
 
     pub(crate) async fn start_with(config: EmulatorConfig) -> Self {
         let cloud = TestCloud::start_with(config).await;
-        let stage = Self { sortie: Sortie::new(PROGRAM, cloud.leaks()), url: cloud.url(), cloud };
+        let stage = Self {
+            sortie: Sortie::new(PROGRAM, cloud.leaks()).with_secret_file("vault.txt").with_secret_file("tried.secret"),
+            url: cloud.url(),
+            cloud,
+        };
         stage.administrator(json!({ "decision": "accept" })).await;
         stage.switch(json!({ "device_interval_s": 0 })).await;
         stage

@@ -3,5 +3,6 @@
 
 mod documents;
 mod import;
+mod keeping;
 mod seed;
 mod stage;

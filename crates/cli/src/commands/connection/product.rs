@@ -39,7 +39,7 @@ pub(super) struct ProductArguments {
 pub(super) async fn add(connector: &str, arguments: &AddArguments, context: &Context) -> anyhow::Result<Exit> {
     let store = database::open(context)?;
     let product = Product::load(&store, connector).await?;
-    let (reference, entered) = credential(arguments, context)?;
+    let (reference, entered) = credential(&arguments.credential, context)?;
     let new = new(connector, arguments, &product, reference)?;
     sortie_transport::Guard::allowing(&new.allowed_hosts)
         .map_err(|error| Problem::usage(error.to_string(), "Correct `--allow-host`."))?;
@@ -230,7 +230,7 @@ fn by_audience(product: &Product) -> Vec<(String, Vec<&Operation>)> {
     groups
 }
 
-async fn named(store: &Store, name: &ConnectionName) -> anyhow::Result<Connection> {
+pub(super) async fn named(store: &Store, name: &ConnectionName) -> anyhow::Result<Connection> {
     let found = store.connections_named(SHARED, name.as_str()).await?.pop();
     found.ok_or_else(|| {
         let next = "`sortie connection list` shows those that exist.";
@@ -239,11 +239,11 @@ async fn named(store: &Store, name: &ConnectionName) -> anyhow::Result<Connectio
 }
 
 /// A reference that stays one, or a secret that is entered now and sealed.
-fn credential(arguments: &AddArguments, context: &Context) -> anyhow::Result<(Option<String>, Option<Secret>)> {
-    let source = super::credential_reference(&arguments.credential, sortie_identity::AssertionAlgorithm::Ps256)?;
+pub(super) fn credential(given: &str, context: &Context) -> anyhow::Result<(Option<String>, Option<Secret>)> {
+    let source = super::credential_reference(given, sortie_identity::AssertionAlgorithm::Ps256)?;
     match source {
         CredentialSource::Environment { .. } | CredentialSource::File { .. } => {
-            Ok((Some(arguments.credential.trim().to_owned()), None))
+            Ok((Some(given.trim().to_owned()), None))
         }
         CredentialSource::Stdin | CredentialSource::Prompt => match source.load(&Terminal, context.clock.now()) {
             Ok(Loaded::Secret(secret)) => Ok((None, Some(secret))),

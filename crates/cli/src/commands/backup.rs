@@ -1,0 +1,63 @@
+//! `sortie backup` and `sortie restore`: the database as one file. The key is kept apart.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use sortie_store::Store;
+
+use crate::{
+    context::Context,
+    database,
+    exit::{Exit, Problem, sentence},
+    input::confirm,
+    output::say,
+};
+
+#[derive(Args)]
+pub(crate) struct BackupArguments {
+    /// A new file
+    file: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct RestoreArguments {
+    /// A file that `sortie backup` wrote
+    file: PathBuf,
+    /// Do not ask before a database is replaced
+    #[arg(long, short = 'y')]
+    yes: bool,
+}
+
+pub(crate) async fn backup(arguments: BackupArguments, context: &Context) -> anyhow::Result<Exit> {
+    let Some(store) = database::open_existing(context)? else {
+        let next = "A database is made with the first connector's connection; `--database FILE` names another.";
+        return Err(Problem::usage("there is no database to back up", next).into());
+    };
+    store.backup(&arguments.file).await?;
+    say(&format!("backed up into {}", arguments.file.display()))?;
+    if store.has_key().await? {
+        let place = database::key_place(context)?;
+        context.note(&format!("the key is not in it: keep {place} in another place, for without it no secret opens"));
+    }
+    Ok(Exit::Success)
+}
+
+pub(crate) async fn restore(arguments: RestoreArguments, context: &Context) -> anyhow::Result<Exit> {
+    let path = database::path(context)?;
+    let question = format!("Replace the database {} by the state of {}?", path.display(), arguments.file.display());
+    if path.exists() && !confirm(&question, arguments.yes)? {
+        context.note("nothing was changed");
+        return Ok(Exit::Usage);
+    }
+    let (file, clock) = (arguments.file.clone(), context.clock.clone());
+    tokio::task::spawn_blocking(move || Store::restore(&file, &path, &*clock)).await??;
+    let store = database::open(context)?;
+    say(&format!("restored from {}", arguments.file.display()))?;
+    if store.has_key().await?
+        && let Err(error) = database::unlock(&store, context).await
+    {
+        let next = "Name the key of that time with `--key-file`, or enter the secrets again.";
+        context.note(&format!("its secrets do not open: {}. {next}", sentence(&error)));
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,50 @@
+//! `sortie connection rotate`: a new secret in place of the old one, and nothing else changes.
+
+use clap::Args;
+use sortie_model::ConnectionName;
+
+use super::product;
+use crate::{
+    context::Context,
+    database::{self, SHARED},
+    exit::{Exit, Problem},
+    output::say,
+    product::SECRET,
+};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// A connector's connection whose secret is sealed in the database
+    name: ConnectionName,
+    /// How the new secret is entered: prompt or stdin
+    #[arg(long, value_name = "REFERENCE", default_value = "prompt")]
+    credential: String,
+}
+
+pub(super) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
+    let name = &arguments.name;
+    if context.settings()?.connections.contains_key(name) {
+        let what = format!("connection {name} only refers to its secret");
+        let next = format!("Change what it refers to; `sortie app rotate -c {name}` makes a new secret at Entra.");
+        return Err(Problem::usage(what, next).into());
+    }
+    let store = database::open(context)?;
+    let connection = product::named(&store, name).await?;
+    let (reference, secret) = product::credential(&arguments.credential, context)?;
+    let Some(secret) = secret.filter(|_| reference.is_none()) else {
+        let next = format!(
+            "Enter it with `--credential prompt` or `stdin`, or set the connection up anew: `sortie connection add {name} --replace …`."
+        );
+        return Err(Problem::usage("a reference is not rotated", next).into());
+    };
+    let is_reference = connection.settings.get("reference").is_some_and(|reference| !reference.is_null());
+    if is_reference {
+        let what = format!("connection {name} only refers to its secret");
+        return Err(Problem::usage(what, "Change what it refers to.").into());
+    }
+    let keyring = database::unlock(&store, context).await?;
+    store.set_secret(&keyring, SHARED, connection.id, SECRET, &secret, None).await?;
+    say(&format!("connection {name} has a new secret"))?;
+    context.note(&format!("`sortie connection test {name}` tells whether it works"));
+    Ok(Exit::Success)
+}
