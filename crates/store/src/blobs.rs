@@ -53,7 +53,7 @@ impl Store {
                 self.write(&doing, move |connection| {
                     let tenant = scope.owner()?;
                     let sql =
-                        "INSERT OR IGNORE INTO blob_chunks (tenant_id, hash, at, content) VALUES (?1, ?2, ?3, ?4)";
+                        "INSERT INTO blob_chunks (tenant_id, hash, at, content) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
                     for (chunk, content) in group.chunks(CHUNK_BYTES).enumerate() {
                         let place = i64::try_from(at * GROUP_LEN + chunk).expect("a blob has few chunks");
                         connection.prepare_cached(sql)?.execute(params![tenant, hash, place, content])?;
@@ -107,7 +107,7 @@ impl Store {
             if !connection.prepare_cached(known)?.exists(params![tenant, hash])? {
                 return Err(StoreErrorKind::Absent("blob of that hash".to_owned()));
             }
-            let sql = "INSERT OR IGNORE INTO blob_uses (tenant_id, hash, user) VALUES (?1, ?2, ?3)";
+            let sql = "INSERT INTO blob_uses (tenant_id, hash, used_by) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
             connection.prepare_cached(sql)?.execute(params![tenant, hash, user])?;
             Ok(())
         })
@@ -121,7 +121,7 @@ impl Store {
     pub async fn unpin_blobs(&self, scope: Scope, user: &str) -> Result<(), StoreError> {
         let user = user.to_owned();
         self.write("let go of blobs", move |connection| {
-            let sql = "DELETE FROM blob_uses WHERE tenant_id = ?1 AND user = ?2";
+            let sql = "DELETE FROM blob_uses WHERE tenant_id = ?1 AND used_by = ?2";
             connection.prepare_cached(sql)?.execute(params![scope.owner()?, user])?;
             Ok(())
         })

@@ -139,8 +139,9 @@ impl Store {
             let voided = if row.leads_where(&old) { Vec::new() } else { secrets::void(sqlite, row.tenant, row.id)? };
             let sql =
                 "UPDATE connections SET name = ?3, connector = ?4, base_url = ?5, token_url = ?6, allowed_hosts = ?7,
-                           destinations = ?8, settings = ?9, version = ?10, changed_us = ?11 WHERE tenant_id = ?1 AND connection_id = ?2";
-            sqlite.prepare_cached(sql)?.execute(params![
+                           destinations = ?8, settings = ?9, version = ?10, changed_us = ?11
+                           WHERE tenant_id = ?1 AND connection_id = ?2 AND version = ?12";
+            let changed = sqlite.prepare_cached(sql)?.execute(params![
                 row.tenant,
                 row.id,
                 row.name,
@@ -151,8 +152,12 @@ impl Store {
                 as_json(&row.destinations),
                 row.settings.to_string(),
                 row.version,
-                now.as_microsecond()
+                now.as_microsecond(),
+                version
             ])?;
+            if changed == 0 {
+                return Err(StoreErrorKind::Stale(format!("connection {}", old.name)));
+            }
             note(sqlite, row.tenant, ChangeKind::Connection, &row.id.to_string(), now)?;
             Ok(Saved { connection: row, voided })
         })
@@ -230,8 +235,8 @@ impl Store {
         self.write("note the use of a connection", move |sqlite| {
             let row = by_id(sqlite, scope, id)?;
             let sql = match uses {
-                true => "INSERT OR IGNORE INTO connection_uses (tenant_id, connection_id, user) VALUES (?1, ?2, ?3)",
-                false => "DELETE FROM connection_uses WHERE tenant_id = ?1 AND connection_id = ?2 AND user = ?3",
+                true => "INSERT INTO connection_uses (tenant_id, connection_id, used_by) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+                false => "DELETE FROM connection_uses WHERE tenant_id = ?1 AND connection_id = ?2 AND used_by = ?3",
             };
             sqlite.prepare_cached(sql)?.execute(params![row.tenant, row.id, user])?;
             Ok(())
@@ -285,7 +290,8 @@ pub(crate) fn by_id(sqlite: &Sqlite, scope: Scope, id: ConnectionId) -> Result<C
 }
 
 fn users(sqlite: &Sqlite, row: &Connection) -> Result<Vec<String>, StoreErrorKind> {
-    let sql = "SELECT user FROM connection_uses WHERE tenant_id = ?1 AND connection_id = ?2 ORDER BY user LIMIT 100";
+    let sql =
+        "SELECT used_by FROM connection_uses WHERE tenant_id = ?1 AND connection_id = ?2 ORDER BY used_by LIMIT 100";
     let mut statement = sqlite.prepare_cached(sql)?;
     let users = statement.query_map(params![row.tenant, row.id], |row| row.get(0))?;
     Ok(users.collect::<Result<_, _>>()?)

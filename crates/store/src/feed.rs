@@ -57,8 +57,10 @@ pub(crate) fn note(
     object: &str,
     now: Timestamp,
 ) -> Result<(), StoreErrorKind> {
-    let sql = "INSERT INTO changes (tenant_id, kind, object, at_us) VALUES (?1, ?2, ?3, ?4)";
-    connection.prepare_cached(sql)?.execute(params![tenant, kind.word(), object, now.as_microsecond()])?;
+    let next = "UPDATE feed_head SET last = last + 1 RETURNING last";
+    let seq: i64 = connection.prepare_cached(next)?.query_row([], |row| row.get(0))?;
+    let sql = "INSERT INTO changes (seq, tenant_id, kind, object, at_us) VALUES (?1, ?2, ?3, ?4, ?5)";
+    connection.prepare_cached(sql)?.execute(params![seq, tenant, kind.word(), object, now.as_microsecond()])?;
     Ok(())
 }
 
@@ -69,7 +71,7 @@ impl Store {
     /// [`StoreError`] when the file cannot be read.
     pub async fn changes(&self, scope: Scope, after: i64, count: u32) -> Result<Feed, StoreError> {
         self.read("read the feed of changes", move |connection| {
-            let ends = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0), (SELECT min(seq) FROM changes)";
+            let ends = "SELECT last, (SELECT min(seq) FROM changes) FROM feed_head";
             let (last, first): (i64, Option<i64>) =
                 connection.prepare_cached(ends)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             // With nothing left everything up to the last one was pruned. A place from the future is of another file.

@@ -2,7 +2,7 @@
 //! writes is refused by it.
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
 use crate::{NodeId, Scope, Store, StoreError, StoreErrorKind, TenantKey, database::instant};
 
@@ -49,8 +49,8 @@ impl Store {
             let sql =
                 "INSERT INTO leases (tenant_id, kind, subject, node_id, epoch, until_us) VALUES (?1, ?2, ?3, ?4, 1, ?5)
                        ON CONFLICT (tenant_id, kind, subject) DO UPDATE
-                       SET node_id = ?4, epoch = epoch + 1, until_us = ?5
-                       WHERE node_id IS NULL OR until_us <= ?6 OR node_id = ?4
+                       SET node_id = ?4, epoch = leases.epoch + 1, until_us = ?5
+                       WHERE leases.node_id IS NULL OR leases.until_us <= ?6 OR leases.node_id = ?4
                        RETURNING epoch";
             let row = params![tenant, subject.kind, subject.id, node, until.as_microsecond(), now.as_microsecond()];
             let epoch = connection.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?;
@@ -68,11 +68,11 @@ impl Store {
         let renewed = Lease { until, ..lease.clone() };
         let row = renewed.clone();
         self.write("renew a lease", move |connection| {
-            row.guard(connection)?;
-            let sql = "UPDATE leases SET until_us = ?4 WHERE tenant_id = ?1 AND kind = ?2 AND subject = ?3";
-            let values = params![row.tenant, row.subject.kind, row.subject.id, row.until.as_microsecond()];
-            connection.prepare_cached(sql)?.execute(values)?;
-            Ok(())
+            let sql = "UPDATE leases SET until_us = ?6
+                       WHERE tenant_id = ?1 AND kind = ?2 AND subject = ?3 AND node_id = ?4 AND epoch = ?5";
+            let (subject, until) = (&row.subject, row.until.as_microsecond());
+            let values = params![row.tenant, subject.kind, subject.id, row.node, row.epoch, until];
+            row.written(connection.prepare_cached(sql)?.execute(values)?)
         })
         .await?;
         Ok(renewed)
@@ -84,10 +84,11 @@ impl Store {
     /// [`StoreErrorKind::Stale`] when somebody else has taken it.
     pub async fn release_lease(&self, lease: Lease) -> Result<(), StoreError> {
         self.write("give a lease back", move |connection| {
-            lease.guard(connection)?;
-            let sql = "UPDATE leases SET node_id = NULL WHERE tenant_id = ?1 AND kind = ?2 AND subject = ?3";
-            connection.prepare_cached(sql)?.execute(params![lease.tenant, lease.subject.kind, lease.subject.id])?;
-            Ok(())
+            let sql = "UPDATE leases SET node_id = NULL
+                       WHERE tenant_id = ?1 AND kind = ?2 AND subject = ?3 AND node_id = ?4 AND epoch = ?5";
+            let subject = &lease.subject;
+            let values = params![lease.tenant, subject.kind, subject.id, lease.node, lease.epoch];
+            lease.written(connection.prepare_cached(sql)?.execute(values)?)
         })
         .await
     }
@@ -119,14 +120,11 @@ impl Store {
 }
 
 impl Lease {
-    /// Refuses the transaction when the lease is not held any more.
-    pub(crate) fn guard(&self, connection: &Connection) -> Result<(), StoreErrorKind> {
-        let sql = "SELECT 1 FROM leases
-                   WHERE tenant_id = ?1 AND kind = ?2 AND subject = ?3 AND node_id = ?4 AND epoch = ?5";
-        let row = params![self.tenant, self.subject.kind, self.subject.id, self.node, self.epoch];
-        match connection.prepare_cached(sql)?.exists(row)? {
-            true => Ok(()),
-            false => Err(StoreErrorKind::Stale(format!("the lease of {} {}", self.subject.kind, self.subject.id))),
+    /// Judges a write that named holder and epoch itself: between a look and a write another node could take the lease.
+    fn written(&self, rows: usize) -> Result<(), StoreErrorKind> {
+        match rows {
+            0 => Err(StoreErrorKind::Stale(format!("the lease of {} {}", self.subject.kind, self.subject.id))),
+            _ => Ok(()),
         }
     }
 }

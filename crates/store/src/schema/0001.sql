@@ -79,8 +79,8 @@ CREATE TABLE secrets (
 CREATE TABLE connection_uses (
     tenant_id BLOB NOT NULL,
     connection_id BLOB NOT NULL,
-    user TEXT NOT NULL,
-    PRIMARY KEY (tenant_id, connection_id, user),
+    used_by TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, connection_id, used_by),
     FOREIGN KEY (tenant_id, connection_id) REFERENCES connections
 ) STRICT, WITHOUT ROWID;
 
@@ -123,13 +123,19 @@ CREATE TABLE blob_chunks (
 CREATE TABLE blob_uses (
     tenant_id BLOB NOT NULL,
     hash BLOB NOT NULL,
-    user TEXT NOT NULL,
-    PRIMARY KEY (tenant_id, hash, user),
+    used_by TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, hash, used_by),
     FOREIGN KEY (tenant_id, hash) REFERENCES blobs
 ) STRICT, WITHOUT ROWID;
 
+-- The number of the last change. A writer holds the row until its commit, so that numbers show up in their order.
+CREATE TABLE feed_head (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    last INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE changes (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq INTEGER PRIMARY KEY,
     tenant_id BLOB NOT NULL,
     kind TEXT NOT NULL,
     object TEXT NOT NULL,
