@@ -101,6 +101,7 @@ fn plant(target: &str) -> anyhow::Result<usize> {
     }
     let folders = match target {
         "openapi_import" => DOCUMENT_FOLDERS,
+        "connector_build" => &[],
         _ if target.starts_with("kql_") => QUERY_FOLDERS,
         _ => SAMPLE_FOLDERS,
     };
@@ -140,6 +141,7 @@ fn written_inputs(target: &str) -> &'static [&'static str] {
         "kql_parse" | "kql_run" => QUERIES,
         "jwt" => CLAIMS,
         "openapi_import" => DOCUMENTS,
+        "connector_build" => INPUTS,
         _ => &[],
     }
 }
@@ -169,6 +171,15 @@ const DOCUMENTS: &[&str] = &[
     r##"{"openapi":"3.1.0","paths":{"/a/{b}":{"patch":{"requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/S"}}}}}}},"components":{"schemas":{"S":{"properties":{"s":{"$ref":"#/components/schemas/S"}}}}}}"##,
     "swagger: '2.0'\nhost: h.example\npaths: {/a: {post: {parameters: [{in: formData, name: f, type: file}], responses: {200: {schema: {type: array, items: {type: int}}}}}}}",
     "openapi: 3.0.0\nx: &x {get: {summary: A b}}\npaths: {/a: *x, /b: {<<: *x}, '/c?d={e}': *x, tmp1: *x}",
+];
+/// The first character chooses the operation.
+const INPUTS: &[&str] = &[
+    r#"A{"id":"../x?y#z","q":["a b","&c=d"],"deep":{"k":["v"]},"piped":["|",1],"X-One":["a, b"],"c":{"k":"v; w"},"whole":[{}]}"#,
+    r#"B{"l":["a/b",".."],"m":{"k":"v;w"}}"#,
+    r#"C{"a":1,"b":null,"c":{"\"":"\\"}}"#,
+    r#"D{"a":"+ %","b":[1,"\t"],"c":{"k":"😀"}}"#,
+    r#"E{"file":"eA==","text":"--x\r\nContent-Disposition: y","more":{"k":1}}"#,
+    r#"F{"body":"text"}"#,
 ];
 const FILTERS: &[&str] = &[
     "status eq 'active'",
