@@ -92,7 +92,7 @@ pub(crate) struct Sessions {
 }
 
 /// What every command is given.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Context {
     pub global: Global,
     pub clock: Arc<dyn Clock>,

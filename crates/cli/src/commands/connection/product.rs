@@ -1,9 +1,10 @@
 //! Connections to connectors: kept in the database, their secrets sealed or referred to.
 
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sortie_connector::{Credential, Target, base};
-use sortie_identity::{Credential as Loaded, CredentialSource, inspect::decode};
+use sortie_identity::{AssertionAlgorithm, Credential as Loaded, CredentialError, CredentialSource, inspect::decode};
 use sortie_model::{ConnectionName, Secret};
 use sortie_openapi::Operation;
 use sortie_store::{Connection, NewConnection, Store};
@@ -16,7 +17,7 @@ use crate::{
     exit::{Exit, Problem},
     input::{Terminal, confirm},
     output::{Field, Format, properties, say, visible},
-    product::{Authentication, ConnectionSettings, Product, Ready, SECRET, token_url_of},
+    product::{Authentication, ConnectionSettings, Expiry, Product, REFRESH, Ready, SECRET, token_url_of},
 };
 
 #[derive(Args)]
@@ -33,13 +34,16 @@ pub(super) struct ProductArguments {
     /// Token URL, where the connector's own is not the right one
     #[arg(long, value_name = "URL", requires = "connector", help_heading = "Connectors")]
     token_url: Option<String>,
+    /// Day on which the secret ends, such as 2027-03-31; warnings begin thirty days before. A certificate says it itself
+    #[arg(long, value_name = "DATE", requires = "connector", help_heading = "Connectors", value_parser = crate::times::day)]
+    expires: Option<Timestamp>,
 }
 
 /// Adds the connection, or replaces the one of that name; a secret that would go elsewhere now must be entered again.
 pub(super) async fn add(connector: &str, arguments: &AddArguments, context: &Context) -> anyhow::Result<Exit> {
     let store = database::open(context)?;
     let product = Product::load(&store, connector).await?;
-    let (reference, entered) = credential(arguments, context)?;
+    let Given { reference, entered } = credential(arguments, context)?;
     let new = new(connector, arguments, &product, reference)?;
     sortie_transport::Guard::allowing(&new.allowed_hosts)
         .map_err(|error| Problem::usage(error.to_string(), "Correct `--allow-host`."))?;
@@ -47,8 +51,11 @@ pub(super) async fn add(connector: &str, arguments: &AddArguments, context: &Con
     let connection = match present {
         Some(present) if arguments.replace => {
             let saved = store.change_connection(SHARED, present.id, present.version, new).await?;
-            if !saved.voided.is_empty() && entered.is_none() {
+            if saved.voided.iter().any(|field| field == SECRET) && entered.is_none() {
                 context.note("its addresses changed, so its secret was taken away; enter it again");
+            }
+            if saved.voided.iter().any(|field| field == REFRESH) {
+                context.note("its addresses changed, so its sign-in was taken away; sign in again");
             }
             saved.connection
         }
@@ -60,7 +67,7 @@ pub(super) async fn add(connector: &str, arguments: &AddArguments, context: &Con
     };
     if let Some(secret) = entered {
         let keyring = database::unlock(&store, context).await?;
-        store.set_secret(&keyring, SHARED, connection.id, SECRET, &secret, None).await?;
+        store.set_secret(&keyring, SHARED, connection.id, SECRET, &secret, arguments.product.expires).await?;
     }
     say(&format!("connection {} added to connector {connector}", connection.name))?;
     context.note(&format!("`sortie connection test {}` tells whether it works", connection.name));
@@ -72,7 +79,8 @@ pub(super) async fn rows(context: &Context) -> anyhow::Result<Vec<(Vec<Field>, S
     let Some(store) = database::open_existing(context)? else { return Ok(Vec::new()) };
     let mut rows = Vec::new();
     for connection in store.connections(SHARED).await? {
-        let shown = Shown::read(&store, &connection).await?;
+        let shown = Shown::read(&store, &connection, context).await?;
+        shown.warn(&connection, context);
         let fields = vec![
             Field::plain(""),
             Field::plain(&connection.name),
@@ -90,7 +98,8 @@ pub(super) async fn rows(context: &Context) -> anyhow::Result<Vec<(Vec<Field>, S
 pub(super) async fn show(name: &ConnectionName, format: Format, context: &Context) -> anyhow::Result<Exit> {
     let store = database::open(context)?;
     let connection = named(&store, name).await?;
-    let shown = Shown::read(&store, &connection).await?;
+    let shown = Shown::read(&store, &connection, context).await?;
+    shown.warn(&connection, context);
     if format != Format::Table {
         say(&shown.as_json(&connection))?;
         return Ok(Exit::Success);
@@ -101,6 +110,8 @@ pub(super) async fn show(name: &ConnectionName, format: Format, context: &Contex
         ("Tenant", Field::maybe(shown.settings.tenant.as_ref())),
         ("Client id", Field::maybe(shown.settings.client_id.as_ref())),
         ("Secret", Field::plain(&shown.secret)),
+        ("Secret ends", Field::maybe(shown.expiry(context).map(|expiry| expiry.describe()).as_ref())),
+        ("Signed in", Field::maybe(shown.signed_in.as_ref())),
         ("Base address", Field::plain(&connection.base_url)),
         ("Token URL", Field::maybe(connection.token_url.as_ref())),
         ("Allowed hosts", Field::plain(connection.allowed_hosts.join(", "))),
@@ -114,15 +125,39 @@ struct Shown {
     settings: ConnectionSettings,
     /// A reference, `sealed` or `none`.
     secret: String,
+    /// When a person signed in, where one has.
+    signed_in: Option<Timestamp>,
+    expires: Option<Timestamp>,
 }
 
 impl Shown {
-    async fn read(store: &Store, connection: &Connection) -> anyhow::Result<Self> {
+    async fn read(store: &Store, connection: &Connection, context: &Context) -> anyhow::Result<Self> {
         let settings: ConnectionSettings = serde_json::from_value(connection.settings.clone())?;
-        let is_sealed = !store.secret_infos(SHARED, connection.id).await?.is_empty();
-        let kept = if is_sealed { "sealed" } else { "none" };
-        let secret = settings.reference.clone().unwrap_or_else(|| kept.to_owned());
-        Ok(Self { settings, secret })
+        let infos = store.secret_infos(SHARED, connection.id).await?;
+        let sealed = infos.iter().find(|info| info.field == SECRET);
+        let kept = if sealed.is_some() { "sealed" } else { "none" };
+        let expires = match &settings.reference {
+            Some(reference) => certificate_end(reference, context).or(settings.expires),
+            None => sealed.and_then(|info| info.expires),
+        };
+        Ok(Self {
+            secret: settings.reference.clone().unwrap_or_else(|| kept.to_owned()),
+            signed_in: infos.iter().find(|info| info.field == REFRESH).map(|info| info.entered),
+            expires,
+            settings,
+        })
+    }
+
+    fn expiry(&self, context: &Context) -> Option<Expiry> {
+        self.expires.map(|at| Expiry::of(at, context.clock.now()))
+    }
+
+    /// Says it where the end is near.
+    fn warn(&self, connection: &Connection, context: &Context) {
+        let what = format!("the secret of connection {}", connection.name);
+        if let Some(warning) = self.expiry(context).and_then(|expiry| expiry.warning(&what)) {
+            context.note(&warning);
+        }
     }
 
     fn as_json(&self, connection: &Connection) -> String {
@@ -130,8 +165,21 @@ impl Shown {
             "name": connection.name, "connector": connection.connector, "tenant": self.settings.tenant,
             "client_id": self.settings.client_id, "base": connection.base_url, "token_url": connection.token_url,
             "allowed_hosts": connection.allowed_hosts, "destinations": connection.destinations, "secret": self.secret,
+            "signed_in": self.signed_in, "expires": self.expires,
         })
         .to_string()
+    }
+}
+
+/// When the certificate of a reference ends, where it is one that can be read here.
+fn certificate_end(reference: &str, context: &Context) -> Option<Timestamp> {
+    let source = super::credential_reference(reference, AssertionAlgorithm::default()).ok()?;
+    let is_certificate =
+        matches!(source, CredentialSource::Certificate { .. } | CredentialSource::CertificateEnvironment { .. });
+    match is_certificate.then(|| source.load(&Terminal, context.clock.now()))? {
+        Ok(Loaded::Certificate(certificate)) => Some(certificate.expires_at()),
+        Err(CredentialError::CertificateExpired(at)) => Some(at),
+        Ok(_) | Err(_) => None,
     }
 }
 
@@ -178,6 +226,10 @@ pub(super) async fn test(name: &ConnectionName, context: &Context) -> anyhow::Re
                 exit = crate::exit::report(&error.context(format!("{place}: no token")));
                 continue;
             }
+        };
+        let credential = match &credential {
+            Credential::Tokens(tokens) => Credential::Bearer(tokens.living(&*context.clock).await?.0),
+            other => other.clone(),
         };
         say(&visible(&told(&place, &authentication, &credential, &operations)))?;
         if let Some(operation) = operations.iter().find(|operation| operation.guidance.test.is_some()) {
@@ -230,7 +282,7 @@ fn by_audience(product: &Product) -> Vec<(String, Vec<&Operation>)> {
     groups
 }
 
-async fn named(store: &Store, name: &ConnectionName) -> anyhow::Result<Connection> {
+pub(super) async fn named(store: &Store, name: &ConnectionName) -> anyhow::Result<Connection> {
     let found = store.connections_named(SHARED, name.as_str()).await?.pop();
     found.ok_or_else(|| {
         let next = "`sortie connection list` shows those that exist.";
@@ -238,21 +290,35 @@ async fn named(store: &Store, name: &ConnectionName) -> anyhow::Result<Connectio
     })
 }
 
-/// A reference that stays one, or a secret that is entered now and sealed.
-fn credential(arguments: &AddArguments, context: &Context) -> anyhow::Result<(Option<String>, Option<Secret>)> {
-    let source = super::credential_reference(&arguments.credential, sortie_identity::AssertionAlgorithm::Ps256)?;
+/// What `--credential` has given: a reference that stays one, or a secret that is entered now and sealed; or neither.
+struct Given {
+    reference: Option<String>,
+    entered: Option<Secret>,
+}
+
+fn credential(arguments: &AddArguments, context: &Context) -> anyhow::Result<Given> {
+    let text = arguments.credential.trim();
+    if text == "none" {
+        return Ok(Given { reference: None, entered: None });
+    }
+    let algorithm = if arguments.rs256 { AssertionAlgorithm::Rs256 } else { AssertionAlgorithm::Ps256 };
+    let source = super::credential_reference(text, algorithm)?;
+    let referred = || Given { reference: Some(text.to_owned()), entered: None };
     match source {
-        CredentialSource::Environment { .. } | CredentialSource::File { .. } => {
-            Ok((Some(arguments.credential.trim().to_owned()), None))
+        CredentialSource::Environment { .. } | CredentialSource::File { .. } => Ok(referred()),
+        CredentialSource::Certificate { .. } | CredentialSource::CertificateEnvironment { .. } => {
+            // A file that is none is told now, not by the first workflow at night.
+            source.load(&Terminal, context.clock.now())?;
+            Ok(referred())
         }
         CredentialSource::Stdin | CredentialSource::Prompt => match source.load(&Terminal, context.clock.now()) {
-            Ok(Loaded::Secret(secret)) => Ok((None, Some(secret))),
-            Ok(_) => Ok((None, None)),
+            Ok(Loaded::Secret(secret)) => Ok(Given { reference: None, entered: Some(secret) }),
+            Ok(_) => Ok(Given { reference: None, entered: None }),
             Err(error) => Err(error.into()),
         },
         _ => {
-            let next = "Use env:NAME, file:PATH, stdin or prompt.";
-            Err(Problem::usage("a connector's connection takes a secret", next).into())
+            let next = "Use env:NAME, file:PATH, certificate:PEM[,KEY], certificate-env:NAME, stdin, prompt or none.";
+            Err(Problem::usage("a connector's connection takes a secret or a certificate", next).into())
         }
     }
 }
@@ -272,16 +338,21 @@ fn new(
         variables.insert(name.trim().to_owned(), Value::from(value.trim()));
     }
     let tenant = arguments.tenant.as_ref().map(ToString::to_string);
-    let template = given.token_url.clone().or_else(|| match &product.edits.authentication {
-        Some(Authentication::Oauth2Application { token_url, .. }) => Some(token_url.clone()),
-        _ => None,
-    });
+    let edited = || product.edits.authentication.as_ref()?.oauth().map(|oauth| oauth.token_url.clone());
+    let template = given.token_url.clone().or_else(edited);
     let token_url = template.map(|template| token_url_of(&template, tenant.as_deref())).transpose()?;
     let base = given.base.clone().or_else(|| product.edits.base.clone());
     let target = Target { base: base.clone(), variables: variables.clone() };
     can_call_something(product, &target)?;
     let destinations = product.destinations(&target, token_url.as_ref(), tenant.as_deref());
-    let settings = ConnectionSettings { tenant, client_id: arguments.client_id.clone(), reference, variables };
+    let settings = ConnectionSettings {
+        tenant,
+        client_id: arguments.client_id.clone(),
+        expires: given.expires.filter(|_| reference.is_some()),
+        reference,
+        rs256: arguments.rs256,
+        variables,
+    };
     Ok(NewConnection {
         name: arguments.name.clone(),
         connector: connector.to_owned(),
