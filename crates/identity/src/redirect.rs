@@ -257,6 +257,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_state_that_was_used_is_refused_while_the_code_is_redeemed() {
+        let listener = RedirectListener::bind(0, "/done").await.unwrap().strict(&["/other"]);
+        let address = listener.listener.local_addr().unwrap();
+        let visit = async |path: &str, state: &str| {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let line = format!("GET {path}?code=c&state={state} HTTP/1.1\r\n\r\n");
+            stream.write_all(line.as_bytes()).await.unwrap();
+            let mut page = String::new();
+            stream.read_to_string(&mut page).await.unwrap();
+            page
+        };
+        let state = listener.state().to_owned();
+        let (page, found) = tokio::join!(visit("/other", &state), listener.wait(Duration::from_secs(20)));
+        assert!(page.starts_with("HTTP/1.1 200") && found.unwrap().is_some(), "{page}");
+        let again = listener.refuse_while(visit("/done", &state)).await;
+        assert!(again.starts_with("HTTP/1.1 400") && again.contains("came before"), "{again}");
+        let foreign = listener.refuse_while(visit("/done", "x")).await;
+        assert!(foreign.starts_with("HTTP/1.1 400") && foreign.contains("another request"), "{foreign}");
+    }
+
+    #[tokio::test]
     async fn patience_ends() {
         let listener = RedirectListener::bind(0, "/done").await.unwrap();
         assert!(listener.wait(Duration::from_millis(1)).await.unwrap().is_none());

@@ -1,6 +1,7 @@
 //! Connectors on the command line: import, edit, connect, test, call.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
+mod delegated;
 mod documents;
 mod oauth;
 mod seed;
