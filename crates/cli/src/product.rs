@@ -4,6 +4,7 @@ mod authentication;
 mod expiry;
 mod ready;
 mod tokens;
+mod vault;
 
 use std::collections::BTreeSet;
 
@@ -19,6 +20,7 @@ use sortie_openapi::{Description, Operation};
 use sortie_store::{Connection, ConnectorInfo, Store, StoreError, StoreErrorKind, TenantKey};
 pub(crate) use tokens::scope_of_sign_in;
 use url::Url;
+pub(crate) use vault::{VAULT_REFERENCE, VaultSettings};
 
 use crate::{
     database::SHARED,
@@ -63,6 +65,9 @@ pub(crate) struct ConnectionSettings {
     /// When what is referred to ends, as a person has said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
+    /// How the vault is opened that the reference names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vault: Option<VaultSettings>,
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub variables: Map<String, Value>,
 }

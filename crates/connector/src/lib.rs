@@ -10,6 +10,7 @@ mod call;
 mod oauth;
 mod paging;
 mod tokens;
+mod vault;
 
 pub use answer::{Answer, AnswerBody, Failure};
 pub use build::{BuildError, BuiltRequest, Target, base, build, cast};
@@ -18,3 +19,4 @@ pub use call::{CallError, Caller, Credential};
 pub use oauth::{ClientProof, Grant, OAuthClient, OAuthError, Token, TokenFor};
 pub use paging::{Cut, PageLimits, Paged};
 pub use tokens::{Fetch, Fetching, Tokens};
+pub use vault::{VaultError, VaultReference, VaultReferenceError, VaultSecret};

@@ -1,5 +1,6 @@
 //! `sortie connection add|list|show|test|use|remove`: the settings file by commands.
 
+mod examine;
 mod product;
 mod sign_in;
 mod test;
@@ -48,7 +49,7 @@ pub(crate) struct AddArguments {
         long,
         value_name = "ID",
         help_heading = "Connectors",
-        conflicts_with_all = ["region", "v1", "emulator", "login", "graph", "xdr", "mde", "cloud_apps", "imds"]
+        conflicts_with_all = ["region", "v1", "emulator", "graph", "xdr", "mde", "cloud_apps"]
     )]
     connector: Option<String>,
     #[command(flatten)]
@@ -61,8 +62,8 @@ pub(crate) struct AddArguments {
     client_id: Option<String>,
     /// Where the credential is found, never the credential itself: env:NAME, file:PATH, stdin, prompt, certificate:PEM or
     /// certificate:PEM,KEY, certificate-env:NAME, federated-file:PATH, github, managed-identity or
-    /// managed-identity:CLIENT_ID. With --connector: env, file, certificate, stdin or prompt, whose secret is kept sealed, or
-    /// none
+    /// managed-identity:CLIENT_ID. With --connector: env, file, certificate, keyvault:URL of a secret in Azure Key Vault, stdin or
+    /// prompt, whose secret is kept sealed, or none
     #[arg(long, value_name = "REFERENCE", default_value = "env:AZURE_CLIENT_SECRET", hide_default_value = false)]
     credential: String,
     /// Sign certificate assertions with RS256 and x5t instead of PS256 and x5t#S256
@@ -89,7 +90,7 @@ pub(crate) struct AddArguments {
 
 #[derive(Args)]
 struct HostArguments {
-    /// Login host instead of the cloud's
+    /// Login host instead of the cloud's; with --connector that of the vault's token
     #[arg(long, value_name = "URL", help_heading = "Hosts")]
     login: Option<Url>,
     /// Microsoft Graph host instead of the cloud's

@@ -57,7 +57,7 @@ impl Ready {
         let base = Some(connection.base_url.as_str()).filter(|base| !base.is_empty()).map(str::parse).transpose();
         let base = base.with_context(|| format!("the base address of {} is no URL", connection.name))?;
         let secret = match wants_secret {
-            true => Held::load(store, connection, &settings, context).await?,
+            true => Held::load(store, connection, &settings, &transport, context).await?,
             false => Held::default(),
         };
         let ready = Self {
@@ -192,8 +192,15 @@ impl Held {
         store: &Store,
         connection: &Connection,
         settings: &ConnectionSettings,
+        transport: &Transport,
         context: &Context,
     ) -> anyhow::Result<Self> {
+        if let (Some(reference), Some(vault)) = (&settings.reference, &settings.vault) {
+            let of = || format!("the secret of connection `{}` cannot be used", connection.name);
+            let read = vault.read(reference, settings, &connection.allowed_hosts, transport, context).await;
+            let secret = read.with_context(of)?;
+            return Ok(Self { loaded: Some(Loaded::Secret(secret.value)), expires: secret.expires });
+        }
         if let Some(reference) = &settings.reference {
             return Self::refer(reference, connection, settings, context);
         }

@@ -6,3 +6,4 @@ mod documents;
 mod oauth;
 mod seed;
 mod stage;
+mod vault;

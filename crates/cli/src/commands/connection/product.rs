@@ -3,10 +3,9 @@
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use sortie_connector::{Credential, Target, base};
-use sortie_identity::{AssertionAlgorithm, Credential as Loaded, CredentialError, CredentialSource, inspect::decode};
-use sortie_model::{ConnectionName, Secret};
-use sortie_openapi::Operation;
+use sortie_connector::{Target, base};
+use sortie_identity::{AssertionAlgorithm, Credential as Loaded, CredentialError, CredentialSource};
+use sortie_model::{ClientId, ConnectionName, Secret};
 use sortie_store::{Connection, NewConnection, Store};
 use url::Url;
 
@@ -16,8 +15,8 @@ use crate::{
     database::{self, SHARED},
     exit::{Exit, Problem},
     input::{Terminal, confirm},
-    output::{Field, Format, properties, say, visible},
-    product::{Authentication, ConnectionSettings, Expiry, Product, REFRESH, Ready, SECRET, token_url_of},
+    output::{Field, Format, properties, say},
+    product::{ConnectionSettings, Expiry, Product, REFRESH, SECRET, VAULT_REFERENCE, VaultSettings, token_url_of},
 };
 
 #[derive(Args)]
@@ -37,6 +36,18 @@ pub(super) struct ProductArguments {
     /// Day on which the secret ends, such as 2027-03-31; warnings begin thirty days before. A certificate says it itself
     #[arg(long, value_name = "DATE", requires = "connector", help_heading = "Connectors", value_parser = crate::times::day)]
     expires: Option<Timestamp>,
+    /// What opens the vault of --credential keyvault:URL: managed-identity, certificate:PEM[,KEY], env:NAME and so on
+    #[arg(
+        long,
+        value_name = "REFERENCE",
+        requires = "connector",
+        help_heading = "Connectors",
+        default_value = "managed-identity"
+    )]
+    vault_credential: String,
+    /// Application that opens the vault, where it is not --client-id
+    #[arg(long, value_name = "GUID", requires = "connector", help_heading = "Connectors")]
+    vault_client_id: Option<ClientId>,
 }
 
 /// Adds the connection, or replaces the one of that name; a secret that would go elsewhere now must be entered again.
@@ -206,82 +217,6 @@ pub(super) async fn void(name: &ConnectionName, context: &Context) -> anyhow::Re
     Ok(Exit::Success)
 }
 
-/// Fetches a token for each API that the connector's operations are for, shows whom it is for and its roles, which
-/// operations they allow, and makes the one harmless call that the connector names.
-pub(super) async fn test(name: &ConnectionName, context: &Context) -> anyhow::Result<Exit> {
-    let store = database::open(context)?;
-    let connection = named(&store, name).await?;
-    let product = Product::load(&store, &connection.connector).await?;
-    let ready = Ready::load(&store, &connection, &product, true, context).await?;
-    drop(store);
-    let mut exit = Exit::Success;
-    for (place, operations) in by_audience(&product) {
-        let first = operations[0];
-        let authentication = product.authentication(first)?;
-        let host = product.host(first).or_else(|| ready.target.base.clone());
-        let host = host.ok_or_else(|| Problem::usage("no base address is known", "Give it with `--base`."))?;
-        let credential = match ready.credential(&authentication, first, &host, context).await {
-            Ok(credential) => credential,
-            Err(error) => {
-                exit = crate::exit::report(&error.context(format!("{place}: no token")));
-                continue;
-            }
-        };
-        let credential = match &credential {
-            Credential::Tokens(tokens) => Credential::Bearer(tokens.living(&*context.clock).await?.0),
-            other => other.clone(),
-        };
-        say(&visible(&told(&place, &authentication, &credential, &operations)))?;
-        if let Some(operation) = operations.iter().find(|operation| operation.guidance.test.is_some()) {
-            let inputs =
-                operation.guidance.test.as_ref().and_then(|test| test.get("inputs")).and_then(Value::as_object);
-            let inputs = inputs.cloned().unwrap_or_default();
-            ready.permits(&sortie_connector::base(&product.description, operation, &ready.target)?)?;
-            let called = ready.caller.call(&product.description, operation, &inputs, &ready.target, &credential).await;
-            match called {
-                Ok(answer) => say(&format!("  {} answers with status {}", operation.id, answer.status))?,
-                Err(error) => exit = crate::exit::report(&anyhow::Error::from(error).context(operation.id.clone())),
-            }
-        }
-    }
-    if exit == Exit::Success {
-        say(&format!("\nConnection {name} works."))?;
-    }
-    Ok(exit)
-}
-
-/// What one token is good for.
-fn told(place: &str, authentication: &Authentication, credential: &Credential, operations: &[&Operation]) -> String {
-    let Credential::Bearer(token) = credential else { return format!("{place}: {}", authentication.describe()) };
-    let Ok(decoded) = decode(token.expose()) else { return format!("{place}: a token that shows nothing of itself") };
-    let claims = &decoded.claims;
-    // `A + B` means both.
-    let has = |role: &str| claims.roles.iter().any(|held| crate::roles::covers(held, role));
-    let held = |roles: &String| roles.split(" + ").all(has);
-    let known: Vec<&&Operation> = operations.iter().filter(|operation| !operation.guidance.roles.is_empty()).collect();
-    let allowed = known.iter().filter(|operation| operation.guidance.roles.iter().any(held)).count();
-    let roles = if claims.roles.is_empty() { "none".to_owned() } else { claims.roles.join(", ") };
-    let mut lines = vec![("Token for", Field::plain(claims.audience.join(", "))), ("Roles", Field::plain(roles))];
-    if !known.is_empty() {
-        lines.push(("Operations", Field::plain(format!("{allowed} of {} allowed", known.len()))));
-    }
-    properties(&lines)
-}
-
-/// The operations by the API that a token must be for: their audience, else their host.
-fn by_audience(product: &Product) -> Vec<(String, Vec<&Operation>)> {
-    let mut groups: Vec<(String, Vec<&Operation>)> = Vec::new();
-    for operation in &product.description.operations {
-        let host = || product.host(operation).and_then(|url| url.host_str().map(str::to_owned));
-        let place = operation.guidance.audience.clone().or_else(host).unwrap_or_else(|| product.info.id.clone());
-        match groups.iter_mut().find(|(known, _)| *known == place) {
-            Some((_, operations)) => operations.push(operation),
-            None => groups.push((place, vec![operation])),
-        }
-    }
-    groups
-}
-
 pub(super) async fn named(store: &Store, name: &ConnectionName) -> anyhow::Result<Connection> {
     let found = store.connections_named(SHARED, name.as_str()).await?.pop();
     found.ok_or_else(|| {
@@ -301,6 +236,9 @@ fn credential(arguments: &AddArguments, context: &Context) -> anyhow::Result<Giv
     if text == "none" {
         return Ok(Given { reference: None, entered: None });
     }
+    if text.starts_with(VAULT_REFERENCE) {
+        return Ok(Given { reference: Some(text.to_owned()), entered: None });
+    }
     let algorithm = if arguments.rs256 { AssertionAlgorithm::Rs256 } else { AssertionAlgorithm::Ps256 };
     let source = super::credential_reference(text, algorithm)?;
     let referred = || Given { reference: Some(text.to_owned()), entered: None };
@@ -317,7 +255,7 @@ fn credential(arguments: &AddArguments, context: &Context) -> anyhow::Result<Giv
             Err(error) => Err(error.into()),
         },
         _ => {
-            let next = "Use env:NAME, file:PATH, certificate:PEM[,KEY], certificate-env:NAME, stdin, prompt or none.";
+            let next = "Use env:NAME, file:PATH, certificate:PEM[,KEY], certificate-env:NAME, keyvault:URL, stdin, prompt or none.";
             Err(Problem::usage("a connector's connection takes a secret or a certificate", next).into())
         }
     }
@@ -345,14 +283,25 @@ fn new(
     let target = Target { base: base.clone(), variables: variables.clone() };
     can_call_something(product, &target)?;
     let destinations = product.destinations(&target, token_url.as_ref(), tenant.as_deref());
+    let vault = reference.as_deref().filter(|text| text.starts_with(VAULT_REFERENCE)).map(|_| VaultSettings {
+        credential: given.vault_credential.clone(),
+        client_id: given.vault_client_id.clone(),
+        cloud: arguments.cloud,
+        login: arguments.hosts.login.clone(),
+        imds: arguments.hosts.imds.clone(),
+    });
     let settings = ConnectionSettings {
         tenant,
+        vault,
         client_id: arguments.client_id.clone(),
         expires: given.expires.filter(|_| reference.is_some()),
         reference,
         rs256: arguments.rs256,
         variables,
     };
+    if let (Some(reference), Some(vault)) = (&settings.reference, &settings.vault) {
+        vault.check(reference, &settings)?;
+    }
     Ok(NewConnection {
         name: arguments.name.clone(),
         connector: connector.to_owned(),
