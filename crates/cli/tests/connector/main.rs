@@ -3,6 +3,7 @@
 
 mod delegated;
 mod documents;
+mod expiry;
 mod oauth;
 mod seed;
 mod stage;

@@ -165,7 +165,11 @@ impl Shown {
 
     /// Says it where the end is near.
     fn warn(&self, connection: &Connection, context: &Context) {
-        let what = format!("the secret of connection {}", connection.name);
+        let kind = match &self.settings.reference {
+            Some(reference) if reference.starts_with("certificate") => "certificate",
+            _ => "secret",
+        };
+        let what = format!("the {kind} of connection {}", connection.name);
         if let Some(warning) = self.expiry(context).and_then(|expiry| expiry.warning(&what)) {
             context.note(&warning);
         }
