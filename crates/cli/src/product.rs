@@ -5,6 +5,7 @@ mod expiry;
 mod ready;
 mod tokens;
 mod vault;
+mod way;
 
 use std::collections::BTreeSet;
 
@@ -21,6 +22,7 @@ use sortie_store::{Connection, ConnectorInfo, Store, StoreError, StoreErrorKind,
 pub(crate) use tokens::scope_of_sign_in;
 use url::Url;
 pub(crate) use vault::{VAULT_REFERENCE, VaultSettings};
+pub(crate) use way::{Rate, Way};
 
 use crate::{
     database::SHARED,
@@ -68,6 +70,9 @@ pub(crate) struct ConnectionSettings {
     /// How the vault is opened that the reference names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vault: Option<VaultSettings>,
+    /// Whom it trusts, what proves it, how often it calls.
+    #[serde(skip_serializing_if = "Way::is_usual")]
+    pub way: Way,
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub variables: Map<String, Value>,
 }

@@ -9,7 +9,7 @@ use sortie_identity::{AssertionAlgorithm, Credential as Loaded};
 use sortie_model::Secret;
 use sortie_openapi::Operation;
 use sortie_store::{Connection, Keyring, Store};
-use sortie_transport::{Guard, Transport};
+use sortie_transport::Transport;
 use url::Url;
 
 use super::{
@@ -51,9 +51,7 @@ impl Ready {
     ) -> anyhow::Result<Self> {
         let settings: ConnectionSettings = serde_json::from_value(connection.settings.clone())
             .with_context(|| format!("connection {} cannot be read from the database", connection.name))?;
-        let guard = Guard::allowing(&connection.allowed_hosts)
-            .map_err(|error| Problem::usage(error.to_string(), "Correct the connection's allowed hosts."))?;
-        let transport = context.transport(&context.settings()?)?.guarded(guard);
+        let transport = settings.way.transport(connection, context)?;
         let base = Some(connection.base_url.as_str()).filter(|base| !base.is_empty()).map(str::parse).transpose();
         let base = base.with_context(|| format!("the base address of {} is no URL", connection.name))?;
         let secret = match wants_secret {
@@ -61,7 +59,7 @@ impl Ready {
             false => Held::default(),
         };
         let ready = Self {
-            caller: Caller::new(transport.clone(), Arc::clone(&context.clock), CALLS_AT_ONCE),
+            caller: settings.way.caller(&transport, connection, &settings, context),
             target: Target { base: base.or_else(|| product.edits.base.clone()), variables: settings.variables.clone() },
             transport,
             settings,
@@ -238,5 +236,3 @@ impl Held {
 pub(crate) fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
-
-const CALLS_AT_ONCE: usize = 8;

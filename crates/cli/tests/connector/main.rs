@@ -8,3 +8,4 @@ mod oauth;
 mod seed;
 mod stage;
 mod vault;
+mod way;

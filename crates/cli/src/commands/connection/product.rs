@@ -1,5 +1,7 @@
 //! Connections to connectors: kept in the database, their secrets sealed or referred to.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -16,7 +18,9 @@ use crate::{
     exit::{Exit, Problem},
     input::{Terminal, confirm},
     output::{Field, Format, properties, say},
-    product::{ConnectionSettings, Expiry, Product, REFRESH, SECRET, VAULT_REFERENCE, VaultSettings, token_url_of},
+    product::{
+        ConnectionSettings, Expiry, Product, REFRESH, Rate, SECRET, VAULT_REFERENCE, VaultSettings, Way, token_url_of,
+    },
 };
 
 #[derive(Args)]
@@ -36,6 +40,19 @@ pub(super) struct ProductArguments {
     /// Day on which the secret ends, such as 2027-03-31; warnings begin thirty days before. A certificate says it itself
     #[arg(long, value_name = "DATE", requires = "connector", help_heading = "Connectors", value_parser = crate::times::day)]
     expires: Option<Timestamp>,
+    /// PEM file of authorities that this connection trusts beside the usual ones
+    #[arg(long, value_name = "FILE", requires = "connector", help_heading = "Connectors")]
+    trust: Option<PathBuf>,
+    /// Certificate that proves this connection to the service during the handshake, with its key in the same file or in a
+    /// second one
+    #[arg(long, value_name = "PEM[,KEY]", requires = "connector", help_heading = "Connectors")]
+    client_certificate: Option<String>,
+    /// Calls a second or a minute at most, such as 10/s or 100/m, within one run of Sortie
+    #[arg(long, value_name = "N/s|N/m", requires = "connector", help_heading = "Connectors")]
+    rate: Option<Rate>,
+    /// Calls on their way at once at most; 8 unless given
+    #[arg(long, value_name = "N", requires = "connector", help_heading = "Connectors", value_parser = clap::value_parser!(u8).range(1..=64))]
+    at_once: Option<u8>,
     /// What opens the vault of --credential keyvault:URL: managed-identity, certificate:PEM[,KEY], env:NAME and so on
     #[arg(
         long,
@@ -55,7 +72,7 @@ pub(super) async fn add(connector: &str, arguments: &AddArguments, context: &Con
     let store = database::open(context)?;
     let product = Product::load(&store, connector).await?;
     let Given { reference, entered } = credential(arguments, context)?;
-    let new = new(connector, arguments, &product, reference)?;
+    let new = new(connector, arguments, &product, reference, context)?;
     sortie_transport::Guard::allowing(&new.allowed_hosts)
         .map_err(|error| Problem::usage(error.to_string(), "Correct `--allow-host`."))?;
     let present = store.connections_named(SHARED, arguments.name.as_str()).await?.pop();
@@ -115,6 +132,7 @@ pub(super) async fn show(name: &ConnectionName, format: Format, context: &Contex
         say(&shown.as_json(&connection))?;
         return Ok(Exit::Success);
     }
+    let way = &shown.settings.way;
     say(&properties(&[
         ("Connection", Field::plain(&connection.name)),
         ("Connector", Field::plain(&connection.connector)),
@@ -124,6 +142,10 @@ pub(super) async fn show(name: &ConnectionName, format: Format, context: &Contex
         ("Secret ends", Field::maybe(shown.expiry(context).map(|expiry| expiry.describe()).as_ref())),
         ("Signed in", Field::maybe(shown.signed_in.as_ref())),
         ("Base address", Field::plain(&connection.base_url)),
+        ("Trusts", Field::maybe(way.trust.as_ref().map(|path| path.display()).as_ref())),
+        ("Shows", Field::maybe(way.client_certificate.as_ref())),
+        ("Rate", Field::maybe(way.rate.as_ref())),
+        ("At once", Field::maybe(way.at_once.as_ref())),
         ("Token URL", Field::maybe(connection.token_url.as_ref())),
         ("Allowed hosts", Field::plain(connection.allowed_hosts.join(", "))),
         ("Secret goes to", Field::plain(connection.destinations.join(", "))),
@@ -181,6 +203,7 @@ impl Shown {
             "client_id": self.settings.client_id, "base": connection.base_url, "token_url": connection.token_url,
             "allowed_hosts": connection.allowed_hosts, "destinations": connection.destinations, "secret": self.secret,
             "signed_in": self.signed_in, "expires": self.expires,
+            "way": self.settings.way,
         })
         .to_string()
     }
@@ -270,6 +293,7 @@ fn new(
     arguments: &AddArguments,
     product: &Product,
     reference: Option<String>,
+    context: &Context,
 ) -> anyhow::Result<NewConnection> {
     let given = &arguments.product;
     let mut variables = Map::new();
@@ -301,8 +325,15 @@ fn new(
         expires: given.expires.filter(|_| reference.is_some()),
         reference,
         rs256: arguments.rs256,
+        way: Way {
+            trust: given.trust.clone(),
+            client_certificate: given.client_certificate.clone(),
+            rate: given.rate,
+            at_once: given.at_once,
+        },
         variables,
     };
+    settings.way.check(context)?;
     if let (Some(reference), Some(vault)) = (&settings.reference, &settings.vault) {
         vault.check(reference, &settings)?;
     }
