@@ -7,5 +7,6 @@ mod expiry;
 mod oauth;
 mod seed;
 mod stage;
+mod tested;
 mod vault;
 mod way;

@@ -33,16 +33,21 @@ pub(super) async fn test(name: &ConnectionName, context: &Context) -> anyhow::Re
     if let Some(expiry) = ready.expiry(context) {
         say(&properties(&[("Secret ends", Field::plain(expiry.describe()))]))?;
     }
-    let (mut exit, mut called) = (Exit::Success, false);
+    let (mut exit, mut seen) = (Exit::Success, Seen::default());
     for group in groups(&product) {
-        match examine(&group, &product, &ready, context).await {
-            Ok(has_called) => called |= has_called,
-            Err(error) => exit = report(&error.context(group.place.clone())),
+        if let Err(error) = examine(&group, &product, &ready, &mut seen, context).await {
+            exit = report(&error.context(group.place.clone()));
         }
+    }
+    if exit == Exit::Success && seen.tokens_with_roles > 0 && !seen.allows_something {
+        let what =
+            format!("connection {name} signs in, and its roles allow none of the operations of {}", product.info.id);
+        let next = "Add a role that stands behind `needs` to the application, as application permission with an administrator's consent.";
+        return Err(Problem { exit: Exit::Forbidden, what, next: next.to_owned() }.into());
     }
     if exit == Exit::Success {
         say(&format!("\nConnection {name} works."))?;
-        if !called {
+        if !seen.has_test {
             let said = "its connector names no harmless call (`x-sortie-test`), so none was made";
             context.note(&format!("{said}; `sortie call` makes any"));
         }
@@ -50,8 +55,23 @@ pub(super) async fn test(name: &ConnectionName, context: &Context) -> anyhow::Re
     Ok(exit)
 }
 
-/// Whether a call was made.
-async fn examine(group: &Group<'_>, product: &Product, ready: &Ready, context: &Context) -> anyhow::Result<bool> {
+/// What was seen of all tokens together.
+#[derive(Default)]
+struct Seen {
+    /// Those whose operations say which roles they need.
+    tokens_with_roles: u32,
+    allows_something: bool,
+    /// The connector names a harmless call.
+    has_test: bool,
+}
+
+async fn examine(
+    group: &Group<'_>,
+    product: &Product,
+    ready: &Ready,
+    seen: &mut Seen,
+    context: &Context,
+) -> anyhow::Result<()> {
     let first = group.operations[0];
     let authentication = product.authentication(first)?;
     let host = product.host(first).or_else(|| ready.target.base.clone());
@@ -62,51 +82,98 @@ async fn examine(group: &Group<'_>, product: &Product, ready: &Ready, context: &
         Credential::Bearer(token) => Some(token.clone()),
         _ => None,
     };
-    say(&visible(&match token.as_ref().map(|token| decode(token.expose())) {
-        None => format!("{}: {}", group.place, authentication.describe()),
-        Some(Err(_)) => format!("{}: a token that shows nothing of itself", group.place),
-        Some(Ok(decoded)) => told(&decoded.claims, &authentication, &group.operations),
-    }))?;
-    let Some(operation) = group.operations.iter().find(|operation| operation.guidance.test.is_some()) else {
-        return Ok(false);
+    let mut grants = None;
+    let text = match token.as_ref().map(|token| decode(token.expose())) {
+        None => visible(&authentication.describe()),
+        Some(Err(_)) => "a token that shows nothing of itself".to_owned(),
+        Some(Ok(decoded)) => {
+            let held = Grants::of(&decoded.claims, &authentication, &group.operations);
+            seen.tokens_with_roles += u32::from(held.knows());
+            seen.allows_something |= !held.allowed.is_empty();
+            let text = held.describe(&decoded.claims);
+            grants = Some(held);
+            text
+        }
     };
+    say(&format!("\n{}\n{text}", visible(&group.place)))?;
+    let tests: Vec<&Operation> =
+        group.operations.iter().copied().filter(|operation| operation.guidance.test.is_some()).collect();
+    seen.has_test |= !tests.is_empty();
+    let is_refused = |operation: &Operation| {
+        grants.as_ref().is_some_and(|held| held.refused.iter().any(|one| one.id == operation.id))
+    };
+    match (tests.iter().find(|operation| !is_refused(operation)), tests.first()) {
+        (Some(operation), _) => call(operation, product, ready, &credential).await,
+        (None, Some(operation)) => {
+            say(&visible(&format!("  {} was not called: it {}", operation.id, needs(operation))))?;
+            Ok(())
+        }
+        (None, None) => Ok(()),
+    }
+}
+
+/// The harmless call.
+async fn call(operation: &Operation, product: &Product, ready: &Ready, credential: &Credential) -> anyhow::Result<()> {
     if operation.effect.class != EffectClass::Safe {
         let what =
             format!("the connector names {} as its test, which may change something; it was not called", operation.id);
         return Err(Problem::usage(what, "Correct `x-sortie-test` in the connector's document.").into());
     }
-    let inputs = operation.guidance.test.as_ref().and_then(|test| test.get("inputs")).and_then(Value::as_object);
+    // `{ inputs: { .. } }`, or the inputs themselves.
+    let test = operation.guidance.test.as_ref();
+    let inputs = test.and_then(|test| test.get("inputs").or(Some(test))).and_then(Value::as_object);
     let inputs = inputs.cloned().unwrap_or_default();
     ready.permits(&base(&product.description, operation, &ready.target)?)?;
-    let answer = ready.caller.call(&product.description, operation, &inputs, &ready.target, &credential).await;
+    let answer = ready.caller.call(&product.description, operation, &inputs, &ready.target, credential).await;
     let answer = answer.map_err(|error| anyhow::Error::from(error).context(operation.id.clone()))?;
     say(&format!("  {} answers with status {}", operation.id, answer.status))?;
-    Ok(true)
+    Ok(())
 }
 
-/// What one token is good for.
-fn told(claims: &Claims, authentication: &Authentication, operations: &[&Operation]) -> String {
-    let list = |list: &[String]| if list.is_empty() { "none".to_owned() } else { list.join(", ") };
-    let is_person = matches!(authentication, Authentication::Oauth2Delegated(_));
-    let held = if is_person { &claims.scopes } else { &claims.roles };
-    let mut lines = vec![("Token for", Field::plain(list(&claims.audience)))];
-    for (name, value) in [("Application", &claims.application), ("Tenant", &claims.tenant)] {
-        lines.extend(value.as_ref().map(|value| (name, Field::plain(value))));
+/// What one token lets its holder do.
+struct Grants<'a> {
+    is_person: bool,
+    held: Vec<String>,
+    allowed: Vec<&'a Operation>,
+    refused: Vec<&'a Operation>,
+}
+
+impl<'a> Grants<'a> {
+    fn of(claims: &Claims, authentication: &Authentication, operations: &[&'a Operation]) -> Self {
+        let is_person = matches!(authentication, Authentication::Oauth2Delegated(_));
+        let held = if is_person { claims.scopes.clone() } else { claims.roles.clone() };
+        let known = operations.iter().copied().filter(|operation| !operation.guidance.roles.is_empty());
+        let (allowed, refused) =
+            known.partition(|operation| operation.guidance.roles.iter().any(|roles| holds(&held, roles)));
+        Self { is_person, held, allowed, refused }
     }
-    lines.push((if is_person { "Scopes" } else { "Roles" }, Field::plain(list(held))));
-    let known = operations.iter().copied().filter(|operation| !operation.guidance.roles.is_empty());
-    let (allowed, refused): (Vec<&Operation>, Vec<&Operation>) =
-        known.partition(|operation| operation.guidance.roles.iter().any(|roles| holds(held, roles)));
-    let known = allowed.len() + refused.len();
-    if known > 0 {
-        lines.push(("Operations", Field::plain(format!("{} of {known} allowed", allowed.len()))));
-        lines
-            .extend(named_some(&allowed, |operation| operation.id.clone()).map(|text| ("Allowed", Field::plain(text))));
-        let lacking =
-            |operation: &Operation| format!("{} (needs {})", operation.id, operation.guidance.roles.join(" or "));
-        lines.extend(named_some(&refused, lacking).map(|text| ("Not allowed", Field::plain(text))));
+
+    /// Whether operations say which roles they need.
+    fn knows(&self) -> bool {
+        !self.allowed.is_empty() || !self.refused.is_empty()
     }
-    properties(&lines)
+
+    fn describe(&self, claims: &Claims) -> String {
+        let list = |list: &[String]| if list.is_empty() { "none".to_owned() } else { list.join(", ") };
+        let mut lines = vec![("Token for", Field::plain(list(&claims.audience)))];
+        for (name, value) in [("Application", &claims.application), ("Tenant", &claims.tenant)] {
+            lines.extend(value.as_ref().map(|value| (name, Field::plain(value))));
+        }
+        lines.push((if self.is_person { "Scopes" } else { "Roles" }, Field::plain(list(&self.held))));
+        if self.knows() {
+            let (allowed, known) = (self.allowed.len(), self.allowed.len() + self.refused.len());
+            lines.push(("Operations", Field::plain(format!("{allowed} of {known} allowed"))));
+        }
+        let id = |operation: &Operation| operation.id.clone();
+        lines.extend(named_some(&self.allowed, id).map(|text| ("Allowed", Field::plain(text))));
+        let lacking = |operation: &Operation| format!("{} ({})", operation.id, needs(operation));
+        lines.extend(named_some(&self.refused, lacking).map(|text| ("Not allowed", Field::plain(text))));
+        properties(&lines)
+    }
+}
+
+fn needs(operation: &Operation) -> String {
+    format!("needs {}", operation.guidance.roles.join(" or "))
 }
 
 /// `A + B` means both.
