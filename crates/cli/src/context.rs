@@ -9,7 +9,7 @@ use sortie_identity::{
     Application, AuthorizedClient, AzureEnvironment, Cloud, EndpointVersion, HostOverrides, TokenSource,
 };
 use sortie_model::{Clock, ConnectionName, SystemClock};
-use sortie_transport::{ProxySetting, Transport, TransportSettings, Wait, WaitReason};
+use sortie_transport::{ClientCertificate, ProxySetting, Transport, TransportSettings, Wait, WaitReason};
 use url::Url;
 
 use crate::{
@@ -92,7 +92,7 @@ pub(crate) struct Sessions {
 }
 
 /// What every command is given.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Context {
     pub global: Global,
     pub clock: Arc<dyn Clock>,
@@ -128,13 +128,29 @@ impl Context {
 
     /// The way out, with the command line before the settings.
     pub(crate) fn transport(&self, settings: &Settings) -> anyhow::Result<Transport> {
+        self.transport_with(settings, None, None)
+    }
+
+    /// The same with what one connection trusts beside, and what proves it.
+    pub(crate) fn transport_with(
+        &self,
+        settings: &Settings,
+        further_ca_bundle: Option<PathBuf>,
+        client_certificate: Option<ClientCertificate>,
+    ) -> anyhow::Result<Transport> {
         let proxy = match self.global.proxy.as_deref() {
             Some("none") => ProxySetting::Direct,
             Some(text) => ProxySetting::Url(parse_proxy(text)?),
             None => settings.network.proxy.clone().map_or(ProxySetting::Environment, ProxySetting::Url),
         };
         let ca_bundle = self.global.ca_bundle.clone().or_else(|| settings.network.ca_bundle.clone());
-        let mut transport = TransportSettings { ca_bundle, proxy, ..TransportSettings::default() };
+        let mut transport = TransportSettings {
+            ca_bundle,
+            further_ca_bundle,
+            client_certificate,
+            proxy,
+            ..TransportSettings::default()
+        };
         if let Some(timeout) = self.global.timeout.map(Duration::from_secs) {
             (transport.first_byte_timeout, transport.total_timeout) = (timeout, timeout);
             transport.long_timeout = timeout;

@@ -3,12 +3,13 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use sortie_model::Secret;
-use sortie_store::{KeySource, Keyring, MasterKey, Scope, Store, StoreOptions, TenantKey};
+use sortie_store::{KeySource, Keyring, MasterKey, Scope, Store, StoreError, StoreErrorKind, StoreOptions, TenantKey};
 
 use crate::{context::Context, exit::Problem};
 
@@ -17,6 +18,21 @@ pub(crate) fn open(context: &Context) -> anyhow::Result<Store> {
     let path = path(context)?;
     let options = StoreOptions { path, purpose: "sortie".to_owned(), clock: Arc::clone(&context.clock) };
     Ok(Store::open(options)?)
+}
+
+/// The same after a short wait for another process that has it, which may be renewing a sign-in as well.
+pub(crate) async fn open_soon(context: &Context) -> anyhow::Result<Store> {
+    for _ in 0..HELD_TRIES {
+        match open(context) {
+            Err(error) if is_held(&error) => tokio::time::sleep(HELD_PAUSE).await,
+            opened => return opened,
+        }
+    }
+    open(context)
+}
+
+fn is_held(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<StoreError>(), Some(StoreError { kind: StoreErrorKind::Held { .. }, .. }))
 }
 
 /// The same where it is there already; a look makes none.
@@ -143,3 +159,7 @@ pub(crate) fn path(context: &Context) -> anyhow::Result<PathBuf> {
     let base = base.ok_or_else(|| Problem::usage("there is no place for the database: HOME is not set", next));
     Ok(base.context("cannot find the database")?.join("sortie/sortie.db"))
 }
+
+/// Ten seconds together.
+const HELD_TRIES: u32 = 40;
+const HELD_PAUSE: Duration = Duration::from_millis(250);

@@ -156,7 +156,7 @@ fn exit_of_one(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
         return Some(exit_of_store(error));
     }
     if let Some(error) = cause.downcast_ref::<OAuthError>() {
-        return Some(if matches!(error, OAuthError::Send(_)) { Exit::Network } else { Exit::SignIn });
+        return Some(exit_of_oauth(error));
     }
     if let Some(error) = cause.downcast_ref::<CallError>() {
         return Some(exit_of_call(error));
@@ -186,6 +186,7 @@ fn exit_of_call(error: &CallError) -> Exit {
     match error {
         CallError::Build(_) => Exit::Usage,
         CallError::Credential(_) => Exit::SignIn,
+        CallError::Token(error) => exit_of_oauth(error),
         CallError::Send(error) => exit_of_send(error),
         CallError::Failed(failure) => match failure.status {
             401 => Exit::SignIn,
@@ -194,6 +195,14 @@ fn exit_of_call(error: &CallError) -> Exit {
             429 | 500.. => Exit::Service,
             _ => Exit::Failure,
         },
+    }
+}
+
+fn exit_of_oauth(error: &OAuthError) -> Exit {
+    match error {
+        OAuthError::Send(error) => exit_of_send(error),
+        OAuthError::Refused { status: 429 | 500.., .. } => Exit::Service,
+        _ => Exit::SignIn,
     }
 }
 

@@ -1,25 +1,32 @@
 //! A connector with what was edited of it, and a connection to it: who calls, where, with which credential.
 
-use std::{collections::BTreeSet, sync::Arc};
+mod authentication;
+mod expiry;
+mod ready;
+mod tokens;
+mod vault;
+mod way;
+
+use std::collections::BTreeSet;
 
 use anyhow::Context as _;
+pub(crate) use authentication::{Authentication, OAuth, Proof, token_url_of};
+pub(crate) use expiry::Expiry;
 use jiff::Timestamp;
+pub(crate) use ready::{Ready, origin};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sortie_connector::{BuiltIn, Caller, ClientCredentials, ClientProof, Credential, Target, TokenFor, base};
-use sortie_identity::{AssertionAlgorithm, Credential as Loaded};
-use sortie_model::Secret;
-use sortie_openapi::{Description, Operation, SchemeKind};
-use sortie_store::{Connection, ConnectorInfo, Keyring, Store, StoreError, StoreErrorKind, TenantKey};
-use sortie_transport::{Guard, Transport};
+use sortie_connector::{BuiltIn, Target, base};
+use sortie_openapi::{Description, Operation};
+use sortie_store::{Connection, ConnectorInfo, Store, StoreError, StoreErrorKind, TenantKey};
+pub(crate) use tokens::scope_of_sign_in;
 use url::Url;
+pub(crate) use vault::{VAULT_REFERENCE, VaultSettings};
+pub(crate) use way::{Rate, Way};
 
 use crate::{
-    commands::credential_reference,
-    context::Context,
-    database::{self, SHARED},
+    database::SHARED,
     exit::{Exit, Problem},
-    input::Terminal,
 };
 
 /// A connector as it is used: its description under what was edited.
@@ -42,28 +49,6 @@ pub(crate) struct Edits {
     pub authentication: Option<Authentication>,
 }
 
-/// How all operations of a connector authenticate, whatever its document says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) enum Authentication {
-    /// OAuth 2.0 as an application, by client credentials.
-    Oauth2Application {
-        /// May hold `{tenant}`.
-        token_url: String,
-        scopes: Vec<String>,
-        #[serde(default)]
-        basic: bool,
-    },
-    /// A key in a header.
-    ApiKey {
-        header: String,
-        prefix: Option<String>,
-    },
-    Basic,
-    Bearer,
-    None,
-}
-
 /// What is kept of a connection beside its addresses; no secret.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -73,25 +58,29 @@ pub(crate) struct ConnectionSettings {
     /// The application's id, or the user's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// `env:NAME` or `file:PATH`; where absent, the secret is sealed in the database.
+    /// Such as `env:NAME` or `certificate:PEM`; where absent, the secret is sealed in the database.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// Assertions are signed by RS256.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub rs256: bool,
+    /// When what is referred to ends, as a person has said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// How the vault is opened that the reference names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vault: Option<VaultSettings>,
+    /// Whom it trusts, what proves it, how often it calls.
+    #[serde(skip_serializing_if = "Way::is_usual")]
+    pub way: Way,
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub variables: Map<String, Value>,
 }
 
 /// The field under which the one secret of a connection is sealed.
 pub(crate) const SECRET: &str = "secret";
-
-/// A connection that is ready to call.
-pub(crate) struct Ready {
-    pub caller: Caller,
-    pub target: Target,
-    transport: Transport,
-    settings: ConnectionSettings,
-    connection: Connection,
-    secret: Option<Secret>,
-}
+/// The field under which what a person's sign-in left is sealed.
+pub(crate) const REFRESH: &str = "refresh_token";
 
 impl Product {
     /// The connector of the database, else the one that comes with Sortie.
@@ -161,10 +150,9 @@ impl Product {
         for operation in &self.description.operations {
             // An API that needs more than this connection gives cannot be called through it.
             found.extend(base(&self.description, operation, target).ok().as_ref().map(origin));
-            if let (None, Ok(Authentication::Oauth2Application { token_url, .. })) =
-                (token_url, self.authentication(operation))
-            {
-                found.extend(token_url_of(&token_url, tenant).ok().as_ref().map(origin));
+            let authentication = self.authentication(operation).ok();
+            if let (None, Some(oauth)) = (token_url, authentication.as_ref().and_then(Authentication::oauth)) {
+                found.extend(token_url_of(&oauth.token_url, tenant).ok().as_ref().map(origin));
             }
         }
         found.into_iter().collect()
@@ -198,155 +186,6 @@ impl Product {
     }
 }
 
-impl Authentication {
-    fn of(kind: &SchemeKind) -> Option<Self> {
-        match kind {
-            SchemeKind::ApiKey { place: sortie_openapi::KeyPlace::Header, name, prefix } => {
-                Some(Self::ApiKey { header: name.clone(), prefix: prefix.clone() })
-            }
-            SchemeKind::Basic => Some(Self::Basic),
-            SchemeKind::Bearer { .. } => Some(Self::Bearer),
-            SchemeKind::OAuth2 { flows } => {
-                let flow = flows.iter().find(|flow| flow.grant == sortie_openapi::OAuthGrant::ClientCredentials)?;
-                let scopes = flow.scopes.keys().cloned().collect();
-                Some(Self::Oauth2Application { token_url: flow.token_url.clone()?, scopes, basic: false })
-            }
-            _ => None,
-        }
-    }
-
-    /// In words, for a person.
-    pub(crate) fn describe(&self) -> String {
-        match self {
-            Self::Oauth2Application { token_url, scopes, .. } => {
-                format!("OAuth 2.0 as an application, tokens from {token_url}, scopes {}", scopes.join(" "))
-            }
-            Self::ApiKey { header, .. } => format!("a key in the header {header}"),
-            Self::Basic => "name and password".to_owned(),
-            Self::Bearer => "a token".to_owned(),
-            Self::None => "none".to_owned(),
-        }
-    }
-}
-
-impl Ready {
-    /// Makes the connection's guarded way out, and loads its secret where one is wanted.
-    pub(crate) async fn load(
-        store: &Store,
-        connection: &Connection,
-        product: &Product,
-        wants_secret: bool,
-        context: &Context,
-    ) -> anyhow::Result<Self> {
-        let settings: ConnectionSettings = serde_json::from_value(connection.settings.clone())
-            .with_context(|| format!("connection {} cannot be read from the database", connection.name))?;
-        let guard = Guard::allowing(&connection.allowed_hosts)
-            .map_err(|error| Problem::usage(error.to_string(), "Correct the connection's allowed hosts."))?;
-        let transport = context.transport(&context.settings()?)?.guarded(guard);
-        let base = Some(connection.base_url.as_str()).filter(|base| !base.is_empty()).map(str::parse).transpose();
-        let base = base.with_context(|| format!("the base address of {} is no URL", connection.name))?;
-        let secret = match wants_secret {
-            true => secret(store, connection, &settings, context).await?,
-            false => None,
-        };
-        Ok(Self {
-            caller: Caller::new(transport.clone(), Arc::clone(&context.clock), CALLS_AT_ONCE),
-            target: Target { base: base.or_else(|| product.edits.base.clone()), variables: settings.variables.clone() },
-            transport,
-            settings,
-            connection: connection.clone(),
-            secret,
-        })
-    }
-
-    /// Refuses an address that the connection was not set up for: its connector was imported or edited anew since, or its
-    /// row was changed, and its secret is not meant for whoever is there now.
-    pub(crate) fn permits(&self, url: &Url) -> anyhow::Result<()> {
-        let origin = origin(url);
-        if self.connection.destinations.contains(&origin) {
-            return Ok(());
-        }
-        let name = &self.connection.name;
-        let what = format!("connection {name} was not set up for {origin}, where this would go; nothing was sent");
-        let next = format!("If that is meant, enter its secret again: `sortie connection add {name} --replace …`.");
-        Err(Problem { exit: Exit::SignIn, what, next }.into())
-    }
-
-    /// What the operation authenticates with; a token is asked for where it needs one.
-    pub(crate) async fn credential(
-        &self,
-        authentication: &Authentication,
-        operation: &Operation,
-        host: &Url,
-        context: &Context,
-    ) -> anyhow::Result<Credential> {
-        let client_id = || {
-            let next = "Give it with `--client-id` (for a password it is the user's name).";
-            self.settings.client_id.clone().ok_or_else(|| Problem::usage("the connection has no client id", next))
-        };
-        Ok(match authentication {
-            Authentication::None => Credential::Anonymous,
-            Authentication::Bearer => Credential::Bearer(self.secret()?),
-            Authentication::Basic => Credential::Basic { user: client_id()?, password: self.secret()? },
-            Authentication::ApiKey { header, prefix } => Credential::ApiKey {
-                place: sortie_openapi::KeyPlace::Header,
-                name: header.clone(),
-                prefix: prefix.clone(),
-                key: self.secret()?,
-            },
-            Authentication::Oauth2Application { token_url, scopes, basic } => {
-                let token_url = match &self.connection.token_url {
-                    Some(url) => token_url_of(url, None)?,
-                    None => token_url_of(token_url, self.settings.tenant.as_deref())?,
-                };
-                self.permits(&token_url)?;
-                let proof = if *basic { ClientProof::Basic } else { ClientProof::Post };
-                let client = ClientCredentials { token_url, client_id: client_id()?, secret: self.secret()?, proof };
-                let wanted = client.wanted(scopes, operation, host)?;
-                tell_completed(scopes, &wanted, context);
-                Credential::Bearer(client.token(&self.transport, &*context.clock, &wanted).await?.secret)
-            }
-        })
-    }
-}
-
-impl Ready {
-    fn secret(&self) -> anyhow::Result<Secret> {
-        let next = "Enter it: `sortie connection add NAME --connector ID --replace --credential prompt`.";
-        self.secret.clone().ok_or_else(|| Problem::usage("the connection has no secret", next).into())
-    }
-}
-
-/// Scheme, host and port, as destinations are compared.
-fn origin(url: &Url) -> String {
-    url.origin().ascii_serialization()
-}
-
-/// The token URL with the tenant in its place.
-pub(crate) fn token_url_of(template: &str, tenant: Option<&str>) -> anyhow::Result<Url> {
-    let filled = match (template.contains("{tenant}"), tenant) {
-        (false, _) => template.to_owned(),
-        (true, Some(tenant)) => {
-            let tenant: sortie_model::TenantId = tenant.parse().map_err(|error: sortie_model::TenantIdError| {
-                Problem::usage(error.to_string(), "Correct `--tenant`.")
-            })?;
-            template.replace("{tenant}", tenant.as_str())
-        }
-        (true, None) => {
-            let next = "Give the tenant with `--tenant`.";
-            return Err(Problem::usage(
-                "the token URL has a place for the tenant, and the connection names none",
-                next,
-            )
-            .into());
-        }
-    };
-    filled.parse().map_err(|_| {
-        let next = "Write it whole, such as `https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token`.";
-        Problem::usage(format!("`{template}` is no token URL"), next).into()
-    })
-}
-
 /// The connection of this name to the connector; the only one where none is named.
 pub(crate) async fn connection(store: &Store, product: &Product, name: Option<&str>) -> anyhow::Result<Connection> {
     let mut all = store.connections(SHARED).await?;
@@ -367,40 +206,5 @@ pub(crate) async fn connection(store: &Store, product: &Product, name: Option<&s
     }
 }
 
-async fn secret(
-    store: &Store,
-    connection: &Connection,
-    settings: &ConnectionSettings,
-    context: &Context,
-) -> anyhow::Result<Option<Secret>> {
-    if let Some(reference) = &settings.reference {
-        let source = credential_reference(reference, AssertionAlgorithm::default())?;
-        let loaded = source.load(&Terminal, context.clock.now());
-        let loaded =
-            loaded.with_context(|| format!("the secret of connection `{}` cannot be used", connection.name))?;
-        return match loaded {
-            Loaded::Secret(secret) => Ok(Some(secret)),
-            _ => Err(Problem::usage(
-                format!("connection `{}` refers to something that is no secret", connection.name),
-                "Use `env:NAME`, `file:PATH`, `stdin` or `prompt`.",
-            )
-            .into()),
-        };
-    }
-    if store.secret_infos(SHARED, connection.id).await?.is_empty() {
-        return Ok(None);
-    }
-    let keyring: Keyring = database::unlock(store, context).await?;
-    Ok(store.secret(&keyring, SHARED, connection.id, SECRET).await?)
-}
-
-fn tell_completed(scopes: &[String], wanted: &TokenFor, context: &Context) {
-    let is_bare = scopes.iter().any(|scope| matches!(scope.trim(), ".default" | "/.default"));
-    if let (true, TokenFor::Scope(scope) | TokenFor::Resource(scope)) = (is_bare, wanted) {
-        context.note(&format!("the scope `.default` was completed by the operation: {scope}"));
-    }
-}
-
-const CALLS_AT_ONCE: usize = 8;
 /// Where a built-in connector is said to be from.
 const BUILT_IN_ORIGIN: &str = "Sortie";

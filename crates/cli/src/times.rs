@@ -26,6 +26,14 @@ pub(crate) fn span(text: &str) -> anyhow::Result<SignedDuration> {
         .ok_or_else(|| Problem::usage(format!("`{text}` is no span of time"), "Write 90s, 30m, 24h, 7d or 2w.").into())
 }
 
+/// A day, from its begin in UTC: `2027-03-31`; or an instant.
+pub(crate) fn day(text: &str) -> Result<Timestamp, &'static str> {
+    let text = text.trim();
+    let begin =
+        || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|day| day.timestamp());
+    text.parse().ok().or_else(begin).ok_or("expected a day such as 2027-03-31")
+}
+
 fn read_span(text: &str) -> Option<SignedDuration> {
     let unit = match text.chars().last()? {
         's' => 1,

@@ -10,7 +10,7 @@ use sortie_transport::{
 };
 use tokio::sync::Semaphore;
 
-use crate::{Answer, BuildError, BuiltRequest, Failure, Target, build};
+use crate::{Answer, BuildError, BuiltRequest, Failure, OAuthError, Target, Tokens, build};
 
 /// Calls through one connection: its guard, its budget, its number of calls at once. Clones share them.
 #[derive(Clone)]
@@ -47,6 +47,8 @@ pub enum Credential {
     },
     /// A token.
     Bearer(Secret),
+    /// A token that is renewed. It goes alone, not among [`Credential::All`].
+    Tokens(Arc<Tokens>),
     /// All of these together.
     All(Vec<Self>),
 }
@@ -60,6 +62,9 @@ pub enum CallError {
     /// The credential cannot travel as the product wants it.
     #[error("the credential cannot be sent: {0}")]
     Credential(&'static str),
+    /// There is no token to call with any more.
+    #[error(transparent)]
+    Token(#[from] OAuthError),
     /// No answer came.
     #[error(transparent)]
     Send(#[from] SendError),
@@ -72,7 +77,7 @@ impl CallError {
     /// What the failure tells about the request: whether it may have been carried out.
     pub fn delivery(&self) -> Delivery {
         match self {
-            Self::Build(_) | Self::Credential(_) => Delivery::NotSent,
+            Self::Build(_) | Self::Credential(_) | Self::Token(_) => Delivery::NotSent,
             Self::Send(error) => error.delivery(),
             Self::Failed(failure) => {
                 let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -86,6 +91,7 @@ impl CallError {
         match self {
             Self::Build(error) => error.remedy().to_owned(),
             Self::Credential(_) => "Enter the connection's secret again, without line breaks around it.".to_owned(),
+            Self::Token(error) => error.remedy(),
             Self::Send(error) => error.remedy(),
             Self::Failed(failure) => match failure.status {
                 401 => "Test the connection: its credential is not accepted.".to_owned(),
@@ -141,11 +147,30 @@ impl Caller {
         self.send(&build(description, operation, inputs, target)?, operation.effect.class, credential).await
     }
 
-    /// Sends a request that was built before.
+    /// Sends a request that was built before. A token that is renewed is renewed once after a 401, for it may have been
+    /// revoked or have expired on the way; a second 401 is the answer.
     ///
     /// # Errors
     /// [`CallError`].
     pub async fn send(
+        &self,
+        built: &BuiltRequest,
+        effect: EffectClass,
+        credential: &Credential,
+    ) -> Result<Answer, CallError> {
+        let Credential::Tokens(tokens) = credential else { return self.send_with(built, effect, credential).await };
+        let (token, generation) = tokens.living(&*self.clock).await?;
+        let first = self.send_with(built, effect, &Credential::Bearer(token)).await;
+        match first {
+            Err(CallError::Failed(failure)) if failure.status == StatusCode::UNAUTHORIZED.as_u16() => {
+                let token = tokens.after(generation, &*self.clock).await?;
+                self.send_with(built, effect, &Credential::Bearer(token)).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn send_with(
         &self,
         built: &BuiltRequest,
         effect: EffectClass,
@@ -193,6 +218,7 @@ impl Credential {
             Self::Bearer(token) if token.expose().chars().any(char::is_control) => {
                 return Err(CallError::Credential("the token holds a control character"));
             }
+            Self::Tokens(_) => return Err(CallError::Credential("a token that is renewed goes alone")),
             Self::All(several) => {
                 for one in several {
                     built = one.put_on(&built)?;
@@ -220,7 +246,7 @@ impl Credential {
             }
             Self::Bearer(token) => request.bearer(token),
             Self::All(several) => several.iter().fold(request, |request, one| one.authorize(request)),
-            Self::Anonymous => request,
+            Self::Anonymous | Self::Tokens(_) => request,
         }
     }
 }

@@ -9,10 +9,14 @@ mod builtin;
 mod call;
 mod oauth;
 mod paging;
+mod tokens;
+mod vault;
 
 pub use answer::{Answer, AnswerBody, Failure};
 pub use build::{BuildError, BuiltRequest, Target, base, build, cast};
 pub use builtin::{BUILT_IN, BuiltIn};
 pub use call::{CallError, Caller, Credential};
-pub use oauth::{ClientCredentials, ClientProof, OAuthError, Token, TokenFor};
+pub use oauth::{ClientProof, Grant, OAuthClient, OAuthError, Token, TokenFor};
 pub use paging::{Cut, PageLimits, Paged};
+pub use tokens::{Fetch, Fetching, Tokens};
+pub use vault::{VaultError, VaultReference, VaultReferenceError, VaultSecret};

@@ -2,8 +2,6 @@
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde_json::Value;
 use sortie_model::{ClientId, Clock, Secret, TenantId};
@@ -18,7 +16,7 @@ use crate::{
     cloud::{Cloud, Hosts, below},
     consent,
     error::{Details, TokenError, TokenErrorCause},
-    redirect::{RedirectListener, random_text},
+    redirect::{Pkce, RedirectListener},
     source::{ask, no_answer, token_endpoint},
 };
 
@@ -174,8 +172,7 @@ impl Administrator {
     /// When no port on loopback can be had.
     pub async fn browser(&self) -> io::Result<BrowserSignIn> {
         let listener = RedirectListener::bind(0, "/").await?;
-        let verifier = random_text()?;
-        let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()));
+        let Pkce { verifier, challenge } = Pkce::fresh()?;
         let mut url = below(&self.login, &format!("{}/oauth2/v2.0/authorize", self.tenant));
         url.query_pairs_mut()
             .append_pair("client_id", self.client_id.as_str())
@@ -187,7 +184,7 @@ impl Administrator {
             .append_pair("code_challenge", &challenge)
             .append_pair("code_challenge_method", "S256")
             .append_pair("prompt", "select_account");
-        Ok(BrowserSignIn { administrator: self.clone(), listener, verifier: Secret::new(verifier), url })
+        Ok(BrowserSignIn { administrator: self.clone(), listener, verifier, url })
     }
 
     async fn redeem<'a>(

@@ -13,7 +13,7 @@ use aws_lc_rs::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
-use sortie_model::{ClientId, Secret};
+use sortie_model::Secret;
 use x509_parser::{
     pem::Pem,
     prelude::{FromDer, X509Certificate},
@@ -75,13 +75,11 @@ impl Certificate {
         &self.sha256
     }
 
-    /// A signed assertion for that token endpoint, good for a few minutes.
-    pub(crate) fn assertion(
-        &self,
-        client: &ClientId,
-        endpoint: &str,
-        now: Timestamp,
-    ) -> Result<Secret, CredentialError> {
+    /// A signed assertion of `client` for that token endpoint, good for a few minutes.
+    ///
+    /// # Errors
+    /// [`CredentialError::Signing`] when the key cannot sign.
+    pub fn assertion(&self, client: &str, endpoint: &str, now: Timestamp) -> Result<Secret, CredentialError> {
         let header = match self.algorithm {
             AssertionAlgorithm::Ps256 => {
                 serde_json::json!({"alg": "PS256", "typ": "JWT", "x5t#S256": URL_SAFE_NO_PAD.encode(&self.sha256)})
@@ -92,7 +90,7 @@ impl Certificate {
         };
         let now = now.as_second();
         let claims = serde_json::json!({
-            "aud": endpoint, "iss": client.as_str(), "sub": client.as_str(), "jti": uuid::Uuid::new_v4().to_string(),
+            "aud": endpoint, "iss": client, "sub": client, "jti": uuid::Uuid::new_v4().to_string(),
             "iat": now, "nbf": now, "exp": now + ASSERTION_LIFETIME_S,
         });
         let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());

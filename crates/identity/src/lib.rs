@@ -60,5 +60,6 @@ pub use credential::{
 };
 pub use error::{Details, TokenError, TokenErrorCause, Who};
 pub use explanation::{Explanation, explain, explanations};
+pub use redirect::{Parameters, Pkce, RedirectListener};
 pub use source::TokenSource;
 pub use token::AccessToken;

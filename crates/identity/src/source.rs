@@ -219,7 +219,7 @@ impl Inner {
         match &self.application.credential {
             Credential::Secret(secret) => Ok(Proof::Secret(secret.clone())),
             Credential::Certificate(certificate) => certificate
-                .assertion(&self.application.client_id, endpoint.as_str(), self.clock.now())
+                .assertion(self.application.client_id.as_str(), endpoint.as_str(), self.clock.now())
                 .map(Proof::Assertion)
                 .map_err(unusable),
             Credential::FederatedFile(path) => {

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    path::PathBuf,
     sync::{Arc, OnceLock},
     time::Instant,
 };
@@ -15,6 +16,7 @@ use url::Url;
 
 use crate::{
     address::{self, GuardedResolver},
+    client_certificate::ClientCertificate,
     error::{RedirectCause, SendError, SendErrorKind, TimeoutPhase, TlsCause, before_answer, during_body},
     gate::QuotaGate,
     guard::Guard,
@@ -37,6 +39,7 @@ pub(crate) type Observer = dyn Fn(&Wait) + Send + Sync;
 pub(crate) struct Shared {
     settings: TransportSettings,
     authorities: Vec<reqwest::Certificate>,
+    identity: Option<reqwest::Identity>,
     proxy: Option<reqwest::Proxy>,
     guard: Option<Arc<Guard>>,
     /// Built on first use: a command that only talks to loopback never loads the platform's roots.
@@ -54,11 +57,14 @@ impl Transport {
         if http::HeaderValue::from_str(&settings.user_agent).is_err() {
             return Err(TransportSettingsError::UserAgent);
         }
-        let authorities = authorities(&settings)?;
+        let mut authorities = authorities(settings.ca_bundle.as_ref())?;
+        authorities.extend(self::authorities(settings.further_ca_bundle.as_ref())?);
+        let identity = settings.client_certificate.as_ref().map(ClientCertificate::load).transpose()?;
         let proxy = proxy(&settings.proxy)?;
         let shared = Shared {
             settings,
             authorities,
+            identity,
             proxy,
             guard: None,
             plain: OnceLock::new(),
@@ -72,10 +78,11 @@ impl Transport {
     /// connections: one that another guard let through must not serve here.
     #[must_use]
     pub fn guarded(&self, guard: Guard) -> Self {
-        let Shared { settings, authorities, proxy, .. } = &*self.shared;
+        let Shared { settings, authorities, identity, proxy, .. } = &*self.shared;
         let shared = Shared {
             settings: settings.clone(),
             authorities: authorities.clone(),
+            identity: identity.clone(),
             proxy: proxy.clone(),
             guard: Some(Arc::new(guard)),
             plain: OnceLock::new(),
@@ -231,15 +238,24 @@ impl Shared {
             return built(&self.plain, || self.base().no_proxy().tls_certs_only([]));
         }
         if address::is_loopback(url) || self.settings.proxy == ProxySetting::Direct {
-            return built(&self.direct, || self.base().no_proxy().tls_certs_merge(self.authorities.iter().cloned()));
+            return built(&self.direct, || self.with_tls().no_proxy());
         }
         built(&self.proxied, || {
-            let base = self.base().tls_certs_merge(self.authorities.iter().cloned());
+            let base = self.with_tls();
             match &self.proxy {
                 Some(proxy) => base.proxy(proxy.clone()),
                 None => base, // The library reads the environment unless it is told otherwise.
             }
         })
+    }
+
+    /// With what is trusted beside the platform's authorities, and what proves us.
+    fn with_tls(&self) -> reqwest::ClientBuilder {
+        let base = self.base().tls_certs_merge(self.authorities.iter().cloned());
+        match &self.identity {
+            Some(identity) => base.identity(identity.clone()),
+            None => base,
+        }
     }
 
     /// What the guard says of the address; through a proxy also of what the name resolves to here.
@@ -334,8 +350,8 @@ fn redirect_target(
     Ok(Some(target))
 }
 
-fn authorities(settings: &TransportSettings) -> Result<Vec<reqwest::Certificate>, TransportSettingsError> {
-    let Some(path) = &settings.ca_bundle else { return Ok(Vec::new()) };
+fn authorities(path: Option<&PathBuf>) -> Result<Vec<reqwest::Certificate>, TransportSettingsError> {
+    let Some(path) = path else { return Ok(Vec::new()) };
     let pem = std::fs::read(path)
         .map_err(|source| TransportSettingsError::CaBundleUnreadable { path: path.clone(), source })?;
     let invalid = || TransportSettingsError::CaBundleInvalid { path: path.clone() };

@@ -114,6 +114,10 @@ pub enum TlsCause {
     WrongName,
     /// No certificate authority is known at all: a container without `ca-certificates`.
     NoRoots,
+    /// The service asks for a certificate of ours, and none is set.
+    ClientCertificateMissing,
+    /// The service does not take ours, or us without one.
+    ClientCertificateRefused,
     /// Anything else that the handshake reports.
     Other(String),
 }
@@ -270,6 +274,12 @@ impl TlsCause {
             Self::NoRoots => {
                 "This system has no certificate authorities: install its `ca-certificates` package or set the CA bundle.".to_owned()
             }
+            Self::ClientCertificateMissing => {
+                format!("Set the client certificate that the owner of `{host}` has given out for you.")
+            }
+            Self::ClientCertificateRefused => format!(
+                "Set a client certificate that `{host}` takes: one that has not ended and is signed by the authority that its owner names."
+            ),
             Self::Other(_) => format!("Check what stands between here and `{host}` (proxy, firewall), and the CA bundle."),
         }
     }
@@ -298,6 +308,8 @@ impl fmt::Display for TlsCause {
             Self::NotYetValid => "the certificate is not valid yet",
             Self::WrongName => "the certificate is for another name",
             Self::NoRoots => "this system has no certificate authorities to check against",
+            Self::ClientCertificateMissing => "the service asks for a client certificate, and none is set",
+            Self::ClientCertificateRefused => "the service does not accept the client certificate",
             Self::Other(text) => text,
         })
     }
@@ -421,13 +433,23 @@ impl<'a> Causes<'a> {
     }
 
     fn tls(&self) -> Option<TlsCause> {
-        use rustls::{CertificateError as Bad, Error as Tls};
+        use rustls::{AlertDescription as Alert, CertificateError as Bad, Error as Tls};
         let error = self.find::<Tls>()?;
         Some(match error {
             Tls::InvalidCertificate(Bad::UnknownIssuer) => TlsCause::UnknownIssuer,
             Tls::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => TlsCause::Expired,
             Tls::InvalidCertificate(Bad::NotValidYet | Bad::NotValidYetContext { .. }) => TlsCause::NotYetValid,
             Tls::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => TlsCause::WrongName,
+            Tls::AlertReceived(Alert::CertificateRequired) => TlsCause::ClientCertificateMissing,
+            Tls::AlertReceived(
+                Alert::BadCertificate
+                | Alert::UnsupportedCertificate
+                | Alert::CertificateRevoked
+                | Alert::CertificateExpired
+                | Alert::CertificateUnknown
+                | Alert::UnknownCA
+                | Alert::AccessDenied,
+            ) => TlsCause::ClientCertificateRefused,
             Tls::NoCertificatesPresented => TlsCause::Other("the peer shows no certificate".to_owned()),
             other => TlsCause::Other(other.to_string()),
         })

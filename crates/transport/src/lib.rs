@@ -6,6 +6,7 @@
 
 mod address;
 mod client;
+mod client_certificate;
 mod error;
 mod gate;
 mod guard;
@@ -17,6 +18,7 @@ mod settings;
 
 pub use bytes::Bytes;
 pub use client::Transport;
+pub use client_certificate::ClientCertificate;
 pub use error::{Delivery, ProxyCause, RedirectCause, SendError, SendErrorKind, TimeoutPhase, TlsCause};
 pub use gate::{QuotaGate, QuotaKey, QuotaWindow};
 pub use guard::{Class, Guard, GuardError};

@@ -4,11 +4,17 @@ use std::{path::PathBuf, time::Duration};
 
 use url::Url;
 
+use crate::client_certificate::ClientCertificate;
+
 /// Everything an operator may set about outgoing HTTP.
 #[derive(Clone, Debug)]
 pub struct TransportSettings {
     /// PEM file with further certificate authorities, trusted beside those of the platform.
     pub ca_bundle: Option<PathBuf>,
+    /// The same for a part of what leaves, such as one connection.
+    pub further_ca_bundle: Option<PathBuf>,
+    /// What is shown to a service that asks for a certificate.
+    pub client_certificate: Option<ClientCertificate>,
     /// Whether and through which proxy https leaves. Loopback never goes through one.
     pub proxy: ProxySetting,
     /// Name resolution, TCP and TLS together.
@@ -29,6 +35,8 @@ impl Default for TransportSettings {
     fn default() -> Self {
         Self {
             ca_bundle: None,
+            further_ca_bundle: None,
+            client_certificate: None,
             proxy: ProxySetting::Environment,
             connect_timeout: Duration::from_secs(10),
             first_byte_timeout: Duration::from_secs(60),
@@ -71,6 +79,23 @@ pub enum TransportSettingsError {
         /// The file as set.
         path: PathBuf,
     },
+    /// The client certificate or its key cannot be read.
+    #[error("the client certificate's file `{}` cannot be read", path.display())]
+    ClientCertificateUnreadable {
+        /// The file as set.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The client certificate or its key cannot be used.
+    #[error("the client certificate's file `{}` cannot be used: {why}", path.display())]
+    ClientCertificateUnusable {
+        /// The file as set.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The proxy address has a scheme that is not supported.
     #[error("the proxy scheme `{scheme}` is not supported; use http, https, socks5 or socks5h")]
     ProxyScheme {
@@ -86,9 +111,14 @@ impl TransportSettingsError {
     /// What the operator can do, as a full sentence.
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::CaBundleUnreadable { .. } => "Check the path and the right to read it.",
+            Self::CaBundleUnreadable { .. } | Self::ClientCertificateUnreadable { .. } => {
+                "Check the path and the right to read it."
+            }
             Self::CaBundleInvalid { .. } => {
                 "Give the authority's certificate as PEM; a DER file is converted by: openssl x509 -inform der -in ca.der -out ca.pem"
+            }
+            Self::ClientCertificateUnusable { .. } => {
+                "Give the certificate and its key, without a password, as PEM: in one file, or the key in a second one."
             }
             Self::ProxyScheme { .. } => "Write the proxy whole, such as `http://proxy.example:3128`.",
             Self::UserAgent => "Use visible ASCII characters only.",

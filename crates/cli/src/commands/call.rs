@@ -148,7 +148,7 @@ fn dry_run(built: &BuiltRequest, authentication: &Authentication) -> anyhow::Res
     say(&visible(&format!("{} {}", built.method, built.url)))?;
     let (header, argument) = match authentication {
         Authentication::None => (None, None),
-        Authentication::Bearer | Authentication::Oauth2Application { .. } => {
+        Authentication::Bearer | Authentication::Oauth2Application(_) | Authentication::Oauth2Delegated(_) => {
             (Some("authorization: Bearer ***".to_owned()), Some(r#"-H "Authorization: Bearer $TOKEN""#.to_owned()))
         }
         Authentication::Basic => {

@@ -1,7 +1,9 @@
 //! `sortie connection add|list|show|test|use|remove`: the settings file by commands.
 
+mod examine;
 mod product;
 mod rotate;
+mod sign_in;
 mod test;
 
 use std::path::PathBuf;
@@ -29,6 +31,8 @@ pub(crate) enum Command {
     Show(NameArguments),
     /// Sign in once for each API that a connection reaches, and show the roles
     Test(test::Arguments),
+    /// Sign a person in for a connection of a connector that calls in a person's name
+    SignIn(sign_in::Arguments),
     /// Make a connection the current one
     Use(NameArgument),
     /// Forget a connection; nothing changes at Microsoft
@@ -48,7 +52,7 @@ pub(crate) struct AddArguments {
         long,
         value_name = "ID",
         help_heading = "Connectors",
-        conflicts_with_all = ["rs256", "region", "v1", "emulator", "login", "graph", "xdr", "mde", "cloud_apps", "imds"]
+        conflicts_with_all = ["region", "v1", "emulator", "graph", "xdr", "mde", "cloud_apps"]
     )]
     connector: Option<String>,
     #[command(flatten)]
@@ -61,7 +65,8 @@ pub(crate) struct AddArguments {
     client_id: Option<String>,
     /// Where the credential is found, never the credential itself: env:NAME, file:PATH, stdin, prompt, certificate:PEM or
     /// certificate:PEM,KEY, certificate-env:NAME, federated-file:PATH, github, managed-identity or
-    /// managed-identity:CLIENT_ID. With --connector, what stdin or prompt gives is kept sealed
+    /// managed-identity:CLIENT_ID. With --connector: env, file, certificate, keyvault:URL of a secret in Azure Key Vault, stdin or
+    /// prompt, whose secret is kept sealed, or none
     #[arg(long, value_name = "REFERENCE", default_value = "env:AZURE_CLIENT_SECRET", hide_default_value = false)]
     credential: String,
     /// Sign certificate assertions with RS256 and x5t instead of PS256 and x5t#S256
@@ -88,7 +93,7 @@ pub(crate) struct AddArguments {
 
 #[derive(Args)]
 struct HostArguments {
-    /// Login host instead of the cloud's
+    /// Login host instead of the cloud's; with --connector that of the vault's token
     #[arg(long, value_name = "URL", help_heading = "Hosts")]
     login: Option<Url>,
     /// Microsoft Graph host instead of the cloud's
@@ -151,6 +156,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
             _ => show(&arguments, context),
         },
         Command::Test(arguments) => test::run(arguments, context).await,
+        Command::SignIn(arguments) => sign_in::run(arguments, context).await,
         Command::Use(arguments) => choose(&arguments.name, context),
         Command::Remove(arguments) => match context.settings()?.connections.contains_key(&arguments.name) {
             true => remove(&arguments, context),

@@ -37,11 +37,27 @@ impl Stage {
 
     /// Imports the app and sets its authentication to OAuth2 *application* at this endpoint.
     pub(crate) async fn import(&self, endpoint: &str) {
+        self.import_with(endpoint, &["--grant", "client_credentials", "--scope", " .default "]).await;
+    }
+
+    pub(crate) async fn import_with(&self, endpoint: &str, oauth: &[&str]) {
         self.run(&["connector", "import", "defender.yaml"]).await.succeeded();
+        self.edit(endpoint, oauth).await.succeeded();
+    }
+
+    pub(crate) async fn edit(&self, endpoint: &str, oauth: &[&str]) -> Ended {
         let token_url = format!("https://{}/{{tenant}}{endpoint}", self.host());
         let edit = ["connector", "edit", "microsoft-365-defender", "--auth", "oauth2-application"];
-        let oauth = ["--grant", "client_credentials", "--token-url", &token_url, "--scope", " .default "];
-        self.run(&[&edit[..], &oauth[..]].concat()).await.succeeded();
+        self.run(&[&edit[..], &["--token-url", &token_url], oauth].concat()).await
+    }
+
+    /// A connection whose credential stays where it is.
+    pub(crate) async fn refer(&self, name: &str, application: &Registered, more: &[&str]) -> Ended {
+        let (base, host) = (format!("https://{}", self.host()), self.host());
+        let add = ["connection", "add", name, "--connector", "microsoft-365-defender"];
+        let who = ["--tenant", &application.tenant, "--client-id", &application.client_id];
+        let place = ["--base", &base, "--allow-host", &host];
+        self.run(&[&add[..], &who[..], &place[..], more].concat()).await
     }
 
     /// A connection with its secret sealed in the database.

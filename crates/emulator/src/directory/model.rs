@@ -168,6 +168,9 @@ pub(crate) struct Switches {
     pub device_interval_s: i64,
     /// Whether users without a directory role may register applications.
     pub users_may_register: bool,
+    /// A refresh token ends with its first use, as with providers that follow RFC 9700 section 4.14.2. Entra leaves the
+    /// old one alive.
+    pub refresh_tokens_once: bool,
 }
 
 /// What the person does who administers the tenants.
@@ -208,6 +211,7 @@ impl Default for Switches {
             replication_failures: 0,
             device_interval_s: 5,
             users_may_register: true,
+            refresh_tokens_once: false,
         }
     }
 }

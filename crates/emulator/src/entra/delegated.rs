@@ -73,6 +73,10 @@ pub(crate) fn refresh(cloud: &Cloud, request: &TokenRequest<'_>, found: &TenantL
         return Err(EntraError::plain(70_000));
     }
     let client = client_auth::identify(cloud, request, &sign_in.tenant, &client_id)?;
+    let is_once = cloud.directory().switches.refresh_tokens_once;
+    if is_once {
+        cloud.directory().sessions.refresh_tokens.remove(text);
+    }
     if let Some(scope) = request.form.text("scope") {
         sign_in.scope = scope.to_owned();
     }

@@ -45,25 +45,25 @@ fn load(certificate: &Path, key: Option<&Path>) -> Result<Certificate, Credentia
 #[test]
 fn the_assertion_is_signed_by_the_key_and_names_the_certificate() {
     let files = Files::new((2020, 2090));
-    let client = ClientId::parse("11111111-2222-3333-4444-555555555555").unwrap();
+    let client = "11111111-2222-3333-4444-555555555555";
     for (algorithm, expected, thumbprint, length) in [
         (AssertionAlgorithm::Ps256, Algorithm::PS256, "x5t#S256", 43),
         (AssertionAlgorithm::Rs256, Algorithm::RS256, "x5t", 27),
     ] {
         let certificate = Certificate::load(&files.combined(), None, algorithm, now()).unwrap();
-        let assertion = certificate.assertion(&client, "https://login.example/t/token", now()).unwrap();
+        let assertion = certificate.assertion(client, "https://login.example/t/token", now()).unwrap();
         let mut rules = Validation::new(expected);
         rules.validate_exp = false;
         rules.set_audience(&["https://login.example/t/token"]);
-        rules.set_issuer(&[client.as_str()]);
+        rules.set_issuer(&[client]);
         let key = DecodingKey::from_rsa_der(&files.public);
         let claims = jsonwebtoken::decode::<serde_json::Value>(assertion.expose(), &key, &rules).unwrap().claims;
-        assert_eq!(claims["sub"], client.as_str());
+        assert_eq!(claims["sub"], client);
         assert_eq!(claims["exp"].as_i64().unwrap() - claims["nbf"].as_i64().unwrap(), ASSERTION_LIFETIME_S);
         let header = URL_SAFE_NO_PAD.decode(assertion.expose().split('.').next().unwrap()).unwrap();
         let header: serde_json::Value = serde_json::from_slice(&header).unwrap();
         assert_eq!(header[thumbprint].as_str().unwrap().len(), length, "{header}");
-        let again = certificate.assertion(&client, "https://login.example/t/token", now()).unwrap();
+        let again = certificate.assertion(client, "https://login.example/t/token", now()).unwrap();
         assert_ne!(again.expose(), assertion.expose(), "each has its own jti");
     }
 }

@@ -1,13 +1,15 @@
 //! `sortie connection rotate`: a new secret in place of the old one, and nothing else changes.
 
 use clap::Args;
-use sortie_model::ConnectionName;
+use sortie_identity::{AssertionAlgorithm, Credential as Loaded, CredentialSource};
+use sortie_model::{ConnectionName, Secret};
 
 use super::product;
 use crate::{
     context::Context,
     database::{self, SHARED},
     exit::{Exit, Problem},
+    input::Terminal,
     output::say,
     product::SECRET,
 };
@@ -30,13 +32,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     }
     let store = database::open(context)?;
     let connection = product::named(&store, name).await?;
-    let (reference, secret) = product::credential(&arguments.credential, context)?;
-    let Some(secret) = secret.filter(|_| reference.is_none()) else {
-        let next = format!(
-            "Enter it with `--credential prompt` or `stdin`, or set the connection up anew: `sortie connection add {name} --replace …`."
-        );
-        return Err(Problem::usage("a reference is not rotated", next).into());
-    };
+    let secret = entered(&arguments.credential, name, context)?;
     let is_reference = connection.settings.get("reference").is_some_and(|reference| !reference.is_null());
     if is_reference {
         let what = format!("connection {name} only refers to its secret");
@@ -47,4 +43,17 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     say(&format!("connection {name} has a new secret"))?;
     context.note(&format!("`sortie connection test {name}` tells whether it works"));
     Ok(Exit::Success)
+}
+
+fn entered(reference: &str, name: &ConnectionName, context: &Context) -> anyhow::Result<Secret> {
+    let source = super::credential_reference(reference, AssertionAlgorithm::default())?;
+    if matches!(source, CredentialSource::Stdin | CredentialSource::Prompt)
+        && let Loaded::Secret(secret) = source.load(&Terminal, context.clock.now())?
+    {
+        return Ok(secret);
+    }
+    let next = format!(
+        "Enter it with `--credential prompt` or `stdin`, or set the connection up anew: `sortie connection add {name} --replace …`."
+    );
+    Err(Problem::usage("a reference is not rotated", next).into())
 }

@@ -27,7 +27,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     if let Some(name) = &arguments.name
         && !context.settings()?.connections.contains_key(name)
     {
-        return super::product::test(name, context).await;
+        return super::examine::test(name, context).await;
     }
     let session = match &arguments.name {
         None => context.session_unremarked()?,

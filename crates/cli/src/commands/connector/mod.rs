@@ -28,7 +28,7 @@ pub(crate) enum Command {
     /// Show a connector's operations, or one operation with its inputs
     Show(show::Arguments),
     /// Change a connector's name, base address or authentication; a new import leaves that as it is
-    Edit(edit::Arguments),
+    Edit(Box<edit::Arguments>),
     /// Say what a newer document would change
     Diff(import::DiffArguments),
     /// Print a connector as a clean OpenAPI 3.1 document
@@ -63,7 +63,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Import(arguments) => import::import(arguments, context).await,
         Command::List(arguments) => list(arguments, context).await,
         Command::Show(arguments) => show::run(arguments, context).await,
-        Command::Edit(arguments) => edit::run(arguments, context).await,
+        Command::Edit(arguments) => edit::run(*arguments, context).await,
         Command::Diff(arguments) => import::diff(arguments, context).await,
         Command::Export(arguments) => {
             let store = database::open(context)?;

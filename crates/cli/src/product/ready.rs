@@ -1,0 +1,238 @@
+//! A connection that is ready to call: its guarded way out, its secret, what each operation authenticates with.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use sortie_connector::{Caller, ClientProof, Credential, OAuthClient, Target};
+use sortie_identity::{AssertionAlgorithm, Credential as Loaded};
+use sortie_model::Secret;
+use sortie_openapi::Operation;
+use sortie_store::{Connection, Keyring, Store};
+use sortie_transport::Transport;
+use url::Url;
+
+use super::{
+    Authentication, ConnectionSettings, Expiry, OAuth, Product, Proof, SECRET, token_url_of, tokens::TokenPlan,
+};
+use crate::{
+    commands::credential_reference,
+    context::Context,
+    database::{self, SHARED},
+    exit::{Exit, Problem},
+    input::Terminal,
+};
+
+/// A connection that is ready to call.
+pub(crate) struct Ready {
+    pub caller: Caller,
+    pub target: Target,
+    pub transport: Transport,
+    pub connection: Connection,
+    settings: ConnectionSettings,
+    secret: Held,
+}
+
+/// What a connection proves itself with.
+#[derive(Default)]
+struct Held {
+    loaded: Option<Loaded>,
+    expires: Option<Timestamp>,
+}
+
+impl Ready {
+    /// Makes the connection's guarded way out, and loads its secret where one is wanted.
+    pub(crate) async fn load(
+        store: &Store,
+        connection: &Connection,
+        product: &Product,
+        wants_secret: bool,
+        context: &Context,
+    ) -> anyhow::Result<Self> {
+        let settings: ConnectionSettings = serde_json::from_value(connection.settings.clone())
+            .with_context(|| format!("connection {} cannot be read from the database", connection.name))?;
+        let transport = settings.way.transport(connection, context)?;
+        let base = Some(connection.base_url.as_str()).filter(|base| !base.is_empty()).map(str::parse).transpose();
+        let base = base.with_context(|| format!("the base address of {} is no URL", connection.name))?;
+        let secret = match wants_secret {
+            true => Held::load(store, connection, &settings, &transport, context).await?,
+            false => Held::default(),
+        };
+        let ready = Self {
+            caller: settings.way.caller(&transport, connection, &settings, context),
+            target: Target { base: base.or_else(|| product.edits.base.clone()), variables: settings.variables.clone() },
+            transport,
+            settings,
+            connection: connection.clone(),
+            secret,
+        };
+        if let Some(warning) = ready.expiry(context).and_then(|expiry| expiry.warning(&ready.name_of_secret())) {
+            context.note(&warning);
+        }
+        Ok(ready)
+    }
+
+    /// Refuses an address that the connection was not set up for: its connector was imported or edited anew since, or its
+    /// row was changed, and its secret is not meant for whoever is there now.
+    pub(crate) fn permits(&self, url: &Url) -> anyhow::Result<()> {
+        let origin = origin(url);
+        if self.connection.destinations.contains(&origin) {
+            return Ok(());
+        }
+        let name = &self.connection.name;
+        let what = format!("connection {name} was not set up for {origin}, where this would go; nothing was sent");
+        let next = format!("If that is meant, enter its secret again: `sortie connection add {name} --replace …`.");
+        Err(Problem { exit: Exit::SignIn, what, next }.into())
+    }
+
+    /// What the operation authenticates with; a token is asked for where it needs one, and renewed while calls go on.
+    pub(crate) async fn credential(
+        &self,
+        authentication: &Authentication,
+        operation: &Operation,
+        host: &Url,
+        context: &Context,
+    ) -> anyhow::Result<Credential> {
+        Ok(match authentication {
+            Authentication::None => Credential::Anonymous,
+            Authentication::Bearer => Credential::Bearer(self.secret()?),
+            Authentication::Basic => Credential::Basic { user: self.client_id()?, password: self.secret()? },
+            Authentication::ApiKey { header, prefix } => Credential::ApiKey {
+                place: sortie_openapi::KeyPlace::Header,
+                name: header.clone(),
+                prefix: prefix.clone(),
+                key: self.secret()?,
+            },
+            Authentication::Oauth2Application(oauth) => {
+                let (client, wanted) = self.asking(oauth, operation, host, false, context)?;
+                let plan = TokenPlan::application(client, self.transport.clone(), wanted, context);
+                Credential::Tokens(plan.begin(context).await?)
+            }
+            Authentication::Oauth2Delegated(oauth) => {
+                let (client, wanted) = self.asking(oauth, operation, host, true, context)?;
+                let plan = TokenPlan::delegated(client, self.transport.clone(), wanted, &self.connection, context);
+                Credential::Tokens(plan.begin(context).await?)
+            }
+        })
+    }
+
+    fn asking(
+        &self,
+        oauth: &OAuth,
+        operation: &Operation,
+        host: &Url,
+        may_be_public: bool,
+        context: &Context,
+    ) -> anyhow::Result<(OAuthClient, sortie_connector::TokenFor)> {
+        let client = self.client(oauth, may_be_public)?;
+        let wanted = oauth.wanted(&client, operation, host)?;
+        if let (true, Some((_, scope))) = (oauth.is_completed(), wanted.parameter()) {
+            context.note(&format!("the scope `.default` was completed by the operation: {scope}"));
+        }
+        Ok((client, wanted))
+    }
+
+    /// The client of the token endpoint, which the connection must have been set up for.
+    pub(crate) fn client(&self, oauth: &OAuth, may_be_public: bool) -> anyhow::Result<OAuthClient> {
+        let token_url = match &self.connection.token_url {
+            Some(url) => token_url_of(url, None)?,
+            None => token_url_of(&oauth.token_url, self.settings.tenant.as_deref())?,
+        };
+        self.permits(&token_url)?;
+        let proof = match (oauth.proof, &self.secret.loaded) {
+            (_, Some(Loaded::Certificate(certificate))) => ClientProof::PrivateKeyJwt(Arc::clone(certificate)),
+            (Proof::PrivateKeyJwt, _) => {
+                let next = "Refer to it: `sortie connection add NAME --replace … --credential certificate:PEM[,KEY]`.";
+                let what = "the application proves itself by a signed assertion, and the connection has no certificate";
+                return Err(Problem::usage(what, next).into());
+            }
+            (_, None) if may_be_public => ClientProof::Public,
+            (Proof::Post, _) => ClientProof::Post(self.secret()?),
+            (Proof::Basic, _) => ClientProof::Basic(self.secret()?),
+        };
+        Ok(OAuthClient { token_url, client_id: self.client_id()?, proof })
+    }
+
+    /// The connection's own tenant.
+    pub(crate) fn tenant(&self) -> Option<&str> {
+        self.settings.tenant.as_deref()
+    }
+
+    /// When its secret or certificate ends, where that is known.
+    pub(crate) fn expiry(&self, context: &Context) -> Option<Expiry> {
+        self.secret.expires.map(|at| Expiry::of(at, context.clock.now()))
+    }
+
+    /// Such as `the secret of connection contoso`.
+    pub(crate) fn name_of_secret(&self) -> String {
+        let kind = if matches!(self.secret.loaded, Some(Loaded::Certificate(_))) { "certificate" } else { "secret" };
+        format!("the {kind} of connection {}", self.connection.name)
+    }
+
+    fn client_id(&self) -> anyhow::Result<String> {
+        let next = "Give it with `--client-id` (for a password it is the user's name).";
+        self.settings.client_id.clone().ok_or_else(|| Problem::usage("the connection has no client id", next).into())
+    }
+
+    fn secret(&self) -> anyhow::Result<Secret> {
+        let what = match &self.secret.loaded {
+            Some(Loaded::Secret(secret)) => return Ok(secret.clone()),
+            Some(_) => "the connection has a certificate, and a secret is needed",
+            None => "the connection has no secret",
+        };
+        let next = "Enter it: `sortie connection add NAME --connector ID --replace --credential prompt`.";
+        Err(Problem::usage(what, next).into())
+    }
+}
+
+impl Held {
+    async fn load(
+        store: &Store,
+        connection: &Connection,
+        settings: &ConnectionSettings,
+        transport: &Transport,
+        context: &Context,
+    ) -> anyhow::Result<Self> {
+        if let (Some(reference), Some(vault)) = (&settings.reference, &settings.vault) {
+            let of = || format!("the secret of connection `{}` cannot be used", connection.name);
+            let read = vault.read(reference, settings, &connection.allowed_hosts, transport, context).await;
+            let secret = read.with_context(of)?;
+            return Ok(Self { loaded: Some(Loaded::Secret(secret.value)), expires: secret.expires });
+        }
+        if let Some(reference) = &settings.reference {
+            return Self::refer(reference, connection, settings, context);
+        }
+        let infos = store.secret_infos(SHARED, connection.id).await?;
+        let Some(info) = infos.into_iter().find(|info| info.field == SECRET) else { return Ok(Self::default()) };
+        let keyring: Keyring = database::unlock(store, context).await?;
+        let secret = store.secret(&keyring, SHARED, connection.id, SECRET).await?;
+        Ok(Self { loaded: secret.map(Loaded::Secret), expires: info.expires })
+    }
+
+    fn refer(
+        reference: &str,
+        connection: &Connection,
+        settings: &ConnectionSettings,
+        context: &Context,
+    ) -> anyhow::Result<Self> {
+        let algorithm = if settings.rs256 { AssertionAlgorithm::Rs256 } else { AssertionAlgorithm::Ps256 };
+        let loaded = credential_reference(reference, algorithm)?.load(&Terminal, context.clock.now());
+        let loaded =
+            loaded.with_context(|| format!("the secret of connection `{}` cannot be used", connection.name))?;
+        let expires = match &loaded {
+            Loaded::Certificate(certificate) => Some(certificate.expires_at()),
+            Loaded::Secret(_) => settings.expires,
+            _ => {
+                let what = format!("connection `{}` refers to something that is no secret", connection.name);
+                let next = "Use env:NAME, file:PATH, certificate:PEM[,KEY], stdin or prompt.";
+                return Err(Problem::usage(what, next).into());
+            }
+        };
+        Ok(Self { loaded: Some(loaded), expires })
+    }
+}
+
+/// Scheme, host and port, as destinations are compared.
+pub(crate) fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}

@@ -1,0 +1,116 @@
+//! Where a connection's tokens come from while calls go on: the application itself, or what a person's sign-in left.
+
+use std::sync::Arc;
+
+use sortie_connector::{Fetch, Fetching, Grant, OAuthClient, OAuthError, Token, TokenFor, Tokens};
+use sortie_store::{Connection, ConnectionId};
+use sortie_transport::Transport;
+
+use super::REFRESH;
+use crate::{
+    context::Context,
+    database::{self, SHARED},
+    exit::{Exit, Problem, next_step, sentence},
+};
+
+/// How the next token is got, and the one after.
+pub(super) struct TokenPlan {
+    client: OAuthClient,
+    transport: Transport,
+    wanted: TokenFor,
+    context: Context,
+    /// Whose sign-in stands behind it; `None` for an application.
+    person_of: Option<(ConnectionId, String)>,
+}
+
+impl TokenPlan {
+    pub(super) fn application(client: OAuthClient, transport: Transport, wanted: TokenFor, context: &Context) -> Self {
+        Self { client, transport, wanted, context: context.clone(), person_of: None }
+    }
+
+    pub(super) fn delegated(
+        client: OAuthClient,
+        transport: Transport,
+        wanted: TokenFor,
+        connection: &Connection,
+        context: &Context,
+    ) -> Self {
+        let wanted = scope_of_sign_in(&client, wanted);
+        let person_of = Some((connection.id, connection.name.clone()));
+        Self { client, transport, wanted, context: context.clone(), person_of }
+    }
+
+    /// Fetches the first token.
+    pub(super) async fn begin(self, context: &Context) -> anyhow::Result<Arc<Tokens>> {
+        let asked = context.clock.now();
+        let first = self.token().await?;
+        Ok(Arc::new(Tokens::new(first, asked, Box::new(self))))
+    }
+
+    async fn token(&self) -> anyhow::Result<Token> {
+        match &self.person_of {
+            None => Ok(self.ask(Grant::ClientCredentials).await?),
+            Some((id, name)) => self.refreshed(*id, name).await,
+        }
+    }
+
+    async fn ask(&self, grant: Grant<'_>) -> Result<Token, OAuthError> {
+        self.client.token(&self.transport, &*self.context.clock, grant, &self.wanted).await
+    }
+
+    /// Renews the sign-in. The database is held meanwhile, so that two processes do not spend the same refresh token; a new
+    /// one is on disk before the access token is used.
+    async fn refreshed(&self, id: ConnectionId, name: &str) -> anyhow::Result<Token> {
+        let store = database::open_soon(&self.context).await?;
+        let again = || format!("Sign in again with `sortie connection sign-in {name}`.");
+        let keyring = database::unlock(&store, &self.context).await?;
+        let Some(refresh) = store.secret(&keyring, SHARED, id, REFRESH).await? else {
+            let what = format!("nobody has signed in for connection {name}");
+            let next = format!("Sign in with `sortie connection sign-in {name}`.");
+            return Err(Problem { exit: Exit::SignIn, what, next }.into());
+        };
+        let token = self.ask(Grant::Refresh(&refresh)).await.map_err(|error| match &error {
+            OAuthError::Refused { code, .. } if code == "invalid_grant" => {
+                let what = format!(
+                    "the sign-in of connection {name} has ended, or Sortie was stopped while it renewed it: {error}"
+                );
+                Problem { exit: Exit::SignIn, what, next: again() }.into()
+            }
+            _ => anyhow::Error::from(error),
+        })?;
+        if let Some(new) = token.refresh.as_ref().filter(|new| new.expose() != refresh.expose()) {
+            store.set_secret(&keyring, SHARED, id, REFRESH, new, None).await.map_err(|error| {
+                let what = format!("the renewed sign-in of connection {name} could not be kept");
+                anyhow::Error::from(error).context(Problem { exit: Exit::SignIn, what, next: again() })
+            })?;
+        }
+        Ok(token)
+    }
+}
+
+impl Fetch for TokenPlan {
+    fn fetch(&self) -> Fetching<'_> {
+        Box::pin(async {
+            self.token().await.map_err(|error| match error.downcast::<OAuthError>() {
+                Ok(error) => error,
+                Err(error) => {
+                    let next = next_step(&error).unwrap_or_else(|| "Test the connection.".to_owned());
+                    OAuthError::NotRenewed { what: sentence(&error), next }
+                }
+            })
+        })
+    }
+}
+
+/// What a sign-in asks for: Entra's second endpoint gives a refresh token only where `offline_access` is among the scopes.
+pub(crate) fn scope_of_sign_in(client: &OAuthClient, wanted: TokenFor) -> TokenFor {
+    match wanted {
+        TokenFor::Scope(scope)
+            if client.token_url.path().ends_with("/oauth2/v2.0/token")
+                && !scope.split_whitespace().any(|one| one == "offline_access") =>
+        {
+            TokenFor::Scope(format!("{scope} offline_access"))
+        }
+        other => other,
+    }
+}
