@@ -103,7 +103,9 @@ fn without_tail(url: &str) -> &str {
     loop {
         let trimmed = url.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'', '*', '_', '~']);
         // A bracket that was opened outside.
-        let unpaired = |open: char, close: char| trimmed.ends_with(close) && trimmed.matches(close).count() > trimmed.matches(open).count();
+        let unpaired = |open: char, close: char| {
+            trimmed.ends_with(close) && trimmed.matches(close).count() > trimmed.matches(open).count()
+        };
         let shorter = if unpaired('(', ')') || unpaired('[', ']') { &trimmed[..trimmed.len() - 1] } else { trimmed };
         if shorter.len() == url.len() {
             return url;

@@ -33,6 +33,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             optional("value", Any, "What it is compared with"),
             BY,
             optional("ignore_case", Flag, "Whether capital letters are the same as small ones"),
+            optional("opposite", Flag, "Whether those that do not fit are kept"),
         ],
         example: r#"{"items":[{"severity":"high"},{"severity":"low"}],"by":"severity","test":"equals","value":"high"}"#,
         run: filter,
@@ -140,6 +141,7 @@ fn filter(inputs: &Inputs<'_>) -> Result<Value, DataError> {
     if !TESTS.contains(&test) {
         return Err(wrong("test", format!("is none of {}", TESTS.join(", "))));
     }
+    let opposite = inputs.flag("opposite")?;
     let folds = inputs.flag("ignore_case")?;
     let value = inputs.find("value").unwrap_or(&Value::Null);
     let fold = |value: &Value| if folds { plain(value).to_lowercase() } else { plain(value) };
@@ -171,7 +173,7 @@ fn filter(inputs: &Inputs<'_>) -> Result<Value, DataError> {
             _ => expression.as_ref().is_some_and(|expression| expression.is_match(&plain(found))),
         }
     };
-    let (kept, dropped): (Vec<Value>, Vec<Value>) = items.iter().cloned().partition(fits);
+    let (kept, dropped): (Vec<Value>, Vec<Value>) = items.iter().cloned().partition(|item| fits(item) != opposite);
     Ok(json!({ "kept": kept, "dropped": dropped }))
 }
 

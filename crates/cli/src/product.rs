@@ -311,6 +311,16 @@ impl Ready {
 }
 
 impl Ready {
+    /// Name and secret as they were entered, for calls that say themselves how they are sent.
+    pub(crate) fn account(&self) -> (Option<&str>, Option<Secret>) {
+        (self.settings.client_id.as_deref(), self.secret.clone())
+    }
+
+    /// The guarded way out.
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
     fn secret(&self) -> anyhow::Result<Secret> {
         let next = "Enter it: `sortie connection add NAME --connector ID --replace --credential prompt`.";
         self.secret.clone().ok_or_else(|| Problem::usage("the connection has no secret", next).into())
@@ -319,7 +329,14 @@ impl Ready {
 
 /// Scheme, host and port, as destinations are compared.
 fn origin(url: &Url) -> String {
-    url.origin().ascii_serialization()
+    match url.origin() {
+        // Of other schemes than those of the web no origin is defined.
+        url::Origin::Opaque(_) => {
+            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+            format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
+        }
+        origin => origin.ascii_serialization(),
+    }
 }
 
 /// The token URL with the tenant in its place.

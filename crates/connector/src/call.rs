@@ -151,7 +151,18 @@ impl Caller {
         effect: EffectClass,
         credential: &Credential,
     ) -> Result<Answer, CallError> {
-        let mut request = credential.put_on(built)?.request(effect_of(effect));
+        self.send_as(built, effect, credential, |request| request).await
+    }
+
+    /// The same with bounds of its own.
+    pub(crate) async fn send_as(
+        &self,
+        built: &BuiltRequest,
+        effect: EffectClass,
+        credential: &Credential,
+        tune: impl FnOnce(Request) -> Request,
+    ) -> Result<Answer, CallError> {
+        let mut request = tune(credential.put_on(built)?.request(effect_of(effect)));
         request = credential.authorize(request);
         if let Some(quota) = &self.quota {
             request = request.quota(quota.clone());

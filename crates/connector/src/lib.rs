@@ -7,6 +7,7 @@ mod answer;
 mod build;
 mod builtin;
 mod call;
+mod native;
 mod oauth;
 mod paging;
 
@@ -14,5 +15,6 @@ pub use answer::{Answer, AnswerBody, Failure};
 pub use build::{BuildError, BuiltRequest, Target, base, build, cast};
 pub use builtin::{BUILT_IN, BuiltIn};
 pub use call::{CallError, Caller, Credential};
+pub use native::{EmailError, Engine, HttpCall, LinkError, Mail, MailServer, NativeCall, as_data, data};
 pub use oauth::{ClientCredentials, ClientProof, OAuthError, Token, TokenFor};
 pub use paging::{Cut, PageLimits, Paged};

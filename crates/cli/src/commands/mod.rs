@@ -18,6 +18,7 @@ mod incidents;
 mod indicators;
 mod listing;
 mod lookup;
+mod native;
 mod token;
 mod watch;
 mod which_access;
