@@ -55,14 +55,20 @@ fn data(call: &NativeCall, context: &Context) -> anyhow::Result<Value> {
 }
 
 /// What connection the call goes through: the named one, the only one there is, or none.
-async fn chosen(store: &Store, product: &Product, context: &Context) -> anyhow::Result<Option<Ready>> {
+async fn chosen(
+    call: &NativeCall,
+    store: &Store,
+    product: &Product,
+    context: &Context,
+) -> anyhow::Result<Option<Ready>> {
     let named = context.global.connection.as_ref().map(sortie_model::ConnectionName::as_str);
     let any = store.connections(SHARED).await?.iter().any(|connection| connection.connector == product.info.id);
     if named.is_none() && !any {
         return Ok(None);
     }
     let connection = connection(store, product, named).await?;
-    Ok(Some(Ready::load(store, &connection, product, true, context).await?))
+    let wants_secret = call.inputs.get("authenticate").is_none_or(|way| way != "none");
+    Ok(Some(Ready::load(store, &connection, product, wants_secret, context).await?))
 }
 
 async fn http(
@@ -76,7 +82,7 @@ async fn http(
     if arguments.dry_run {
         return dry_run(&request.built, &Authentication::None);
     }
-    let ready = chosen(&store, product, context).await?;
+    let ready = chosen(call, &store, product, context).await?;
     drop(store);
     let (caller, credential) = match &ready {
         None => {

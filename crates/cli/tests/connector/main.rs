@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
 mod documents;
+mod native;
 mod seed;
 mod stage;
