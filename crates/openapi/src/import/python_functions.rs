@@ -175,12 +175,19 @@ fn tools(name: &str) -> Function {
         "get_hash_sum" => data("data/hash", &[("text", "value", Text)]),
         "cidr_ip_match" => data("data/cidr-contains", &[("address", "ip", Text), ("networks", "networks", List)]),
         "list_cidr_ips" => data("data/cidr-subnets", &[("network", "cidr", Text), ("prefix", "", Fixed("32"))]),
+        "download_remote_file" => data("http/get", &[("url", "url", Text)]),
+        _ => kept(name),
+    }
+}
+
+/// The functions over kept values.
+fn kept(name: &str) -> Function {
+    match name {
         "get_cache_value" | "get_datastore_value" => keeps("kv/get", &[("name", "key", Text)], "safe"),
         "set_cache_value" | "set_datastore_value" => {
             keeps("kv/set", &[("name", "key", Text), ("value", "value", Json)], "overwrite")
         }
         "delete_cache_value" | "delete_datastore_value" => keeps("kv/delete", &[("name", "key", Text)], "overwrite"),
-        "download_remote_file" => data("http/get", &[("url", "url", Text)]),
         _ => Function::Cannot(reason(name)),
     }
 }
