@@ -65,8 +65,12 @@ impl Post {
     }
 
     async fn send(&self, scheme: &str, password: &str, inputs: Value) -> Result<Value, EmailError> {
+        self.send_to(scheme, "localhost", password, inputs).await
+    }
+
+    async fn send_to(&self, scheme: &str, host: &str, password: &str, inputs: Value) -> Result<Value, EmailError> {
         let mail = Mail::of(inputs.as_object().unwrap(), Some("soc@example.com"), Default::default())?;
-        let base = format!("{scheme}://localhost:{}", self.port).parse().unwrap();
+        let base = format!("{scheme}://{host}:{}", self.port).parse().unwrap();
         let account = Some(("soc@example.com".to_owned(), Secret::new(password.to_owned())));
         mail.send(&MailServer::of(Some(&base), account)?, &self.transport).await
     }
@@ -178,10 +182,12 @@ async fn an_unknown_certificate_gets_no_password() {
 #[tokio::test]
 async fn the_guard_holds_for_mail() {
     let post = Post::open(Manner::Plain, true, &[]).await;
-    let error = post.send("smtp", "right", mail()).await.unwrap_err();
-    assert_eq!(error.delivery(), Delivery::NotSent);
-    let EmailError::Send(error) = error else { panic!("{error}") };
-    assert!(error.kind.to_string().contains("this machine"), "{}", error.kind);
+    for host in ["localhost", "127.0.0.1", "2130706433", "[::ffff:127.0.0.1]"] {
+        let error = post.send_to("smtp", host, "right", mail()).await.unwrap_err();
+        assert_eq!(error.delivery(), Delivery::NotSent);
+        let EmailError::Send(error) = error else { panic!("{error}") };
+        assert!(error.kind.to_string().contains("this machine"), "{host}: {}", error.kind);
+    }
     assert!(post.heard().is_empty());
 }
 

@@ -6,6 +6,8 @@ mod http;
 mod link;
 mod smtp;
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value};
 use sortie_openapi::{Description, EffectClass, Operation};
 
@@ -13,7 +15,7 @@ pub use email::{EmailError, Mail, MailServer};
 pub use http::{HttpCall, as_data};
 pub use link::LinkError;
 
-use crate::{BuildError, BuiltIn, build::inputs};
+use crate::{BUILT_IN, BuildError, build::inputs};
 
 /// Which function answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,11 +69,11 @@ impl NativeCall {
     fn built_in(call: &str, given: &Map<String, Value>) -> Result<Self, LinkError> {
         let absent = || LinkError::Absent(call.to_owned());
         let (connector, id) = call.split_once('/').ok_or_else(absent)?;
-        let description = BuiltIn::of(connector).ok_or_else(absent)?.description();
-        let engine = Engine::of(&description).ok_or_else(absent)?;
+        let (engine, description) =
+            NATIVE.iter().find(|(engine, _)| engine.as_str() == connector).ok_or_else(absent)?;
         let operation = description.operation(id).ok_or_else(absent)?.clone();
-        let inputs = inputs::typed(&description, &operation, given)?;
-        Ok(Self { engine, operation, inputs })
+        let inputs = inputs::typed(description, &operation, given)?;
+        Ok(Self { engine: *engine, operation, inputs })
     }
 
     /// Whether it changes nothing anywhere.
@@ -88,7 +90,10 @@ impl NativeCall {
 impl Engine {
     /// What the document says of itself.
     pub fn of(description: &Description) -> Option<Self> {
-        let name = description.extensions.get("native")?.as_str()?;
+        Self::named(description.extensions.get("native")?.as_str()?)
+    }
+
+    fn named(name: &str) -> Option<Self> {
         [Self::Data, Self::Kv, Self::Http, Self::Email].into_iter().find(|engine| engine.as_str() == name)
     }
 
@@ -117,11 +122,18 @@ impl From<BuildError> for LinkError {
     }
 }
 
+/// Their descriptions, read once: a workflow calls them often.
+static NATIVE: LazyLock<Vec<(Engine, Description)>> = LazyLock::new(|| {
+    let described = BUILT_IN.iter().filter(|one| Engine::named(one.id).is_some()).map(|one| one.description());
+    described.filter_map(|description| Some((Engine::of(&description)?, description))).collect()
+});
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::BuiltIn;
 
     /// Every operation of the table has a description, and every description an operation that runs.
     #[test]
