@@ -140,6 +140,7 @@ fn written_inputs(target: &str) -> &'static [&'static str] {
         "odata_filter" => FILTERS,
         "kql_parse" | "kql_run" => QUERIES,
         "jwt" => CLAIMS,
+        "data_iocs" => TEXTS,
         "openapi_import" => DOCUMENTS,
         "connector_build" => INPUTS,
         _ => &[],
@@ -167,6 +168,10 @@ fn targets(options: &Options) -> anyhow::Result<Vec<String>> {
 const SAMPLE_FOLDERS: &[&str] = &["../shared/reference/microsoft/samples", "../shared/corpus/microsoft-answers"];
 const QUERY_FOLDERS: &[&str] = &["../shared/corpus/kql"];
 const DOCUMENT_FOLDERS: &[&str] = &["../shared/corpus/openapi", "../shared/corpus/shuffle-apps"];
+const TEXTS: &[&str] = &[
+    "hxxps://evil[.]example[.]com/a?b=1, bob[@]mail.example.org (1.2.3[.]4:80) fe80::1%eth0 CVE-2024-3094",
+    "d41d8cd98f00b204e9800998ecf8427e cmd.exe build.rs [http://b.example/z].",
+];
 const DOCUMENTS: &[&str] = &[
     r##"{"openapi":"3.1.0","paths":{"/a/{b}":{"patch":{"requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/S"}}}}}}},"components":{"schemas":{"S":{"properties":{"s":{"$ref":"#/components/schemas/S"}}}}}}"##,
     "swagger: '2.0'\nhost: h.example\npaths: {/a: {post: {parameters: [{in: formData, name: f, type: file}], responses: {200: {schema: {type: array, items: {type: int}}}}}}}",

@@ -43,11 +43,12 @@ pub(crate) fn findings() -> anyhow::Result<Vec<String>> {
 /// Which crate may use which; the order is that of `ARCHITECTURE.md`. Tests may use anything.
 const EDGES: &[(&str, &[&str])] = &[
     ("sortie-model", &[]),
+    ("sortie-builtins", &[]),
     ("sortie-kql", &[]),
     ("sortie-transport", &["sortie-model"]),
     ("sortie-openapi", &["sortie-model"]),
     ("sortie-identity", &["sortie-model", "sortie-transport"]),
-    ("sortie-connector", &["sortie-model", "sortie-openapi", "sortie-transport", "sortie-identity"]),
+    ("sortie-connector", &["sortie-model", "sortie-openapi", "sortie-transport", "sortie-identity", "sortie-builtins"]),
     ("sortie-store", &["sortie-model"]),
     ("sortie-defender", &["sortie-model", "sortie-transport", "sortie-identity"]),
     ("sortie-emulator", &["sortie-kql"]),

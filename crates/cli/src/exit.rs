@@ -2,7 +2,7 @@
 
 use std::{fmt, io, process::ExitCode};
 
-use sortie_connector::{CallError, OAuthError};
+use sortie_connector::{CallError, EmailError, LinkError, OAuthError};
 use sortie_defender::{DefenderError, DefenderErrorKind};
 use sortie_identity::{CredentialError, TokenError, TokenErrorCause};
 use sortie_store::{StoreError, StoreErrorKind};
@@ -114,6 +114,8 @@ pub(crate) fn next_step(error: &anyhow::Error) -> Option<String> {
             .or_else(|| cause.downcast_ref::<StoreError>().map(|error| error.remedy().to_owned()))
             .or_else(|| cause.downcast_ref::<OAuthError>().map(OAuthError::remedy))
             .or_else(|| cause.downcast_ref::<CallError>().map(CallError::remedy))
+            .or_else(|| cause.downcast_ref::<EmailError>().map(EmailError::remedy))
+            .or_else(|| cause.downcast_ref::<LinkError>().map(|error| error.remedy().to_owned()))
             .or_else(|| cause.downcast_ref::<TransportSettingsError>().map(|error| error.remedy().to_owned()))
     })
 }
@@ -149,7 +151,10 @@ fn exit_of_one(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if cause.is::<CredentialError>() {
         return Some(Exit::SignIn);
     }
-    if cause.is::<TransportSettingsError>() {
+    if let Some(error) = cause.downcast_ref::<EmailError>() {
+        return Some(exit_of_email(error));
+    }
+    if cause.is::<LinkError>() || cause.is::<TransportSettingsError>() {
         return Some(Exit::Usage);
     }
     if let Some(error) = cause.downcast_ref::<StoreError>() {
@@ -203,6 +208,18 @@ fn exit_of_oauth(error: &OAuthError) -> Exit {
         OAuthError::Send(error) => exit_of_send(error),
         OAuthError::Refused { status: 429 | 500.., .. } => Exit::Service,
         _ => Exit::SignIn,
+    }
+}
+
+fn exit_of_email(error: &EmailError) -> Exit {
+    match error {
+        EmailError::Input { .. } | EmailError::NoServer | EmailError::Unencrypted => Exit::Usage,
+        EmailError::Send(error) => exit_of_send(error),
+        EmailError::Refused { code: 530..=538, .. } | EmailError::NoWayToSignIn => Exit::SignIn,
+        EmailError::Refused { code: 400..=499, .. } => Exit::Service,
+        EmailError::Refused { .. } => Exit::Failure,
+        EmailError::Broken { .. } => Exit::Network,
+        EmailError::Lost(_) => Exit::InDoubt,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The connectors that come with Sortie, as the documents that they are imported from.
 
+use std::borrow::Cow;
+
 use sortie_openapi::{Description, NoSources, Options};
 
 /// A connector that comes with Sortie.
@@ -7,12 +9,27 @@ use sortie_openapi::{Description, NoSources, Options};
 pub struct BuiltIn {
     /// What workflows and connections call it.
     pub id: &'static str,
-    document: &'static str,
+    document: Document,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Document {
+    Text(&'static str),
+    /// Made of the table of `sortie-builtins`.
+    Data,
 }
 
 /// All of them.
-pub const BUILT_IN: &[BuiltIn] =
-    &[BuiltIn { id: "microsoft-365-defender", document: include_str!("../builtin/microsoft-365-defender.yaml") }];
+pub const BUILT_IN: &[BuiltIn] = &[
+    BuiltIn { id: "data", document: Document::Data },
+    BuiltIn { id: "email", document: Document::Text(include_str!("../builtin/email.yaml")) },
+    BuiltIn { id: "http", document: Document::Text(include_str!("../builtin/http.yaml")) },
+    BuiltIn { id: "kv", document: Document::Text(include_str!("../builtin/kv.yaml")) },
+    BuiltIn {
+        id: "microsoft-365-defender",
+        document: Document::Text(include_str!("../builtin/microsoft-365-defender.yaml")),
+    },
+];
 
 impl BuiltIn {
     /// The one of this id.
@@ -22,8 +39,15 @@ impl BuiltIn {
 
     /// Reads its document.
     pub fn description(self) -> Description {
-        let import = sortie_openapi::import(self.document.as_bytes(), &NoSources, &Options::default());
-        import.expect("a test imports every document that comes along").description
+        self.import().expect("a test imports every document that comes along").description
+    }
+
+    fn import(self) -> Result<sortie_openapi::Import, sortie_openapi::ImportError> {
+        let text = match self.document {
+            Document::Text(text) => Cow::Borrowed(text),
+            Document::Data => Cow::Owned(sortie_builtins::document().to_string()),
+        };
+        sortie_openapi::import(text.as_bytes(), &NoSources, &Options::default())
     }
 }
 
@@ -34,8 +58,14 @@ mod tests {
     #[test]
     fn every_document_is_whole() {
         for one in BUILT_IN {
-            let import = sortie_openapi::import(one.document.as_bytes(), &NoSources, &Options::default()).unwrap();
-            assert_eq!((import.report.quarantined.len(), import.report.notes.len()), (0, 0), "{}", one.id);
+            let import = one.import().unwrap();
+            assert_eq!(
+                (import.report.quarantined.len(), import.report.notes.len()),
+                (0, 0),
+                "{}: {:?}",
+                one.id,
+                import.report
+            );
             assert!(!one.description().operations.is_empty());
         }
     }

@@ -158,13 +158,26 @@ impl Caller {
         effect: EffectClass,
         credential: &Credential,
     ) -> Result<Answer, CallError> {
-        let Credential::Tokens(tokens) = credential else { return self.send_with(built, effect, credential).await };
+        self.send_as(built, effect, credential, |request| request).await
+    }
+
+    /// The same with bounds of its own.
+    pub(crate) async fn send_as(
+        &self,
+        built: &BuiltRequest,
+        effect: EffectClass,
+        credential: &Credential,
+        tune: impl Fn(Request) -> Request,
+    ) -> Result<Answer, CallError> {
+        let Credential::Tokens(tokens) = credential else {
+            return self.send_with(built, effect, credential, &tune).await;
+        };
         let (token, generation) = tokens.living(&*self.clock).await?;
-        let first = self.send_with(built, effect, &Credential::Bearer(token)).await;
+        let first = self.send_with(built, effect, &Credential::Bearer(token), &tune).await;
         match first {
             Err(CallError::Failed(failure)) if failure.status == StatusCode::UNAUTHORIZED.as_u16() => {
                 let token = tokens.after(generation, &*self.clock).await?;
-                self.send_with(built, effect, &Credential::Bearer(token)).await
+                self.send_with(built, effect, &Credential::Bearer(token), &tune).await
             }
             answer => answer,
         }
@@ -175,8 +188,9 @@ impl Caller {
         built: &BuiltRequest,
         effect: EffectClass,
         credential: &Credential,
+        tune: &impl Fn(Request) -> Request,
     ) -> Result<Answer, CallError> {
-        let mut request = credential.put_on(built)?.request(effect_of(effect));
+        let mut request = tune(credential.put_on(built)?.request(effect_of(effect)));
         request = credential.authorize(request);
         if let Some(quota) = &self.quota {
             request = request.quota(quota.clone());

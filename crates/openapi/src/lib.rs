@@ -61,6 +61,6 @@ pub use operation::{
     ArrayStyle, Body, BodyField, BodyForm, Content, Effect, EffectClass, Guidance, LinkedCall, Location, Method,
     Operation, Output, OutputContent, Pages, Pagination, Parameter, ParameterForm, RateLimit,
 };
-pub use report::{Format, Note, Quarantined, Report};
+pub use report::{AppReport, Format, Note, Quarantined, Report};
 pub use security::{KeyPlace, OAuthFlow, OAuthGrant, Requirement, SchemeKind, SecurityScheme};
 pub use sources::{NoSources, Sources};

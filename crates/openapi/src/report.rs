@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt::Display};
 
 use serde::Serialize;
 
-use crate::{operation::Method, sources::RefError};
+use crate::{description::Description, operation::Method, sources::RefError};
 
 /// What an import saw, kept, repaired and left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,6 +23,32 @@ pub struct Report {
     pub notes: Vec<Note>,
     /// How many different notes did not fit in.
     pub more_notes: usize,
+    /// Of an app that is a program in Python: which of its actions built-in operations do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<AppReport>,
+}
+
+/// What becomes of the actions of an app that is a program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AppReport {
+    /// All of them.
+    pub actions: usize,
+    /// Those that a built-in operation does.
+    pub mapped: usize,
+    /// The others by their ids, each with the reason.
+    pub not_runnable: Vec<(String, String)>,
+}
+
+impl AppReport {
+    pub(crate) fn of(description: &Description) -> Self {
+        let reason = |operation: &crate::Operation| {
+            let reason = operation.guidance.more.get("not-runnable")?.as_str()?;
+            Some((operation.id.clone(), reason.to_owned()))
+        };
+        let not_runnable: Vec<_> = description.operations.iter().filter_map(reason).collect();
+        let actions = description.operations.len();
+        Self { actions, mapped: actions - not_runnable.len(), not_runnable }
+    }
 }
 
 /// Which specification a document follows, whatever it calls itself.

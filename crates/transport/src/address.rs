@@ -60,30 +60,38 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.guard.clone();
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0))
-                .await
-                .map_err(|source| ResolveError::Failed { name: name.as_str().to_owned(), source })?;
-            let localhost = is_localhost(name.as_str());
-            let found: Vec<SocketAddr> = found
-                .filter(|address| !is_link_local(address.ip()))
-                .filter(|address| !localhost || address.ip().to_canonical().is_loopback())
-                .collect();
-            if found.is_empty() {
-                return Err(ResolveError::Forbidden { name: name.as_str().to_owned() }.into());
-            }
-            let Some(guard) = guard else { return Ok(Box::new(found.into_iter()) as Addrs) };
-            let (mut usable, mut refused) = (Vec::new(), None);
-            for address in found {
-                match guard.lets_resolved(name.as_str(), address.ip()) {
-                    Ok(()) => usable.push(address),
-                    Err(class) => refused = Some((address.ip(), class)),
-                }
-            }
-            if let (true, Some((address, class))) = (usable.is_empty(), refused) {
-                return Err(ResolveError::Guarded { name: name.as_str().to_owned(), address, class }.into());
-            }
-            Ok(Box::new(usable.into_iter()) as Addrs)
+            let found = resolve(guard.as_deref(), name.as_str()).await?;
+            Ok(Box::new(found.into_iter()) as Addrs)
         })
+    }
+}
+
+/// The addresses of the name that may be connected to; never none.
+pub(crate) async fn resolve(guard: Option<&Guard>, name: &str) -> Result<Vec<SocketAddr>, ResolveError> {
+    let found = tokio::net::lookup_host((name, 0))
+        .await
+        .map_err(|source| ResolveError::Failed { name: name.to_owned(), source })?;
+    let localhost = is_localhost(name);
+    let found: Vec<SocketAddr> = found
+        .filter(|address| !is_link_local(address.ip()))
+        .filter(|address| !localhost || address.ip().to_canonical().is_loopback())
+        .collect();
+    if found.is_empty() {
+        return Err(ResolveError::Forbidden { name: name.to_owned() });
+    }
+    let Some(guard) = guard else { return Ok(found) };
+    let (mut usable, mut refused) = (Vec::new(), None);
+    for address in found {
+        match guard.lets_resolved(name, address.ip()) {
+            Ok(()) => usable.push(address),
+            Err(class) => refused = Some((address.ip(), class)),
+        }
+    }
+    match refused {
+        Some((address, class)) if usable.is_empty() => {
+            Err(ResolveError::Guarded { name: name.to_owned(), address, class })
+        }
+        _ => Ok(usable),
     }
 }
 
@@ -104,6 +112,18 @@ pub(crate) enum ResolveError {
     Failed { name: String, source: io::Error },
     Forbidden { name: String },
     Guarded { name: String, address: IpAddr, class: Class },
+}
+
+impl ResolveError {
+    pub(crate) fn kind(self) -> SendErrorKind {
+        match self {
+            Self::Failed { source, .. } => SendErrorKind::Dns(source),
+            Self::Forbidden { .. } => SendErrorKind::ForbiddenAddress,
+            Self::Guarded { name, address, class } => {
+                SendErrorKind::Guarded { address: format!("{name} ({address})"), class }
+            }
+        }
+    }
 }
 
 impl fmt::Display for ResolveError {

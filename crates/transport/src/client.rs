@@ -150,9 +150,10 @@ impl Transport {
             record().map_err(SendErrorKind::NotRecorded)?;
         }
         let settings = &self.shared.settings;
-        let (first_byte, total) = match request.is_long {
-            true => (settings.long_timeout, settings.long_timeout),
-            false => (settings.first_byte_timeout, settings.total_timeout),
+        let (first_byte, total) = match (request.timeout, request.is_long) {
+            (Some(timeout), _) => (timeout, timeout),
+            (None, true) => (settings.long_timeout, settings.long_timeout),
+            (None, false) => (settings.first_byte_timeout, settings.total_timeout),
         };
         let limits = Limits {
             first_byte,
@@ -232,6 +233,14 @@ struct Answer {
 }
 
 impl Shared {
+    pub(crate) fn settings(&self) -> &TransportSettings {
+        &self.settings
+    }
+
+    pub(crate) fn guard(&self) -> Option<&Arc<Guard>> {
+        self.guard.as_ref()
+    }
+
     fn client(&self, url: &Url, reach: Reach) -> Result<&reqwest::Client, SendErrorKind> {
         if url.scheme() == "http" || reach == Reach::ManagedIdentity {
             // No TLS will be spoken, so no roots are loaded. `tls_certs_only` of nothing trusts nobody.
@@ -333,7 +342,7 @@ fn redirect_target(
     headers: &HeaderMap,
 ) -> Result<Option<Url>, SendErrorKind> {
     let redirects = matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308);
-    if !redirects || !matches!(request.method, Method::GET | Method::HEAD) {
+    if !redirects || request.is_unfollowed || !matches!(request.method, Method::GET | Method::HEAD) {
         return Ok(None);
     }
     let target = headers

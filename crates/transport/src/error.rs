@@ -389,6 +389,14 @@ pub(crate) fn before_answer(error: &reqwest::Error, connect_timeout: Duration) -
     }
 }
 
+/// Sorts an error of a TLS handshake on a connection of our own.
+pub(crate) fn of_handshake(error: &io::Error) -> SendErrorKind {
+    match Causes(error).tls() {
+        Some(cause) => SendErrorKind::Tls(cause),
+        None => SendErrorKind::Connect("the handshake did not complete".to_owned()),
+    }
+}
+
 /// Sorts an error of the phase in which the body arrives.
 pub(crate) fn during_body(error: &reqwest::Error) -> SendErrorKind {
     let causes = Causes(error);

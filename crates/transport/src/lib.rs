@@ -15,6 +15,7 @@ mod response;
 mod retry;
 mod retry_after;
 mod settings;
+mod stream;
 
 pub use bytes::Bytes;
 pub use client::Transport;
@@ -28,3 +29,4 @@ pub use response::{Response, Spool};
 pub use retry::{RetryPolicy, Wait, WaitReason};
 pub use retry_after::retry_after;
 pub use settings::{ProxySetting, TransportSettings, TransportSettingsError};
+pub use stream::Stream;

@@ -23,6 +23,10 @@ pub struct Request {
     pub(crate) body_bytes_max: Option<u64>,
     /// Beyond so many bytes the answer's body goes to a file.
     pub(crate) spool_above: Option<usize>,
+    /// Another bound for the whole attempt than the transport's.
+    pub(crate) timeout: Option<std::time::Duration>,
+    /// Whether a redirect is the answer itself.
+    pub(crate) is_unfollowed: bool,
     /// Whether the service may take minutes for its answer.
     pub(crate) is_long: bool,
     /// Whether a header or body carries a credential: such a request never follows a redirect to another origin.
@@ -100,6 +104,8 @@ impl Request {
             priority: Priority::default(),
             body_bytes_max: None,
             spool_above: None,
+            timeout: None,
+            is_unfollowed: false,
             is_long: false,
             carries_credentials: false,
             reach: Reach::Ordinary,
@@ -264,6 +270,20 @@ impl Request {
     #[must_use]
     pub fn spool_above(mut self, bytes: usize) -> Self {
         self.spool_above = Some(bytes);
+        self
+    }
+
+    /// Gives each attempt so long, instead of the transport's bounds.
+    #[must_use]
+    pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Takes a redirect for the answer.
+    #[must_use]
+    pub fn unfollowed(mut self) -> Self {
+        self.is_unfollowed = true;
         self
     }
 

@@ -5,11 +5,12 @@ use std::{fs, io::Read as _, path::PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Map, Value};
-use sortie_connector::{Answer, AnswerBody, BuiltRequest, CallError, PageLimits, Paged, build, cast};
+use sortie_connector::{Answer, AnswerBody, BuiltRequest, CallError, NativeCall, PageLimits, Paged, build, cast};
 use sortie_model::ConnectionName;
 use sortie_openapi::{Description, EffectClass, Operation};
 use sortie_transport::Delivery;
 
+use super::native;
 use crate::{
     context::Context,
     database,
@@ -35,13 +36,13 @@ pub(crate) struct Arguments {
     all_pages: bool,
     /// Print the exact request and a curl line for it, and send nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Write an answer that is no text into this file
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Do not ask before a call that changes something
     #[arg(long, short = 'y')]
-    yes: bool,
+    pub(super) yes: bool,
 }
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
@@ -53,6 +54,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let product = Product::load(&store, connector).await?;
     let operation = product.operation(name)?;
     let inputs = inputs(&arguments, &product.description, operation)?;
+    if let Some(call) = NativeCall::of(&product.description, operation, &inputs)? {
+        return native::run(call, store, &product, &arguments, context).await;
+    }
     let connection =
         connection(&store, &product, context.global.connection.as_ref().map(ConnectionName::as_str)).await?;
     let authentication = product.authentication(operation)?;
@@ -89,7 +93,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
 }
 
 /// A call that changes something, whose answer was lost or came from who knows where.
-fn in_doubt(error: CallError) -> anyhow::Error {
+pub(super) fn in_doubt(error: impl Into<anyhow::Error>) -> anyhow::Error {
     let what = format!("it is not known whether the call was carried out: {}", sentence(&error.into()));
     let next = "Look at the product whether it was, before you repeat it.".to_owned();
     Problem { exit: Exit::InDoubt, what, next }.into()
@@ -144,7 +148,7 @@ fn print_all(all: &Paged, context: &Context) -> anyhow::Result<Exit> {
 }
 
 /// The request without its credential, and the same as curl, which takes the credential from a variable.
-fn dry_run(built: &BuiltRequest, authentication: &Authentication) -> anyhow::Result<Exit> {
+pub(super) fn dry_run(built: &BuiltRequest, authentication: &Authentication) -> anyhow::Result<Exit> {
     say(&visible(&format!("{} {}", built.method, built.url)))?;
     let (header, argument) = match authentication {
         Authentication::None => (None, None),

@@ -20,6 +20,7 @@ mod indicators;
 mod key;
 mod listing;
 mod lookup;
+mod native;
 mod token;
 mod watch;
 mod which_access;

@@ -174,6 +174,15 @@ impl Ready {
         self.settings.client_id.clone().ok_or_else(|| Problem::usage("the connection has no client id", next).into())
     }
 
+    /// Name and secret as they were entered, for calls that say themselves how they are sent.
+    pub(crate) fn account(&self) -> (Option<&str>, Option<Secret>) {
+        let secret = match &self.secret.loaded {
+            Some(Loaded::Secret(secret)) => Some(secret.clone()),
+            _ => None,
+        };
+        (self.settings.client_id.as_deref(), secret)
+    }
+
     fn secret(&self) -> anyhow::Result<Secret> {
         let what = match &self.secret.loaded {
             Some(Loaded::Secret(secret)) => return Ok(secret.clone()),
@@ -234,5 +243,12 @@ impl Held {
 
 /// Scheme, host and port, as destinations are compared.
 pub(crate) fn origin(url: &Url) -> String {
-    url.origin().ascii_serialization()
+    match url.origin() {
+        // Of other schemes than those of the web no origin is defined.
+        url::Origin::Opaque(_) => {
+            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+            format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
+        }
+        origin => origin.ascii_serialization(),
+    }
 }

@@ -6,6 +6,7 @@ mod documents;
 mod expiry;
 mod import;
 mod keeping;
+mod native;
 mod oauth;
 mod seed;
 mod stage;

@@ -12,8 +12,10 @@ use super::{BuildError, Target, style};
 pub fn base(description: &Description, operation: &Operation, target: &Target) -> Result<Url, BuildError> {
     let text = base_text(description, operation, target)?;
     let url: Option<Url> = text.parse().ok();
-    let is_usable =
-        |url: &Url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|host| !host.is_empty());
+    let is_usable = |url: &Url| {
+        matches!(url.scheme(), "http" | "https" | "smtp" | "smtps")
+            && url.host_str().is_some_and(|host| !host.is_empty())
+    };
     url.filter(is_usable).ok_or(BuildError::Base { base: text })
 }
 

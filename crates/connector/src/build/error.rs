@@ -49,6 +49,14 @@ pub enum BuildError {
         /// Key of a field.
         field: String,
     },
+    /// The value is of the right type and still of no use.
+    #[error("the input `{key}` {why}")]
+    Value {
+        /// Its key.
+        key: String,
+        /// Why.
+        why: &'static str,
+    },
     /// A file that cannot be read from the value.
     #[error("the input `{key}` is no file: {why}")]
     File {

@@ -36,6 +36,43 @@ pub(super) fn check(
     body::check(operation, content, inputs)
 }
 
+/// The same for inputs that no request is made of.
+pub(crate) fn check_all(
+    description: &Description,
+    operation: &Operation,
+    inputs: &Map<String, Value>,
+) -> Result<(), BuildError> {
+    check(description, operation, body::chosen(operation, inputs), inputs)
+}
+
+/// Checked inputs of a native operation, of the types that it asks for; a whole body is taken apart into its fields.
+pub(crate) fn typed(
+    description: &Description,
+    operation: &Operation,
+    inputs: &Map<String, Value>,
+) -> Result<Map<String, Value>, BuildError> {
+    check_all(description, operation, inputs)?;
+    let Some(body) = &operation.body else { return Ok(Map::new()) };
+    let fields = body.contents.first().map(|content| content.fields.as_slice()).unwrap_or_default();
+    if let Some(Value::Object(whole)) =
+        inputs.get(&body.key).filter(|_| !fields.iter().any(|field| field.key == body.key))
+    {
+        return typed(description, operation, whole);
+    }
+    let field = |key: &str| fields.iter().find(|field| field.key == key);
+    let typed = inputs.iter().filter_map(|(key, value)| {
+        let field = field(key)?;
+        let asked = description.resolve(&field.schema).and_then(|schema| schema["type"].as_str());
+        let value = match (asked, value) {
+            // A number where a text is asked for is that text.
+            (Some("string"), Value::Number(_) | Value::Bool(_)) => value.to_string().into(),
+            _ => as_asked(description, &field.schema, value),
+        };
+        Some((field.name.clone(), value))
+    });
+    Ok(typed.collect())
+}
+
 fn known<'a>(operation: &'a Operation, content: Option<&'a Content>) -> Vec<(&'a str, &'a Value)> {
     let mut known: Vec<(&str, &Value)> =
         operation.parameters.iter().map(|parameter| (parameter.key.as_str(), &parameter.schema)).collect();

@@ -6,7 +6,7 @@
 mod address;
 mod body;
 mod error;
-mod inputs;
+pub(crate) mod inputs;
 mod style;
 
 use serde_json::{Map, Value};
@@ -164,7 +164,7 @@ fn placed(path: &str, parameter: &Parameter, given: Option<&Value>) -> Result<St
 }
 
 /// What the transport or the authentication writes; a document that lists them as inputs does not change that.
-const OURS: &[&str] = &[
+pub(crate) const OURS: &[&str] = &[
     "authorization",
     "connection",
     "content-length",

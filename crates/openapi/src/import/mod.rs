@@ -11,6 +11,8 @@ mod outputs;
 mod pagination;
 mod parameters;
 mod path;
+mod python_app;
+mod python_functions;
 mod schema;
 mod schemes;
 mod servers;
@@ -26,7 +28,7 @@ use crate::{
     documents::{Documents, Node, text_of},
     error::ImportError,
     operation::{Operation, Output},
-    report::{Format, Notes, Quarantined, Report},
+    report::{AppReport, Format, Notes, Quarantined, Report},
     sources::Sources,
     text::{self, Bounds},
 };
@@ -76,6 +78,8 @@ pub fn import(document: &[u8], sources: &dyn Sources, options: &Options) -> Resu
     let bounds = Bounds { bytes_max: options.limits.bytes_max, values_max: options.limits.values_max };
     let mut notes = Notes::default();
     let root = text::read(document, bounds, &mut notes)?;
+    let is_app = python_app::is_app(&root);
+    let root = if is_app { python_app::document(&root, &mut notes)? } else { root };
     let format = dialect::format(&root, &mut notes)?;
     let shuffle = dialect::is_shuffle(&root);
     let documents = Documents::load(&options.path, root, sources, bounds, &mut notes)?;
@@ -93,7 +97,11 @@ pub fn import(document: &[u8], sources: &dyn Sources, options: &Options) -> Resu
         quarantined: Vec::new(),
         seen: 0,
     };
-    Ok(walk.run())
+    let mut import = walk.run();
+    if is_app {
+        import.report.app = Some(AppReport::of(&import.description));
+    }
+    Ok(import)
 }
 
 /// The state of one import.
@@ -119,7 +127,8 @@ impl Walk<'_> {
         self.reserve_schema_names();
         self.read_schemes();
         let servers = self.document_servers();
-        if servers.iter().all(crate::Server::needs_host) {
+        let runs_inside = self.documents.root().get("x-sortie-native").is_some();
+        if !runs_inside && servers.iter().all(crate::Server::needs_host) {
             self.notes.add("#", "the document names no host; the connection must give the base address");
         }
         let drafts = self.operations(&servers);
@@ -152,6 +161,7 @@ impl Walk<'_> {
             quarantined: self.quarantined,
             notes,
             more_notes,
+            app: None,
         };
         Import { description, report }
     }

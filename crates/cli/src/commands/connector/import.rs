@@ -103,6 +103,13 @@ fn id(given: Option<&str>, import: &Import) -> anyhow::Result<String> {
 }
 
 fn print_report(report: &Report) -> anyhow::Result<()> {
+    if let Some(app) = &report.app {
+        say(&format!("\nan app in Python: built-in operations do {} of its {} actions", app.mapped, app.actions))?;
+        for (id, reason) in app.not_runnable.iter().take(SHOWN) {
+            say(&visible(&format!("  {id} cannot be run: {reason}")))?;
+        }
+        more(app.not_runnable.len())?;
+    }
     if !report.quarantined.is_empty() {
         say(&format!("\n{} of {} operations were left out:", report.seen - report.callable, report.seen))?;
     }

@@ -1,0 +1,342 @@
+//! Lists: filter, sort, group, cut, and sets.
+
+use std::{
+    cmp::Ordering,
+    collections::{HashMap, HashSet},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    inputs::{DataError, Inputs, bounded, plain, wrong},
+    json::{Step, look, steps},
+    table::{
+        Input,
+        Kind::{Any, Flag, List, OneOf, Text, Whole},
+        Operation, needed, optional,
+    },
+};
+
+const ITEMS: Input = needed("items", List, "The list");
+const BY: Input =
+    optional("by", Text, "Path of the field that counts, such as `device.name`; the item itself unless given");
+const OTHER: Input = needed("other", List, "The other list");
+
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation {
+        id: "list-filter",
+        title: "Keep the items that fit",
+        about: "`kept` has the items that fit the test, `dropped` all others, both in order.",
+        inputs: &[
+            ITEMS,
+            needed("test", OneOf(TESTS), "How the field is compared with the value"),
+            optional("value", Any, "What it is compared with"),
+            BY,
+            optional("ignore_case", Flag, "Whether capital letters are the same as small ones"),
+            optional("opposite", Flag, "Whether those that do not fit are kept"),
+        ],
+        example: r#"{"items":[{"severity":"high"},{"severity":"low"}],"by":"severity","test":"equals","value":"high"}"#,
+        run: filter,
+    },
+    Operation {
+        id: "list-unique",
+        title: "Keep each item once",
+        about: "The first item of each kind, in order.",
+        inputs: &[ITEMS, BY],
+        example: r#"{"items":[1,2,1]}"#,
+        run: unique,
+    },
+    Operation {
+        id: "list-sort",
+        title: "Sort a list",
+        about: "The items in order: nothing, false, true, numbers by size, texts by letters, lists, objects.",
+        inputs: &[ITEMS, BY, optional("descending", Flag, "Whether the largest comes first")],
+        example: r#"{"items":[3,1,2],"descending":true}"#,
+        run: sort,
+    },
+    Operation {
+        id: "list-group",
+        title: "Group and count a list",
+        about: "For each kind of item its `key`, `count` and `items`, the largest group first.",
+        inputs: &[ITEMS, BY],
+        example: r#"{"items":[{"host":"a"},{"host":"b"},{"host":"a"}],"by":"host"}"#,
+        run: group,
+    },
+    Operation {
+        id: "list-chunk",
+        title: "Cut a list into pieces",
+        about: "Lists of at most `size` items, for APIs that take only so many at once.",
+        inputs: &[ITEMS, needed("size", Whole, "Items of a piece")],
+        example: r#"{"items":[1,2,3],"size":2}"#,
+        run: chunk,
+    },
+    Operation {
+        id: "list-flatten",
+        title: "Flatten a list of lists",
+        about: "One list of all items, in order.",
+        inputs: &[ITEMS, optional("depth", Whole, "How many levels at most; one unless given")],
+        example: r#"{"items":[[1,2],[3]]}"#,
+        run: flatten,
+    },
+    Operation {
+        id: "list-union",
+        title: "Items of either list",
+        about: "Each item of both lists once, in order.",
+        inputs: &[ITEMS, OTHER],
+        example: r#"{"items":[1,2],"other":[2,3]}"#,
+        run: |inputs| once(inputs.list("items")?.iter().chain(inputs.list("other")?)),
+    },
+    Operation {
+        id: "list-intersection",
+        title: "Items of both lists",
+        about: "Each item of the first list that is in the other one, too, once and in order.",
+        inputs: &[ITEMS, OTHER],
+        example: r#"{"items":[1,2],"other":[2,3]}"#,
+        run: |inputs| {
+            let other = keys(inputs.list("other")?);
+            once(inputs.list("items")?.iter().filter(|item| other.contains(&canonical(item))))
+        },
+    },
+    Operation {
+        id: "list-difference",
+        title: "Items of the first list alone",
+        about: "Each item of the first list that is not in the other one, once and in order.",
+        inputs: &[ITEMS, OTHER],
+        example: r#"{"items":[1,2],"other":[2,3]}"#,
+        run: |inputs| {
+            let other = keys(inputs.list("other")?);
+            once(inputs.list("items")?.iter().filter(|item| !other.contains(&canonical(item))))
+        },
+    },
+    Operation {
+        id: "list-concat",
+        title: "Append a list to a list",
+        about: "All items of the first list, then all of the other one; none is left out.",
+        inputs: &[ITEMS, OTHER],
+        example: r#"{"items":[1,2],"other":[2,3]}"#,
+        run: |inputs| bounded([inputs.list("items")?, inputs.list("other")?].concat()),
+    },
+];
+
+const TESTS: &[&str] = &[
+    "equals",
+    "differs",
+    "contains",
+    "starts_with",
+    "ends_with",
+    "larger",
+    "smaller",
+    "empty",
+    "not_empty",
+    "one_of",
+    "matches",
+];
+
+fn path(inputs: &Inputs<'_>) -> Result<Vec<Step>, DataError> {
+    steps("by", inputs.text_or("by", "")?)
+}
+
+fn filter(inputs: &Inputs<'_>) -> Result<Value, DataError> {
+    let (items, path, test) = (inputs.list("items")?, path(inputs)?, inputs.text("test")?);
+    if !TESTS.contains(&test) {
+        return Err(wrong("test", format!("is none of {}", TESTS.join(", "))));
+    }
+    let opposite = inputs.flag("opposite")?;
+    let folds = inputs.flag("ignore_case")?;
+    let value = inputs.find("value").unwrap_or(&Value::Null);
+    let fold = |value: &Value| if folds { plain(value).to_lowercase() } else { plain(value) };
+    let expression = match test {
+        "matches" => Some(crate::expressions::of("value", &plain(value), folds)?),
+        _ => None,
+    };
+    let wanted = fold(value);
+    let one_of: HashSet<String> = match value {
+        Value::Array(list) => list.iter().map(fold).collect(),
+        other => plain(other).split(',').map(|text| fold(&Value::from(text.trim()))).collect(),
+    };
+    let fits = |item: &Value| {
+        let found = look(item, &path).unwrap_or(&Value::Null);
+        match test {
+            "equals" => found == value || fold(found) == wanted,
+            "differs" => found != value && fold(found) != wanted,
+            "contains" => match found {
+                Value::Array(list) => list.iter().any(|one| fold(one) == wanted),
+                other => fold(other).contains(&wanted),
+            },
+            "starts_with" => fold(found).starts_with(&wanted),
+            "ends_with" => fold(found).ends_with(&wanted),
+            "larger" => order(found, value) == Some(Ordering::Greater),
+            "smaller" => order(found, value) == Some(Ordering::Less),
+            "empty" => is_empty(found),
+            "not_empty" => !is_empty(found),
+            "one_of" => one_of.contains(&fold(found)),
+            _ => expression.as_ref().is_some_and(|expression| expression.is_match(&plain(found))),
+        }
+    };
+    let (kept, dropped): (Vec<Value>, Vec<Value>) = items.iter().cloned().partition(|item| fits(item) != opposite);
+    Ok(json!({ "kept": kept, "dropped": dropped }))
+}
+
+/// Numbers by size, also when they are written as texts; texts by letters; nothing else.
+fn order(left: &Value, right: &Value) -> Option<Ordering> {
+    let number = |value: &Value| match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    match (number(left), number(right), left, right) {
+        (Some(left), Some(right), ..) => left.partial_cmp(&right),
+        (_, _, Value::String(left), Value::String(right)) => Some(left.cmp(right)),
+        _ => None,
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn once<'a>(items: impl Iterator<Item = &'a Value>) -> Result<Value, DataError> {
+    let mut seen = HashSet::new();
+    bounded(items.filter(|item| seen.insert(canonical(item))).cloned().collect())
+}
+
+fn keys(items: &[Value]) -> HashSet<String> {
+    items.iter().map(canonical).collect()
+}
+
+/// Equal values have equal texts: maps are sorted by their keys.
+fn canonical(value: &Value) -> String {
+    value.to_string()
+}
+
+fn unique(inputs: &Inputs<'_>) -> Result<Value, DataError> {
+    let path = path(inputs)?;
+    let mut seen = HashSet::new();
+    let kept = inputs.list("items")?.iter().filter(|item| seen.insert(look(item, &path).map(canonical)));
+    Ok(Value::Array(kept.cloned().collect()))
+}
+
+fn sort(inputs: &Inputs<'_>) -> Result<Value, DataError> {
+    let path = path(inputs)?;
+    let mut items = inputs.list("items")?.to_vec();
+    let key = |item: &Value| look(item, &path).cloned().unwrap_or(Value::Null);
+    items.sort_by(|left, right| total(&key(left), &key(right)));
+    if inputs.flag("descending")? {
+        items.reverse();
+    }
+    Ok(Value::Array(items))
+}
+
+fn total(left: &Value, right: &Value) -> Ordering {
+    let rank = |value: &Value| match value {
+        Value::Null => 0,
+        Value::Bool(false) => 1,
+        Value::Bool(true) => 2,
+        Value::Number(_) => 3,
+        Value::String(_) => 4,
+        Value::Array(_) => 5,
+        Value::Object(_) => 6,
+    };
+    match (left, right) {
+        (Value::Number(left), Value::Number(right)) => {
+            // What a number loses by becoming a float does not matter for whole numbers of the same type.
+            let whole = left.as_i64().zip(right.as_i64()).map(|(left, right)| left.cmp(&right));
+            whole.unwrap_or_else(|| left.as_f64().unwrap_or(0.0).total_cmp(&right.as_f64().unwrap_or(0.0)))
+        }
+        (Value::String(left), Value::String(right)) => left.cmp(right),
+        _ if rank(left) >= 5 && rank(left) == rank(right) => canonical(left).cmp(&canonical(right)),
+        _ => rank(left).cmp(&rank(right)),
+    }
+}
+
+fn group(inputs: &Inputs<'_>) -> Result<Value, DataError> {
+    let path = path(inputs)?;
+    let mut at = HashMap::new();
+    let mut groups: Vec<(Value, Vec<Value>)> = Vec::new();
+    for item in inputs.list("items")? {
+        let key = look(item, &path).cloned().unwrap_or(Value::Null);
+        let place = *at.entry(canonical(&key)).or_insert_with(|| {
+            groups.push((key, Vec::new()));
+            groups.len() - 1
+        });
+        groups[place].1.push(item.clone());
+    }
+    groups.sort_by_key(|(_, items)| std::cmp::Reverse(items.len()));
+    let groups = groups.into_iter().map(|(key, items)| json!({ "key": key, "count": items.len(), "items": items }));
+    Ok(Value::Array(groups.collect()))
+}
+
+fn chunk(inputs: &Inputs<'_>) -> Result<Value, DataError> {
+    inputs.find("size").ok_or(DataError::Missing("size"))?;
+    let size = usize::try_from(inputs.whole("size", 1, 1, 100_000)?).expect("it is positive");
+    Ok(inputs.list("items")?.chunks(size).map(<[Value]>::to_vec).map(Value::Array).collect::<Vec<_>>().into())
+}
+
+fn flatten(inputs: &Inputs<'_>) -> Result<Value, DataError> {
+    fn pour(items: &[Value], depth: i64, out: &mut Vec<Value>) {
+        for item in items {
+            match item {
+                Value::Array(inner) if depth > 0 => pour(inner, depth - 1, out),
+                other => out.push(other.clone()),
+            }
+        }
+    }
+    let mut out = Vec::new();
+    pour(inputs.list("items")?, inputs.whole("depth", 1, 0, 100)?, &mut out);
+    bounded(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run;
+
+    #[track_caller]
+    fn check(id: &str, inputs: Value, expected: Value) {
+        let found = run(id, inputs.as_object().unwrap(), jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(found.map_err(|error| error.to_string()), Ok(expected), "{inputs}");
+    }
+
+    #[test]
+    fn items_are_kept_by_a_field() {
+        let items = json!([{ "a": { "n": 3 } }, { "a": { "n": "10" } }, { "a": {} }]);
+        let kept = |test: &str, value: Value, count: usize| {
+            let inputs = json!({ "items": items, "by": "a.n", "test": test, "value": value });
+            let found = run("list-filter", inputs.as_object().unwrap(), jiff::Timestamp::UNIX_EPOCH).unwrap();
+            assert_eq!(found["kept"].as_array().unwrap().len(), count, "{test} {value}");
+            assert_eq!(found["dropped"].as_array().unwrap().len(), 3 - count, "{test} {value}");
+        };
+        kept("larger", json!(3), 1);
+        kept("smaller", json!("4"), 1);
+        kept("equals", json!("3"), 1);
+        kept("differs", json!(3), 2);
+        kept("empty", Value::Null, 1);
+        kept("one_of", json!("3, 10"), 2);
+        kept("matches", json!("^1"), 1);
+    }
+
+    #[test]
+    fn lists_are_sorted_grouped_and_cut() {
+        let mixed = json!(["b", 10, 9, null, "a", true, [1]]);
+        check("list-sort", json!({ "items": mixed }), json!([null, true, 9, 10, "a", "b", [1]]));
+        let items = json!([{ "h": "a", "n": 1 }, { "h": "b", "n": 2 }, { "h": "b", "n": 3 }]);
+        let groups = json!([
+            { "key": "b", "count": 2, "items": [{ "h": "b", "n": 2 }, { "h": "b", "n": 3 }] },
+            { "key": "a", "count": 1, "items": [{ "h": "a", "n": 1 }] },
+        ]);
+        check("list-group", json!({ "items": items, "by": "h" }), groups);
+        check("list-chunk", json!({ "items": [1, 2, 3], "size": 2 }), json!([[1, 2], [3]]));
+        check("list-flatten", json!({ "items": [[1, [2]], 3] }), json!([1, [2], 3]));
+        check("list-flatten", json!({ "items": [[1, [2]], 3], "depth": 9 }), json!([1, 2, 3]));
+        check("list-unique", json!({ "items": [{ "a": 1, "b": 2 }, { "b": 2, "a": 1 }] }), json!([{ "a": 1, "b": 2 }]));
+        check("list-difference", json!({ "items": [1, 2, 2, 3], "other": [3, "2"] }), json!([1, 2]));
+        check("list-intersection", json!({ "items": [1, 2, 2, 3], "other": [3, 2] }), json!([2, 3]));
+        check("list-union", json!({ "items": [1, 1], "other": [1, 2] }), json!([1, 2]));
+    }
+}

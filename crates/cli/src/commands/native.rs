@@ -1,0 +1,236 @@
+//! Calls that run inside of Sortie: `data`, `kv`, `http` and `email`, and whatever refers to them.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+use sortie_connector::{Caller, Credential, Engine, HttpCall, Mail, MailServer, NativeCall, as_data};
+use sortie_store::{Kept, Store, StoreError, StoreErrorKind};
+use sortie_transport::{Delivery, Guard};
+
+use super::call::{Arguments, dry_run, in_doubt};
+use crate::{
+    context::Context,
+    database::SHARED,
+    exit::{Exit, Problem},
+    input::confirm,
+    output::{say, visible},
+    product::{Authentication, Product, Ready, connection},
+};
+
+pub(super) async fn run(
+    call: NativeCall,
+    store: Store,
+    product: &Product,
+    arguments: &Arguments,
+    context: &Context,
+) -> anyhow::Result<Exit> {
+    if arguments.dry_run && call.engine != Engine::Http {
+        let shown = json!({ "call": call.name(), "inputs": call.inputs });
+        say(&format!("{shown:#}"))?;
+        context.note("this runs inside of Sortie; nothing was done");
+        return Ok(Exit::Success);
+    }
+    let question = format!("{} ({})?", call.operation.title, call.name());
+    let ask = || confirm(&visible(&question), arguments.yes);
+    if !arguments.dry_run && !call.is_safe() && !ask()? {
+        context.note("nothing was done");
+        return Ok(Exit::Usage);
+    }
+    let value = match call.engine {
+        Engine::Data => data(&call, context)?,
+        Engine::Kv => kv(&call, &store, context.clock.now()).await?,
+        Engine::Http => return http(&call, store, product, arguments, context).await,
+        Engine::Email => email(&call, store, product, context).await?,
+    };
+    say(&serde_json::to_string_pretty(&value)?)?;
+    Ok(Exit::Success)
+}
+
+fn data(call: &NativeCall, context: &Context) -> anyhow::Result<Value> {
+    sortie_connector::data(call, context.clock.now()).map_err(|error| {
+        let next = format!("`sortie connector show data {}` says what it takes.", call.operation.id);
+        Problem::usage(format!("{}: {error}", call.name()), next).into()
+    })
+}
+
+/// What connection the call goes through: the named one, the only one there is, or none.
+async fn chosen(
+    call: &NativeCall,
+    store: &Store,
+    product: &Product,
+    context: &Context,
+) -> anyhow::Result<Option<Ready>> {
+    let named = context.global.connection.as_ref().map(sortie_model::ConnectionName::as_str);
+    let any = store.connections(SHARED).await?.iter().any(|connection| connection.connector == product.info.id);
+    if named.is_none() && !any {
+        return Ok(None);
+    }
+    let connection = connection(store, product, named).await?;
+    let wants_secret = call.inputs.get("authenticate").is_none_or(|way| way != "none");
+    Ok(Some(Ready::load(store, &connection, product, wants_secret, context).await?))
+}
+
+async fn http(
+    call: &NativeCall,
+    store: Store,
+    product: &Product,
+    arguments: &Arguments,
+    context: &Context,
+) -> anyhow::Result<Exit> {
+    let request = HttpCall::of(call).map_err(sortie_connector::CallError::from)?;
+    if arguments.dry_run {
+        return dry_run(&request.built, &Authentication::None);
+    }
+    let ready = chosen(call, &store, product, context).await?;
+    drop(store);
+    let (caller, credential) = match &ready {
+        None => {
+            let transport = context.transport(&context.settings()?)?.guarded(Guard::default());
+            (Caller::new(transport, Arc::clone(&context.clock), 1), Credential::Anonymous)
+        }
+        Some(ready) => {
+            let credential = secret(&call.inputs, ready)?;
+            if !matches!(credential, Credential::Anonymous) {
+                ready.permits(&request.built.url)?;
+            }
+            (ready.caller.clone(), credential)
+        }
+    };
+    let answer = request.send(&caller, &credential).await.map_err(|error| match error.delivery() {
+        Delivery::Unknown if !call.is_safe() => in_doubt(error),
+        _ => error.into(),
+    })?;
+    say(&serde_json::to_string_pretty(&as_data(&answer))?)?;
+    Ok(Exit::Success)
+}
+
+/// How the connection's secret travels: as the inputs say, else as the connection suggests.
+fn secret(inputs: &Map<String, Value>, ready: &Ready) -> anyhow::Result<Credential> {
+    let text = |key: &str| inputs.get(key).and_then(Value::as_str);
+    let (user, secret) = ready.account();
+    let way = match (text("authenticate"), user, &secret) {
+        (Some(way), ..) => way,
+        (None, _, None) => "none",
+        (None, Some(_), Some(_)) => "basic",
+        (None, None, Some(_)) => "bearer",
+    };
+    let missing = |what: &str| {
+        Problem::usage(
+            format!("the connection has no {what}"),
+            "Enter it with `sortie connection add NAME --replace …`.",
+        )
+    };
+    let secret = || secret.ok_or_else(|| missing("secret"));
+    Ok(match way {
+        "none" => Credential::Anonymous,
+        "bearer" => Credential::Bearer(secret()?),
+        "basic" => {
+            Credential::Basic { user: user.ok_or_else(|| missing("client id"))?.to_owned(), password: secret()? }
+        }
+        _ => {
+            let next = "Such as `secret_header=X-API-Key`.";
+            let name =
+                text("secret_header").ok_or_else(|| Problem::usage("the input `secret_header` is missing", next))?;
+            let (place, name) = (sortie_openapi::KeyPlace::Header, name.to_owned());
+            Credential::ApiKey { place, name, prefix: None, key: secret()? }
+        }
+    })
+}
+
+async fn email(call: &NativeCall, store: Store, product: &Product, context: &Context) -> anyhow::Result<Value> {
+    let named = context.global.connection.as_ref().map(sortie_model::ConnectionName::as_str);
+    let connection = connection(&store, product, named).await?;
+    let ready = Ready::load(&store, &connection, product, true, context).await?;
+    drop(store);
+    let (user, secret) = ready.account();
+    let mail = Mail::of(&call.inputs, user, context.clock.now())?;
+    let account = user.map(str::to_owned).zip(secret);
+    if let (Some(_), Some(base)) = (&account, &ready.target.base) {
+        ready.permits(base)?;
+    }
+    let server = MailServer::of(ready.target.base.as_ref(), account)?;
+    mail.send(&server, &ready.transport).await.map_err(|error| match error.delivery() {
+        Delivery::Unknown => in_doubt(error),
+        _ => error.into(),
+    })
+}
+
+async fn kv(call: &NativeCall, store: &Store, now: Timestamp) -> anyhow::Result<Value> {
+    let text = |key: &str| call.inputs.get(key).and_then(Value::as_str).unwrap_or_default();
+    let whole = |key: &str| call.inputs.get(key).and_then(Value::as_i64);
+    let value = || call.inputs.get("value").unwrap_or(&Value::Null).to_string();
+    let name = text("name");
+    if call.operation.id == "list" {
+        let limit = u32::try_from(whole("limit").unwrap_or(100).clamp(1, 1_000)).expect("it is small");
+        let mut names = store.value_names(SHARED, text("prefix"), text("after"), limit + 1).await?;
+        let more = names.len() > limit as usize;
+        names.truncate(limit as usize);
+        return Ok(json!({ "names": names, "more": more }));
+    }
+    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
+        let what = format!("the input `name` has {} characters", name.chars().count());
+        return Err(Problem::usage(what, "Give a name of 1 to 256 characters.").into());
+    }
+    let expires = whole("ttl_s").map(|seconds| ends(now, seconds)).transpose()?;
+    match call.operation.id.as_str() {
+        "get" => shown(store.value(SHARED, name).await?),
+        "set" => Ok(json!({ "version": store.set_value(SHARED, name, value(), expires, None).await? })),
+        "delete" => Ok(json!({ "deleted": store.remove_value(SHARED, name).await? })),
+        "compare-and-set" => match store.set_value(SHARED, name, value(), expires, whole("version")).await {
+            Ok(version) => Ok(json!({ "done": true, "version": version })),
+            Err(StoreError { kind: StoreErrorKind::Stale(_), .. }) => {
+                let mut present = shown(store.value(SHARED, name).await?)?;
+                present["done"] = false.into();
+                Ok(present)
+            }
+            Err(error) => Err(error.into()),
+        },
+        _ => increment(store, name, whole("by").unwrap_or(1), expires).await,
+    }
+}
+
+fn ends(now: Timestamp, seconds: i64) -> anyhow::Result<Timestamp> {
+    let end = Some(seconds).filter(|seconds| *seconds > 0);
+    let end = end.and_then(|seconds| now.checked_add(SignedDuration::from_secs(seconds)).ok());
+    end.ok_or_else(|| {
+        let what = format!("the input `ttl_s` is {seconds}, which is no lifetime");
+        Problem::usage(what, "Give the seconds until the value ends.").into()
+    })
+}
+
+fn shown(kept: Option<Kept>) -> anyhow::Result<Value> {
+    Ok(match kept {
+        None => json!({ "found": false, "value": null, "version": 0, "expires": null }),
+        Some(kept) => {
+            let value: Value = serde_json::from_str(&kept.value)?;
+            let expires = kept.expires.map(|end| end.to_string());
+            json!({ "found": true, "value": value, "version": kept.version, "expires": expires })
+        }
+    })
+}
+
+/// Reads, adds and writes unless somebody else wrote meanwhile; then again. The end stays unless a new one is given.
+async fn increment(store: &Store, name: &str, by: i64, expires: Option<Timestamp>) -> anyhow::Result<Value> {
+    for _ in 0..ATTEMPT_COUNT_MAX {
+        let kept = store.value(SHARED, name).await?;
+        let (present, version, ended) = match &kept {
+            None => (Some(0), 0, None),
+            Some(kept) => (kept.value.parse::<i64>().ok(), kept.version, kept.expires),
+        };
+        let sum = present.and_then(|present| present.checked_add(by)).ok_or_else(|| {
+            let what = format!("the value `{name}` cannot be counted: it is no whole number, or too large");
+            Problem::usage(what, "Look at it with kv/get, or set it anew.")
+        })?;
+        match store.set_value(SHARED, name, sum.to_string(), expires.or(ended), Some(version)).await {
+            Ok(version) => return Ok(json!({ "value": sum, "version": version })),
+            Err(StoreError { kind: StoreErrorKind::Stale(_), .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let what = format!("the value `{name}` changes faster than it can be counted");
+    Err(Problem { exit: Exit::Service, what, next: "Try again.".to_owned() }.into())
+}
+
+const NAME_CHARS_MAX: usize = 256;
+const ATTEMPT_COUNT_MAX: usize = 100;
