@@ -23,6 +23,8 @@ impl Stage {
             TestCloud::start_with(EmulatorConfig { https: any_port, ca_dir, ..EmulatorConfig::default() }).await;
         let authority = cloud.emulator().ca_pem().unwrap();
         let sortie = Sortie::new(PROGRAM, cloud.leaks()).with("SORTIE_CA_BUNDLE", authority.to_str().unwrap());
+        // Where tests put what `file:` refers to.
+        let sortie = sortie.with_secret_file("secret").with_secret_file("reader");
         std::fs::write(sortie.folder().join("defender.yaml"), APP).unwrap();
         Self { cloud, sortie, _folder: folder }
     }

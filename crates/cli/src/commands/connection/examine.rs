@@ -46,7 +46,10 @@ pub(super) async fn test(name: &ConnectionName, context: &Context) -> anyhow::Re
         return Err(Problem { exit: Exit::Forbidden, what, next: next.to_owned() }.into());
     }
     if exit == Exit::Success {
-        say(&format!("\nConnection {name} works."))?;
+        say(&match seen.has_token || seen.has_test {
+            true => format!("\nConnection {name} works."),
+            false => format!("\nNothing of connection {name} could be tried."),
+        })?;
         if !seen.has_test {
             let said = "its connector names no harmless call (`x-sortie-test`), so none was made";
             context.note(&format!("{said}; `sortie call` makes any"));
@@ -61,6 +64,8 @@ struct Seen {
     /// Those whose operations say which roles they need.
     tokens_with_roles: u32,
     allows_something: bool,
+    /// A provider has given one, for this connection's credential.
+    has_token: bool,
     /// The connector names a harmless call.
     has_test: bool,
 }
@@ -82,6 +87,7 @@ async fn examine(
         Credential::Bearer(token) => Some(token.clone()),
         _ => None,
     };
+    seen.has_token |= matches!(credential, Credential::Tokens(_));
     let mut grants = None;
     let text = match token.as_ref().map(|token| decode(token.expose())) {
         None => visible(&authentication.describe()),
