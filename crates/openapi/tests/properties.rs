@@ -212,6 +212,15 @@ fn blanks_are_no_names() {
     }
 }
 
+#[test]
+fn a_named_file_field_makes_the_body_multipart() {
+    let mut document = seed();
+    let schema = json!({ "properties": { "fieldname": { "value": "file" } } });
+    document["paths"]["/trees/{id}"]["patch"]["requestBody"]["content"] =
+        json!({ "multipart/form-nnn": { "schema": schema } });
+    check(&document.to_string());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -85,7 +85,10 @@ async fn the_built_in_connector_needs_no_address_and_another_one_does() {
         stage.run(&[&add("own", "own")[..], &["--base", "https://x.example", "--allow-host", "*"]].concat()).await;
     assert!(hostile.code == 2 && hostile.stderr.contains("no host"), "{hostile:?}");
     stage.run(&[&add("own", "own")[..], &["--base", "https://127.0.0.1:1"]].concat()).await.succeeded();
-    let untried = stage.run(&["connection", "test", "own"]).await.succeeded();
+    let open = [&add("open", "own")[..], &["--base", "https://127.0.0.1:1", "--credential", "none"]].concat();
+    stage.run(&open).await.succeeded();
+    let untried = stage.run(&["connection", "test", "open"]).await.succeeded();
+    stage.run(&["connection", "remove", "open", "--yes"]).await.succeeded();
     assert!(untried.stdout.contains("could be tried") && !untried.stdout.contains("works"), "{}", untried.stdout);
     let guarded = stage.run(&["call", "own/x"]).await;
     assert!(guarded.code == 6 && guarded.stderr.contains("allowed hosts"), "{guarded:?}");

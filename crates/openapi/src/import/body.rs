@@ -142,6 +142,9 @@ impl<'a> Walk<'a> {
         let named = schema.get("properties").and_then(|node| node.get("fieldname")).and_then(|node| node.text("value"));
         if let Some(name) = named {
             let schema = json!({ "type": "object", "properties": { name: { "type": "string", "format": "binary" } } });
+            // Whatever type is written there: an app has fields only in this one.
+            let is_multipart = media::form(&media_type, None) == BodyForm::Multipart;
+            let media_type = if is_multipart { media_type } else { "multipart/form-data".to_owned() };
             let content = Content::new(media_type, BodyForm::Multipart, schema, example);
             return (content, Encodings::new());
         }
