@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use sortie_emulator::{ClockMode, EmulatorConfig};
 use sortie_testkit::{Sortie, TestCloud};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sortie");
@@ -25,7 +26,9 @@ struct Stage {
 
 impl Stage {
     async fn start() -> Self {
-        let cloud = TestCloud::start().await;
+        // When a device was last seen moves with the clock, also between two questions.
+        let config = EmulatorConfig { clock: ClockMode::Manual, ..EmulatorConfig::default() };
+        let cloud = TestCloud::start_with(config).await;
         cloud.put("/throttle", &json!({ "mode": "off" })).await;
         let sortie = Sortie::connected(PROGRAM, &cloud, &cloud.application(ROLES).await).await;
         let list = ["alerts", "list", "--service-source", "microsoftDefenderForEndpoint", "--jsonl"];
