@@ -53,7 +53,7 @@ pub(super) struct ProductArguments {
     /// Calls on their way at once at most; 8 unless given
     #[arg(long, value_name = "N", requires = "connector", help_heading = "Connectors", value_parser = clap::value_parser!(u8).range(1..=64))]
     at_once: Option<u8>,
-    /// What opens the vault of --credential keyvault:URL: managed-identity, certificate:PEM[,KEY], env:NAME and so on
+    /// What opens the vault of --credential keyvault:URL: managed-identity, certificate:PEM, env:NAME and so on
     #[arg(
         long,
         value_name = "REFERENCE",
