@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what Sortie costs, beside a baseline that runs in the same minute on the same machine.
 
 mod cloud;
+mod connectors;
 
 use std::{
     cmp::Ordering,
@@ -38,7 +39,8 @@ pub(crate) fn bench() -> anyhow::Result<()> {
     compared(&watched, 1_000.0 / number(&watched.0, "lines")?, "", "")?;
     println!("hunt, {ROW_COUNT} rows to JSON lines:");
     compared(&hunted, 1.0, "", "under 50 MB")?;
-    queries()
+    queries()?;
+    connectors::bench()
 }
 
 /// Four lines: CPU of both times `share`, their ratio, and their memory.
