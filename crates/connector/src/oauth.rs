@@ -168,6 +168,10 @@ impl OAuthClient {
         if !matches!(self.proof, ClientProof::Basic(_)) {
             form.push(("client_id", FormValue::Text(&self.client_id)));
         }
+        let mut sent: Vec<&str> = form.iter().filter_map(|(_, value)| secret_of(value)).collect();
+        if let ClientProof::Basic(secret) = &self.proof {
+            sent.push(secret.expose());
+        }
         // A code, and with many providers a refresh token, is good once: what may have arrived is not sent again.
         let effect = if matches!(grant, Grant::ClientCredentials) { Effect::Safe } else { Effect::Unsafe };
         let request =
@@ -178,7 +182,7 @@ impl OAuthClient {
         };
         let policy = RetryPolicy { attempts_max: 3, ..RetryPolicy::default() };
         let response = transport.call(request, &policy, clock).await.map_err(OAuthError::Send)?;
-        read(response.status.as_u16(), &response.json().unwrap_or_default())
+        read(response.status.as_u16(), &response.json().unwrap_or_default(), &sent)
     }
 
     /// What to ask for so that the operation can be called: the scopes as they are set, a bare `.default` completed by the
@@ -236,13 +240,25 @@ impl TokenFor {
     }
 }
 
-fn read(status: u16, body: &Value) -> Result<Token, OAuthError> {
+fn secret_of<'a>(value: &FormValue<'a>) -> Option<&'a str> {
+    match value {
+        FormValue::Secret(secret) => Some(secret.expose()),
+        FormValue::Text(_) => None,
+    }
+}
+
+/// `sent` is what no refusal may repeat: some providers put the refresh token that they refuse into their sentence.
+fn read(status: u16, body: &Value, sent: &[&str]) -> Result<Token, OAuthError> {
+    let said = |text: &str| {
+        let hidden = sent.iter().filter(|secret| !secret.is_empty());
+        first_line(&hidden.fold(text.to_owned(), |text, secret| text.replace(secret, "***")))
+    };
     let text = |name: &str| body[name].as_str().filter(|text| !text.is_empty());
     if !(200..300).contains(&status) {
         return Err(OAuthError::Refused {
             status,
-            code: text("error").map_or_else(|| "no reason given".to_owned(), first_line),
-            description: text("error_description").map(first_line),
+            code: text("error").map_or_else(|| "no reason given".to_owned(), said),
+            description: text("error_description").map(said),
         });
     }
     let token = text("access_token").ok_or(OAuthError::NoToken)?;

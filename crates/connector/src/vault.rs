@@ -158,9 +158,10 @@ impl FromStr for VaultReference {
         }
         let parts: Vec<String> = url.path_segments().into_iter().flatten().map(str::to_owned).collect();
         // Below its own path on a host that is no vault's, as behind a gateway.
-        let at = parts.iter().rposition(|part| part == "secrets").ok_or(VaultReferenceError)?;
+        let is_folder = |at: &usize| parts[*at] == "secrets" && (1..=2).contains(&parts[at + 1..].len());
+        let at = (0..parts.len()).find(is_folder).ok_or(VaultReferenceError)?;
         let is_name = |part: &String| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-        if !(1..=2).contains(&parts[at + 1..].len()) || !parts[at + 1..].iter().all(is_name) {
+        if !parts[at + 1..].iter().all(is_name) {
             return Err(VaultReferenceError);
         }
         url.set_path(&parts.join("/"));
@@ -201,6 +202,7 @@ mod tests {
         check("https://kv-soc.vault.azure.net/secrets/jira", global, "https://vault.azure.net");
         check("https://kv-soc.vault.azure.net/secrets/jira/0123abcd/", global, "https://vault.azure.net");
         check("https://kv-soc.vault.usgovcloudapi.net/secrets/jira", global, "https://vault.usgovcloudapi.net");
+        check("https://kv-soc.vault.azure.net/secrets/secrets", global, "https://vault.azure.net");
         check("https://vault.corp.example/kv/secrets/jira", Cloud::China, "https://vault.azure.cn");
         for host in ["evil.example", "evilvault.azure.net", "kv.vault.azure.net.evil.example", "vault.azure.net"] {
             let expected = format!("`{host}` is no host of Azure Key Vault");

@@ -57,8 +57,14 @@ impl Post {
                 let _ = serve(tcp, manner, &acceptor, &log).await;
             }
         });
-        let settings =
-            TransportSettings { ca_bundle: Some(bundle), proxy: ProxySetting::Direct, ..TransportSettings::default() };
+        // A connection's own authorities count like everybody's.
+        let (everybody, own) = if manner == Manner::Implicit { (None, Some(bundle)) } else { (Some(bundle), None) };
+        let settings = TransportSettings {
+            ca_bundle: everybody,
+            further_ca_bundle: own,
+            proxy: ProxySetting::Direct,
+            ..TransportSettings::default()
+        };
         let port_of = |host: &String| host.replace("PORT", &port.to_string());
         let guard = Guard::allowing(allowed.iter().map(port_of)).unwrap();
         Self { port, transport: Transport::new(settings).unwrap().guarded(guard), heard, _folder: folder }
@@ -71,7 +77,8 @@ impl Post {
     async fn send_to(&self, scheme: &str, host: &str, password: &str, inputs: Value) -> Result<Value, EmailError> {
         let mail = Mail::of(inputs.as_object().unwrap(), Some("soc@example.com"), Default::default())?;
         let base = format!("{scheme}://{host}:{}", self.port).parse().unwrap();
-        let account = Some(("soc@example.com".to_owned(), Secret::new(password.to_owned())));
+        let account = ("soc@example.com".to_owned(), Secret::new(password.to_owned()));
+        let account = Some(account).filter(|_| !password.is_empty());
         mail.send(&MailServer::of(Some(&base), account)?, &self.transport).await
     }
 
@@ -119,7 +126,7 @@ async fn talk(
     if greets {
         stream.write_all(b"220 post\r\n").await?;
     }
-    let mut is_mail = false;
+    let (mut is_mail, mut knows) = (false, false);
     loop {
         let mut line = String::new();
         if stream.read_line(&mut line).await? == 0 {
@@ -127,6 +134,7 @@ async fn talk(
         }
         let line = line.trim_end().to_owned();
         log.lock().unwrap().push(line.clone());
+        let echoed = format!("535 5.7.8 {line}: wrong-password-7 is not it\r\n");
         let reply: &[u8] = match line.split([' ', ':']).next().unwrap_or_default() {
             _ if is_mail && line != "." => continue,
             "." if manner == Manner::DiesAfterData => return Ok(()),
@@ -134,12 +142,14 @@ async fn talk(
             "EHLO" => b"250-post\r\n250 AUTH LOGIN PLAIN\r\n",
             // soc@example.com and `right`.
             "AUTH" if line.ends_with("AHNvY0BleGFtcGxlLmNvbQByaWdodA==") => b"235 welcome\r\n",
-            "AUTH" => b"535 5.7.8 wrong-password-7 is not it\r\n",
+            "AUTH" => echoed.as_bytes(),
+            "MAIL" if !knows => b"503 5.5.1 say hello first\r\n",
             "RCPT" if line.contains("nobody") => b"550 5.1.1 no such user\r\n",
             "DATA" => b"354 go on\r\n",
             _ => b"250 fine\r\n",
         };
         is_mail = line == "DATA";
+        knows |= line.starts_with("EHLO");
         stream.write_all(reply).await?;
     }
 }
@@ -164,6 +174,13 @@ async fn a_mail_goes_out_encrypted() {
         assert!(!heard.contains("Bcc"), "{heard}");
         assert_eq!(heard.contains("STARTTLS"), manner == Manner::StartTls);
     }
+}
+
+#[tokio::test]
+async fn a_relay_without_accounts_is_greeted_again_when_it_is_encrypted() {
+    let post = Post::open(Manner::StartTls, true, &allowed()).await;
+    post.send("smtp", "", mail()).await.unwrap();
+    assert!(!post.heard().contains("AUTH"), "{}", post.heard());
 }
 
 #[tokio::test]
@@ -195,7 +212,7 @@ async fn the_guard_holds_for_mail() {
 async fn a_refusal_is_told_without_the_password() {
     let post = Post::open(Manner::StartTls, true, &allowed()).await;
     let error = post.send("smtp", "wrong-password-7", mail()).await.unwrap_err();
-    let sentence = "the mail server refuses name and password: 535 5.7.8 *** is not it";
+    let sentence = "the mail server refuses name and password: 535 5.7.8 AUTH PLAIN ***: *** is not it";
     assert_eq!((error.to_string().as_str(), error.delivery()), (sentence, Delivery::Refused));
     let mut inputs = mail();
     inputs["to"] = json!(["analyst@example.com", "nobody@example.com"]);

@@ -111,6 +111,11 @@ async fn token(
     headers: HeaderMap,
     Form(form): Form<HashMap<String, String>>,
 ) -> Response {
+    if let Some(refused) = form.get("refresh_token").filter(|token| token.starts_with("refused")) {
+        let said =
+            json!({ "error": "invalid_grant", "error_description": format!("Wrong client for the token {refused}") });
+        return (StatusCode::BAD_REQUEST, Json(said)).into_response();
+    }
     let mut asked = provider.0.lock().unwrap();
     asked.forms.push((form, headers));
     let count = asked.forms.len();
@@ -149,6 +154,15 @@ async fn each_proof_and_each_wish_travels_as_its_specification_says() {
     assert_eq!((form["scope"].as_str(), form.contains_key("client_secret")), ("a b", false));
     let (form, _) = stage.asked(ClientProof::Public, Grant::Refresh(&Secret::new("r0")), &TokenFor::Anything).await;
     assert_eq!((form["grant_type"].as_str(), form["refresh_token"].as_str()), ("refresh_token", "r0"));
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_repeat_what_was_sent() {
+    let stage = Stage::start().await;
+    let (client, refresh) = (stage.client(ClientProof::Public), Secret::new("refused-token-7"));
+    let asked = client.token(&stage.transport, &stage.clock, Grant::Refresh(&refresh), &TokenFor::Anything).await;
+    let error = asked.unwrap_err().to_string();
+    assert!(error.ends_with("invalid_grant: Wrong client for the token ***"), "{error}");
 }
 
 #[tokio::test]

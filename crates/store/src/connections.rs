@@ -269,10 +269,11 @@ impl NewConnection {
 }
 
 impl Connection {
-    /// Whether a secret goes to the same places.
+    /// Whether a secret goes to the same places in the same way: the settings name whom it trusts and for whom it asks.
     fn leads_where(&self, other: &Self) -> bool {
         let places = |one: &Self| [one.allowed_hosts.clone(), one.destinations.clone()];
-        self.base_url == other.base_url && self.token_url == other.token_url && places(self) == places(other)
+        let same = self.base_url == other.base_url && self.token_url == other.token_url;
+        same && places(self) == places(other) && self.settings == other.settings
     }
 }
 

@@ -168,14 +168,15 @@ pub(crate) fn seal_anew(
     Ok(count)
 }
 
-/// Table, row, field, and where the connection may send it. Every part has its length before it, so that none can take
+/// Table, row, field, and where and how the connection may send it: its settings name whom it trusts. Every part has its length before it, so that none can take
 /// over a piece of its neighbour.
 fn place(row: &Connection, field: &str) -> Vec<u8> {
     let mut place = b"secrets/".to_vec();
     let [hosts, destinations] = [&row.allowed_hosts, &row.destinations].map(|list| list.join("\n"));
     let token_url = row.token_url.as_deref().unwrap_or_default();
-    let leads_to =
-        [row.base_url.as_str(), token_url, &hosts, &destinations].map(|part| Sha256::digest(part.as_bytes()));
+    let settings = row.settings.to_string();
+    let leads_to = [row.base_url.as_str(), token_url, &hosts, &destinations, &settings]
+        .map(|part| Sha256::digest(part.as_bytes()));
     for part in [row.tenant.as_bytes().as_slice(), row.id.as_bytes(), field.as_bytes()] {
         place.extend(u32::try_from(part.len()).expect("names are short").to_be_bytes());
         place.extend(part);

@@ -350,8 +350,15 @@ impl fmt::Display for RedirectCause {
 /// Sorts an error of the phase up to the answer's headers.
 pub(crate) fn before_answer(error: &reqwest::Error, connect_timeout: Duration) -> SendErrorKind {
     let causes = Causes(error);
-    if let Some(cause) = causes.tls() {
-        return SendErrorKind::Tls(cause);
+    match causes.tls() {
+        // TLS 1.3 lets a service refuse our certificate, or ask for one, only when the request is on its way already.
+        Some(cause @ (TlsCause::ClientCertificateMissing | TlsCause::ClientCertificateRefused)) => {
+            return SendErrorKind::Tls(cause);
+        }
+        Some(cause) if error.is_connect() => return SendErrorKind::Tls(cause),
+        // Encryption that broke later says nothing of what the service has read.
+        Some(_) => return SendErrorKind::Reset,
+        None => {}
     }
     if let Some(resolve) = causes.find::<ResolveError>() {
         return match resolve {

@@ -93,6 +93,11 @@ impl Guard {
         }
     }
 
+    /// Whether the list names the URL's host, for its port or for all.
+    pub fn names(&self, url: &Url) -> bool {
+        url.host().is_some_and(|host| self.lets(&host.to_owned(), url.port_or_known_default()))
+    }
+
     fn lets(&self, host: &Host<String>, port: Option<u16>) -> bool {
         let same = |allowed: &&Allowed| normal(&allowed.host) == normal(host);
         self.allowed.iter().filter(same).any(|allowed| allowed.port.is_none() || allowed.port == port)

@@ -78,16 +78,18 @@ impl Transport {
         Err(last)
     }
 
-    /// The platform's roots and those of the CA bundle, as for HTTP.
+    /// The platform's roots and those of the CA bundles, as for HTTP.
     fn client_config(&self) -> Result<Arc<ClientConfig>, SendErrorKind> {
         let no_roots = || SendErrorKind::Tls(TlsCause::NoRoots);
         let provider = CryptoProvider::get_default().cloned();
         let provider = provider.unwrap_or_else(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
-        let roots = self.shared.settings().ca_bundle.as_ref().map(|path| {
+        let settings = self.shared.settings();
+        let mut roots = Vec::new();
+        for path in [&settings.ca_bundle, &settings.further_ca_bundle].into_iter().flatten() {
             let pem = std::fs::read(path).map_err(|_| no_roots())?;
-            CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>().map_err(|_| no_roots())
-        });
-        let roots = roots.transpose()?.unwrap_or_default();
+            let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+            roots.extend(found.map_err(|_| no_roots())?);
+        }
         let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(roots, Arc::clone(&provider));
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let builder = builder.map_err(|_| no_roots())?.dangerous();

@@ -10,10 +10,10 @@ use sortie_identity::{
     HostOverrides, TokenSource,
 };
 use sortie_model::ClientId;
-use sortie_transport::Transport;
+use sortie_transport::{Guard, Transport};
 use url::Url;
 
-use super::{ConnectionSettings, ready::origin};
+use super::ConnectionSettings;
 use crate::{
     commands::credential_reference,
     context::Context,
@@ -79,8 +79,10 @@ impl VaultSettings {
         let tokens =
             TokenSource::new(context.transport(&context.settings()?)?, Arc::clone(&context.clock), application);
         let client = AuthorizedClient::new(guarded.clone(), tokens);
+        let guard = Guard::allowing(allowed)
+            .map_err(|error| Problem::usage(error.to_string(), "Correct the connection's allowed hosts."))?;
         let read = async {
-            let audience = reference.audience(self.cloud, |url| is_allowed(url, allowed))?;
+            let audience = reference.audience(self.cloud, |url| guard.names(url))?;
             reference.read(&client, &audience).await
         };
         read.await.map_err(|error| problem(&error, &credential))
@@ -119,13 +121,6 @@ fn parsed(reference: &str) -> anyhow::Result<VaultReference> {
 
 fn algorithm(settings: &ConnectionSettings) -> AssertionAlgorithm {
     if settings.rs256 { AssertionAlgorithm::Rs256 } else { AssertionAlgorithm::Ps256 }
-}
-
-/// Whether the connection's allow-list names the host, with this port or with none.
-fn is_allowed(url: &Url, allowed: &[String]) -> bool {
-    let origin = origin(url);
-    let with_port = origin.split_once("://").map_or("", |(_, host)| host);
-    allowed.iter().any(|host| host == with_port || Some(host.as_str()) == url.host_str())
 }
 
 fn problem(error: &VaultError, reader: &Credential) -> anyhow::Error {

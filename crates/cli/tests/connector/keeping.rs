@@ -107,18 +107,23 @@ async fn a_rotation_that_was_cut_off_is_finished() {
 async fn an_edited_row_sends_no_secret() {
     let (stage, _) = connected().await;
     let database = rusqlite::Connection::open(place(&stage, "sortie.db")).unwrap();
-    let base: String = database.query_row("SELECT base_url FROM connections", [], |row| row.get(0)).unwrap();
+    let text = |sql| database.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+    let base = text("SELECT base_url FROM connections");
+    let mut settings: serde_json::Value = serde_json::from_str(&text("SELECT settings FROM connections")).unwrap();
+    settings["client_id"] = "11111111-2222-3333-4444-555555555555".into();
     for (column, value) in [
         ("base_url", "https://evil.example/".to_owned()),
         ("token_url", "https://evil.example/token".to_owned()),
         ("destinations", r#"["https://evil.example"]"#.to_owned()),
         ("allowed_hosts", r#"["10.0.0.1"]"#.to_owned()),
+        ("settings", settings.to_string()),
     ] {
         let before: Option<String> =
             database.query_row(&format!("SELECT {column} FROM connections"), [], |row| row.get(0)).unwrap();
         database.execute(&format!("UPDATE connections SET {column} = ?1"), [value]).unwrap();
         let refused = stage.run(CALL).await;
-        assert!(refused.code == 3, "{column}: {refused:?}");
+        assert!(refused.code == 3 && refused.stderr.contains("does not fit its connection"), "{column}: {refused:?}");
+        assert!(!refused.stderr.contains("token endpoint"), "{column} was sent: {}", refused.stderr);
         database.execute(&format!("UPDATE connections SET {column} = ?1"), [before]).unwrap();
     }
     assert!(base.contains("localhost"), "{base}");

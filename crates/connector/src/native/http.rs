@@ -17,7 +17,7 @@ pub struct HttpCall {
     /// The request.
     pub built: BuiltRequest,
     effect: EffectClass,
-    timeout: Duration,
+    timeout: Option<Duration>,
     follows: bool,
     takes_any_status: bool,
 }
@@ -59,8 +59,8 @@ impl HttpCall {
         if headers.iter().any(|(_, value)| !is_header_value(value)) {
             return Err(wrong("media_type", "holds characters that a header cannot carry"));
         }
-        let timeout = inputs.get("timeout_s").and_then(Value::as_u64).unwrap_or(60);
-        if !(1..=TIMEOUT_S_MAX).contains(&timeout) {
+        let timeout = inputs.get("timeout_s").and_then(Value::as_u64);
+        if timeout.is_some_and(|seconds| !(1..=TIMEOUT_S_MAX).contains(&seconds)) {
             return Err(wrong("timeout_s", "must lie between 1 and 300"));
         }
         let flag = |key: &str, fallback| inputs.get(key).and_then(Value::as_bool).unwrap_or(fallback);
@@ -68,7 +68,7 @@ impl HttpCall {
         Ok(Self {
             built: BuiltRequest { method: name_of(&method)?, url, headers, body },
             effect: call.operation.effect.class,
-            timeout: Duration::from_secs(timeout),
+            timeout: timeout.map(Duration::from_secs),
             follows: flag("follow_redirects", true),
             takes_any_status: flag("any_status", false),
         })
@@ -80,7 +80,11 @@ impl HttpCall {
     /// [`CallError`], unless the caller asked for any status to be an answer.
     pub async fn send(&self, caller: &Caller, credential: &Credential) -> Result<Answer, CallError> {
         let tuned = |request: sortie_transport::Request| {
-            let request = request.timeout(self.timeout).body_bytes_max(ANSWER_BYTES_MAX);
+            let request = request.body_bytes_max(ANSWER_BYTES_MAX);
+            let request = match self.timeout {
+                Some(timeout) => request.timeout(timeout),
+                None => request,
+            };
             if self.follows { request } else { request.unfollowed() }
         };
         match caller.send_as(&self.built, self.effect, credential, tuned).await {

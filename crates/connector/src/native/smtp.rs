@@ -28,9 +28,9 @@ struct Dialogue<S> {
 
 /// Sends the mail, and gives the server's last words.
 pub(super) async fn send(mail: &Mail, server: &MailServer, transport: &Transport) -> Result<String, EmailError> {
-    let mut dialogue = opened(server, transport).await?;
+    let (mut dialogue, offers) = opened(server, transport).await?;
     if let Some((user, password)) = &server.account {
-        dialogue.sign_in(user, password).await?;
+        dialogue.sign_in(user, password, &offers).await?;
     }
     dialogue.ask(&format!("MAIL FROM:<{}>", mail.sender), "the sender", 250).await?;
     for recipient in &mail.recipients {
@@ -57,16 +57,19 @@ pub(super) async fn send(mail: &Mail, server: &MailServer, transport: &Transport
     Ok(dialogue.shown(&reply))
 }
 
-/// Connected, greeted and encrypted.
-async fn opened(server: &MailServer, transport: &Transport) -> Result<Dialogue<Box<dyn Stream>>, EmailError> {
+/// Connected, greeted and encrypted; and what the server offers then.
+async fn opened(
+    server: &MailServer,
+    transport: &Transport,
+) -> Result<(Dialogue<Box<dyn Stream>>, Vec<String>), EmailError> {
     let tcp = transport.connect(&server.host, server.port).await?;
     let is_loopback = tcp.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback());
-    let hidden = server.account.as_ref().map(|(_, password)| hidden(password)).unwrap_or_default();
+    let hidden = server.account.as_ref().map(|(user, password)| hidden(user, password)).unwrap_or_default();
     if server.is_implicit {
         let stream = transport.encrypt(tcp, &server.host).await?;
         let mut dialogue = Dialogue { stream, rest: Vec::new(), hidden };
-        dialogue.greet().await?;
-        return Ok(dialogue);
+        let offers = dialogue.greet().await?;
+        return Ok((dialogue, offers));
     }
     let mut plain = Dialogue { stream: tcp, rest: Vec::new(), hidden };
     let offers = plain.greet().await?;
@@ -75,7 +78,7 @@ async fn opened(server: &MailServer, transport: &Transport) -> Result<Dialogue<B
             return Err(EmailError::Unencrypted);
         }
         let Dialogue { stream, rest, hidden } = plain;
-        return Ok(Dialogue { stream: Box::new(stream), rest, hidden });
+        return Ok((Dialogue { stream: Box::new(stream), rest, hidden }, offers));
     }
     plain.ask("STARTTLS", "encryption", 220).await?;
     if !plain.rest.is_empty() {
@@ -83,7 +86,10 @@ async fn opened(server: &MailServer, transport: &Transport) -> Result<Dialogue<B
         return Err(EmailError::Broken { step: "STARTTLS", why: "it sent more than was asked for" });
     }
     let stream = transport.encrypt(plain.stream, &server.host).await?;
-    Ok(Dialogue { stream, rest: Vec::new(), hidden: plain.hidden })
+    let mut dialogue = Dialogue { stream, rest: Vec::new(), hidden: plain.hidden };
+    // What was said before the encryption counts no more (RFC 3207 section 4.2).
+    let offers = dialogue.hello().await?;
+    Ok((dialogue, offers))
 }
 
 impl<S: Stream> Dialogue<S> {
@@ -102,15 +108,13 @@ impl<S: Stream> Dialogue<S> {
         Ok(reply.lines)
     }
 
-    async fn sign_in(&mut self, user: &str, password: &Secret) -> Result<(), EmailError> {
-        let offers = self.hello().await?;
+    async fn sign_in(&mut self, user: &str, password: &Secret, offers: &[String]) -> Result<(), EmailError> {
         let ways = offers.iter().find_map(|line| line.to_ascii_uppercase().strip_prefix("AUTH ").map(str::to_owned));
         let ways = ways.unwrap_or_default();
         let offers = |way: &str| ways.split_ascii_whitespace().any(|offered| offered == way);
         let encoded = |text: &str| BASE64_STANDARD.encode(text);
         if offers("PLAIN") {
-            let word = encoded(&format!("\0{user}\0{}", password.expose()));
-            self.ask(&format!("AUTH PLAIN {word}"), "name and password", 235).await?;
+            self.ask(&format!("AUTH PLAIN {}", plain_word(user, password)), "name and password", 235).await?;
         } else if offers("LOGIN") {
             self.ask("AUTH LOGIN", "name and password", 334).await?;
             self.ask(&encoded(user), "the name", 334).await?;
@@ -196,10 +200,17 @@ impl<S: Stream> Dialogue<S> {
     }
 }
 
-/// The password, also as it travels.
-fn hidden(password: &Secret) -> Vec<String> {
+/// The password, also as it travels with each way to sign in.
+fn hidden(user: &str, password: &Secret) -> Vec<String> {
+    let plain = plain_word(user, password);
     let password = password.expose();
-    [BASE64_STANDARD.encode(password), password.to_owned()].into_iter().filter(|text| !text.is_empty()).collect()
+    let texts = [plain, BASE64_STANDARD.encode(password), password.to_owned()];
+    texts.into_iter().filter(|text| !text.is_empty()).collect()
+}
+
+/// RFC 4616.
+fn plain_word(user: &str, password: &Secret) -> String {
+    BASE64_STANDARD.encode(format!("\0{user}\0{}", password.expose()))
 }
 
 /// The mail with a dot before each line's first dot, and a line end at its end (RFC 5321 section 4.5.2).

@@ -139,6 +139,7 @@ pub(super) async fn show(name: &ConnectionName, format: Format, context: &Contex
         ("Tenant", Field::maybe(shown.settings.tenant.as_ref())),
         ("Client id", Field::maybe(shown.settings.client_id.as_ref())),
         ("Secret", Field::plain(&shown.secret)),
+        ("Vault opened at", Field::maybe(shown.settings.vault.as_ref().and_then(|vault| vault.login.as_ref()))),
         ("Secret ends", Field::maybe(shown.expiry(context).map(|expiry| expiry.describe()).as_ref())),
         ("Signed in", Field::maybe(shown.signed_in.as_ref())),
         ("Base address", Field::plain(&connection.base_url)),

@@ -1,6 +1,7 @@
 //! `sortie connection rotate`: a new secret in place of the old one, and nothing else changes.
 
 use clap::Args;
+use jiff::Timestamp;
 use sortie_identity::{AssertionAlgorithm, Credential as Loaded, CredentialSource};
 use sortie_model::{ConnectionName, Secret};
 
@@ -21,6 +22,9 @@ pub(crate) struct Arguments {
     /// How the new secret is entered: prompt or stdin
     #[arg(long, value_name = "REFERENCE", default_value = "prompt")]
     credential: String,
+    /// Day on which the new secret ends, such as 2027-03-31
+    #[arg(long, value_name = "DATE", value_parser = crate::times::day)]
+    expires: Option<Timestamp>,
 }
 
 pub(super) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
@@ -32,15 +36,18 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     }
     let store = database::open(context)?;
     let connection = product::named(&store, name).await?;
-    let secret = entered(&arguments.credential, name, context)?;
     let is_reference = connection.settings.get("reference").is_some_and(|reference| !reference.is_null());
     if is_reference {
         let what = format!("connection {name} only refers to its secret");
         return Err(Problem::usage(what, "Change what it refers to.").into());
     }
+    let secret = entered(&arguments.credential, name, context)?;
     let keyring = database::unlock(&store, context).await?;
-    store.set_secret(&keyring, SHARED, connection.id, SECRET, &secret, None).await?;
+    store.set_secret(&keyring, SHARED, connection.id, SECRET, &secret, arguments.expires).await?;
     say(&format!("connection {name} has a new secret"))?;
+    if arguments.expires.is_none() {
+        context.note("when it ends is not known; `--expires DATE` lets Sortie warn before");
+    }
     context.note(&format!("`sortie connection test {name}` tells whether it works"));
     Ok(Exit::Success)
 }

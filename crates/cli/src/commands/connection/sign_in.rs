@@ -23,9 +23,12 @@ pub(crate) struct Arguments {
     /// The connection
     name: ConnectionName,
     /// Port on this machine that the browser comes back to; the redirect address that the provider must know is
-    /// http://localhost:PORT/set_authentication
+    /// http://localhost:PORT and the path
     #[arg(long, value_name = "PORT", default_value_t = 3443)]
     port: u16,
+    /// Path of that address; the misspelt one is for providers that were told so
+    #[arg(long, value_name = "PATH", default_value = PATH, value_parser = [PATH, MISSPELT_PATH])]
+    path: String,
     /// How long to wait for the person
     #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..=3600))]
     patience: u64,
@@ -50,7 +53,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     database::unlock(&store, context).await?;
     // A person may take minutes, and another process may want the database.
     drop(store);
-    let listener = listen(arguments.port).await?;
+    let listener = listen(arguments.port, &arguments.path).await?;
     let pkce = Pkce::fresh()?;
     let url = page(&question, &listener, &pkce);
     eprintln!("Open this page in a browser on this machine and sign in:\n  {url}");
@@ -98,8 +101,8 @@ fn question(product: &Product, ready: &Ready) -> anyhow::Result<Question> {
     Ok(Question { client, wanted, authorization_url: token_url_of(template, ready.tenant())? })
 }
 
-async fn listen(port: u16) -> anyhow::Result<RedirectListener> {
-    let listener = RedirectListener::bind(port, PATH).await.map_err(|error| {
+async fn listen(port: u16, path: &str) -> anyhow::Result<RedirectListener> {
+    let listener = RedirectListener::bind(port, path).await.map_err(|error| {
         let why = if error.kind() == io::ErrorKind::AddrInUse {
             "another program has it".to_owned()
         } else {
@@ -108,7 +111,7 @@ async fn listen(port: u16) -> anyhow::Result<RedirectListener> {
         let next = "Choose another with `--port`, and let the provider know its redirect address.";
         Problem::usage(format!("the browser cannot come back to port {port}: {why}"), next)
     })?;
-    Ok(listener.strict(&[MISSPELT_PATH]))
+    Ok(listener.strict(&[PATH, MISSPELT_PATH]))
 }
 
 fn page(question: &Question, listener: &RedirectListener, pkce: &Pkce) -> Url {
