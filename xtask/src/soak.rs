@@ -82,6 +82,8 @@ fn fuzz(options: &Options) -> anyhow::Result<()> {
             &seconds,
             "-timeout=10",
             "-rss_limit_mb=2048",
+            // What is quadratic shows in long inputs only.
+            "-max_len=65536",
             "-print_final_stats=1",
         ]);
         run(&format!("fuzz {target}"), &mut fuzz)?;

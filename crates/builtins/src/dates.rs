@@ -101,7 +101,8 @@ fn by_format(text: &str, format: &str, zone: &TimeZone) -> Result<Zoned, jiff::E
         return Ok(moment.to_zoned(zone.clone()));
     }
     let day = parts.to_date()?;
-    let time = parts.to_time().unwrap_or(civil::Time::midnight());
+    let has_time = parts.hour().is_some() || parts.minute().is_some() || parts.second().is_some();
+    let time = if has_time { parts.to_time()? } else { civil::Time::midnight() };
     day.to_datetime(time).to_zoned(zone.clone())
 }
 
@@ -235,6 +236,13 @@ mod tests {
 
     fn call(id: &str, inputs: Value) -> Result<Value, String> {
         run(id, inputs.as_object().unwrap(), Timestamp::UNIX_EPOCH).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn half_a_time_is_none() {
+        let parsed = |text: &str, format: &str| call("date-parse", json!({ "date": text, "format": format }));
+        assert!(parsed("2024-03-01 25", "%Y-%m-%d %M").is_err());
+        assert_eq!(parsed("2024-03-01", "%Y-%m-%d").unwrap()["epoch_s"], 1_709_251_200);
     }
 
     #[test]

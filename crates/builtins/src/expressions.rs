@@ -54,47 +54,77 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     },
 ];
 
-fn compiled(inputs: &Inputs<'_>) -> Result<Regex, DataError> {
+/// A compiled expression, and how long a text it may search: a large one takes longer for each letter.
+pub(crate) struct Expression {
+    regex: Regex,
+    searched_max: usize,
+}
+
+impl Expression {
+    pub(crate) fn is_found(&self, key: &'static str, text: &str) -> Result<bool, DataError> {
+        self.check(key, text)?;
+        Ok(self.regex.is_match(text))
+    }
+
+    fn check(&self, key: &'static str, text: &str) -> Result<(), DataError> {
+        let (bytes, max) = (text.len(), self.searched_max);
+        if bytes <= max {
+            return Ok(());
+        }
+        Err(wrong(
+            key,
+            format!("has a text of {bytes} bytes, {max} are searched at most with an expression of this size"),
+        ))
+    }
+}
+
+fn compiled(inputs: &Inputs<'_>) -> Result<Expression, DataError> {
     of("pattern", inputs.text("pattern")?, inputs.flag("ignore_case")?)
 }
 
 /// The expression of an input, within its bounds.
-pub(crate) fn of(key: &'static str, pattern: &str, ignores_case: bool) -> Result<Regex, DataError> {
+pub(crate) fn of(key: &'static str, pattern: &str, ignores_case: bool) -> Result<Expression, DataError> {
     if pattern.len() > PATTERN_BYTES_MAX {
         return Err(wrong(key, format!("has {} bytes, {PATTERN_BYTES_MAX} are allowed", pattern.len())));
     }
-    let mut builder = RegexBuilder::new(pattern);
-    builder.size_limit(COMPILED_BYTES_MAX).dfa_size_limit(COMPILED_BYTES_MAX * 4).nest_limit(NESTING_MAX);
-    builder.case_insensitive(ignores_case).build().map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => wrong(key, "becomes too large; count less or use fewer alternatives"),
-        // The library draws the pattern with a mark under it; its last line is the reason.
-        error => {
-            let text = error.to_string();
-            let last = text.lines().last().unwrap_or_default();
-            wrong(key, format!("is no regular expression: {}", last.trim_start_matches("error: ")))
+    let mut last = DataError::Missing(key);
+    for (size, searched_max) in SIZES {
+        let mut builder = RegexBuilder::new(pattern);
+        builder.size_limit(size).dfa_size_limit(COMPILED_BYTES_MAX * 4).nest_limit(NESTING_MAX);
+        match builder.case_insensitive(ignores_case).build() {
+            Ok(regex) => return Ok(Expression { regex, searched_max }),
+            Err(regex::Error::CompiledTooBig(_)) => {
+                last = wrong(key, "becomes too large; count less or use fewer alternatives");
+            }
+            // The library draws the pattern with a mark under it; its last line is the reason.
+            Err(error) => {
+                let text = error.to_string();
+                let line = text.lines().last().unwrap_or_default();
+                return Err(wrong(key, format!("is no regular expression: {}", line.trim_start_matches("error: "))));
+            }
         }
-    })
+    }
+    Err(last)
 }
 
-fn haystack<'a>(inputs: &Inputs<'a>) -> Result<&'a str, DataError> {
+fn searched<'a>(expression: &Expression, inputs: &Inputs<'a>) -> Result<&'a str, DataError> {
     let text = inputs.text("text")?;
-    if text.len() > SEARCHED_BYTES_MAX {
-        return Err(wrong("text", format!("has {} bytes, {SEARCHED_BYTES_MAX} are searched at most", text.len())));
-    }
+    expression.check("text", text)?;
     Ok(text)
 }
 
 fn is_match(inputs: &Inputs<'_>) -> Result<Value, DataError> {
-    Ok(compiled(inputs)?.is_match(haystack(inputs)?).into())
+    Ok(compiled(inputs)?.is_found("text", inputs.text("text")?)?.into())
 }
 
 fn extract(inputs: &Inputs<'_>) -> Result<Value, DataError> {
-    let (regex, text) = (compiled(inputs)?, haystack(inputs)?);
+    let expression = compiled(inputs)?;
+    let (regex, text) = (&expression.regex, searched(&expression, inputs)?);
     let limit = usize::try_from(inputs.whole("limit", 1_000, 1, 10_000)?).expect("its bounds are small");
     let (started, mut bytes) = (Instant::now(), 0);
     let mut found = Vec::new();
     for captures in regex.captures_iter(text).take(limit) {
-        in_time(started)?;
+        in_time("pattern", started)?;
         let whole = captures.get(0).expect("group 0 is the match");
         let groups: Vec<Option<&str>> =
             captures.iter().skip(1).map(|group| group.map(|group| group.as_str())).collect();
@@ -112,27 +142,30 @@ fn extract(inputs: &Inputs<'_>) -> Result<Value, DataError> {
 }
 
 fn replace(inputs: &Inputs<'_>) -> Result<Value, DataError> {
-    let (regex, text, with) = (compiled(inputs)?, haystack(inputs)?, inputs.text("with")?);
+    let (expression, with) = (compiled(inputs)?, inputs.text("with")?);
+    let (regex, text) = (&expression.regex, searched(&expression, inputs)?);
+    let groups = with.matches('$').count();
     let (started, mut last) = (Instant::now(), 0);
     let mut out = String::new();
     for captures in regex.captures_iter(text) {
-        in_time(started)?;
+        in_time("pattern", started)?;
         let whole = captures.get(0).expect("group 0 is the match");
         out.push_str(&text[last..whole.start()]);
-        captures.expand(with, &mut out);
-        last = whole.end();
-        if out.len() > OUTPUT_BYTES_MAX {
+        // Before it is written: a group may be the whole text, and be named thousands of times.
+        if out.len() + with.len() + groups * whole.len() > OUTPUT_BYTES_MAX {
             return Err(DataError::TooLarge { what: "bytes", max: OUTPUT_BYTES_MAX });
         }
+        captures.expand(with, &mut out);
+        last = whole.end();
     }
     out.push_str(&text[last..]);
     Ok(out.into())
 }
 
 /// One search is linear, but many of them may each read to the end of the text.
-fn in_time(started: Instant) -> Result<(), DataError> {
+pub(crate) fn in_time(key: &'static str, started: Instant) -> Result<(), DataError> {
     if started.elapsed() > SEARCH_TIME_MAX {
-        return Err(wrong("pattern", "took more than 2 seconds; search a shorter text or write it more strictly"));
+        return Err(wrong(key, "took more than 2 seconds; search a shorter text or write it more strictly"));
     }
     Ok(())
 }
@@ -141,6 +174,8 @@ const PATTERN_BYTES_MAX: usize = 4_096;
 const COMPILED_BYTES_MAX: usize = 512 << 10;
 const NESTING_MAX: u32 = 50;
 const SEARCHED_BYTES_MAX: usize = 1 << 20;
+/// Bytes that an expression compiles to at most, and of a text that it may then search: their product bounds the time.
+const SIZES: [(usize, usize); 2] = [(64 << 10, SEARCHED_BYTES_MAX), (COMPILED_BYTES_MAX, 128 << 10)];
 const SEARCH_TIME_MAX: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
@@ -184,8 +219,24 @@ mod tests {
     }
 
     #[test]
+    fn a_large_expression_searches_a_short_text() {
+        let (pattern, text) = ("[01]*1[01]{3000}[2-9]", "01".repeat(200_000));
+        let items = json!([text]);
+        for (id, inputs) in [
+            ("regex-match", json!({ "text": text, "pattern": pattern })),
+            ("list-filter", json!({ "items": items, "test": "matches", "value": pattern })),
+        ] {
+            let error = call(id, inputs).unwrap_err();
+            assert!(error.contains("are searched at most with an expression of this size"), "{error}");
+        }
+        assert_eq!(call("regex-match", json!({ "text": text, "pattern": "[a-z]+@|^0" })), Ok(true.into()));
+    }
+
+    #[test]
     fn a_replacement_cannot_blow_up() {
         let inputs = json!({ "text": "a".repeat(10_000), "pattern": "a", "with": "b".repeat(100_000) });
+        assert_eq!(call("regex-replace", inputs).unwrap_err(), "the result would have more than 16777216 bytes");
+        let inputs = json!({ "text": "a".repeat(1 << 20), "pattern": "(?s).*", "with": "$0".repeat(4_000) });
         assert_eq!(call("regex-replace", inputs).unwrap_err(), "the result would have more than 16777216 bytes");
     }
 }

@@ -99,18 +99,22 @@ fn iocs(text: &str) -> Value {
 
 /// A URL as a sentence holds it: the marks of the sentence around it are not part of it.
 fn without_tail(url: &str) -> &str {
+    // Brackets that were opened outside. Counted once: a text may end with thousands.
+    let unpaired = |open: char, close: char| url.matches(close).count().saturating_sub(url.matches(open).count());
+    let (mut round, mut square) = (unpaired('(', ')'), unpaired('[', ']'));
     let mut url = url;
     loop {
-        let trimmed = url.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'', '*', '_', '~']);
-        // A bracket that was opened outside.
-        let unpaired = |open: char, close: char| {
-            trimmed.ends_with(close) && trimmed.matches(close).count() > trimmed.matches(open).count()
+        url = url.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'', '*', '_', '~']);
+        let left = match url.as_bytes().last() {
+            Some(b')') => &mut round,
+            Some(b']') => &mut square,
+            _ => return url,
         };
-        let shorter = if unpaired('(', ')') || unpaired('[', ']') { &trimmed[..trimmed.len() - 1] } else { trimmed };
-        if shorter.len() == url.len() {
+        if *left == 0 {
             return url;
         }
-        url = shorter;
+        *left -= 1;
+        url = &url[..url.len() - 1];
     }
 }
 
@@ -147,7 +151,7 @@ impl Unique {
 
 impl Found {
     fn url(&mut self, url: &str) {
-        let Some((scheme, rest)) = url.split_once("://").filter(|_| url.len() <= URL_BYTES_MAX) else { return };
+        let Some((scheme, rest)) = url.split_once("://") else { return };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         let (host, bracketed) = match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
@@ -159,8 +163,13 @@ impl Found {
         if !is_name && ip.is_none() && !host.eq_ignore_ascii_case("localhost") && !is_reserved_name(host) {
             return;
         }
-        let written = format!("{}://{rest}", scheme.to_ascii_lowercase());
-        self.urls.add(written.as_str().into(), &written);
+        if url.len() > URL_BYTES_MAX {
+            // Too long to be told whole; its host is told, and that something is missing.
+            self.urls.is_cut = true;
+        } else {
+            let written = format!("{}://{rest}", scheme.to_ascii_lowercase());
+            self.urls.add(written.as_str().into(), &written);
+        }
         match ip {
             Some(ip) => self.ip(ip),
             None if is_name => self.domain(host),
@@ -378,6 +387,18 @@ mod tests {
         }
         assert_eq!(defang("https://evil.example/"), "hxxps[:]//evil[.]example/");
         assert_eq!(refang(&defang("https://evil.example.com/a.b 1.2.3.4")), "https://evil.example.com/a.b 1.2.3.4");
+    }
+
+    #[test]
+    fn a_url_without_an_end_costs_no_time_and_tells_its_host() {
+        let started = std::time::Instant::now();
+        let found = iocs(&format!("http://a.example.com/{}", ")".repeat(1 << 20)));
+        assert_eq!(found["urls"], json!(["http://a.example.com/"]));
+        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+        let found = iocs(&format!("http://a.example.com/{}", "b".repeat(5_000)));
+        assert_eq!((&found["urls"], &found["domains"]), (&json!([]), &json!(["a.example.com"])));
+        assert_eq!(found["truncated"], true);
+        check("(see http://a.example.com/x_(y)).", "urls", &["http://a.example.com/x_(y)"]);
     }
 
     proptest! {

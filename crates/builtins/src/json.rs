@@ -89,9 +89,9 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         inputs: &[needed("value", Any, "The first value"), needed("with", Any, "The second value")],
         example: r#"{"value":{"a":1},"with":{"a":2,"b":3}}"#,
         run: |inputs| {
-            let mut changes = Vec::new();
+            let mut changes = Changes::default();
             diff(inputs.any("value")?, inputs.any("with")?, &mut String::new(), &mut changes)?;
-            bounded(changes)
+            bounded(changes.list)
         },
     },
 ];
@@ -124,8 +124,10 @@ pub(crate) fn steps(key: &'static str, text: &str) -> Result<Vec<Step>, DataErro
         };
         pointer.split('/').map(name).collect()
     } else {
-        dotted(text.strip_prefix("$.").or_else(|| text.strip_prefix('$')).unwrap_or(text))
-            .ok_or_else(|| wrong(key, "is no path; write it as `a.b[0].c` or `/a/b/0/c`"))?
+        // The root of JSONPath; `$ref` and its like are names.
+        let is_root = |rest: &&str| rest.is_empty() || rest.starts_with(['.', '[']);
+        let rest = text.strip_prefix('$').filter(is_root).map(|rest| rest.strip_prefix('.').unwrap_or(rest));
+        dotted(rest.unwrap_or(text)).ok_or_else(|| wrong(key, "is no path; write it as `a.b[0].c` or `/a/b/0/c`"))?
     };
     if found.len() > STEP_COUNT_MAX {
         return Err(wrong(key, format!("has {} steps, {STEP_COUNT_MAX} are allowed", found.len())));
@@ -227,35 +229,52 @@ fn remove(inputs: &Inputs<'_>) -> Result<Value, DataError> {
     let mut value = inputs.any("value")?.clone();
     let paths: Vec<&str> = match inputs.any("paths")? {
         Value::String(text) => text.split(',').map(str::trim).filter(|path| !path.is_empty()).collect(),
-        Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
+        Value::Array(list) => {
+            let texts: Option<_> = list.iter().map(Value::as_str).collect();
+            texts.ok_or_else(|| wrong("paths", "holds something that is no text"))?
+        }
         _ => return Err(wrong("paths", "is neither a text nor a list")),
     };
-    for path in paths.into_iter().take(1_000) {
+    // What was to be removed and is not would be worse than no result.
+    if paths.len() > PATH_COUNT_MAX {
+        return Err(wrong("paths", format!("holds {} paths, {PATH_COUNT_MAX} are allowed", paths.len())));
+    }
+    for path in paths {
         take_out(&mut value, &steps("paths", path)?);
     }
     Ok(value)
 }
 
+/// Finds what [`look`] finds: also a name of digits in a list, and an index that is a name.
 fn take_out(value: &mut Value, path: &[Step]) {
-    match (path, value) {
-        ([Step::Name(name)], Value::Object(map)) => {
-            map.remove(name);
-        }
-        ([Step::Index(index)], Value::Array(list)) if *index < list.len() => {
-            list.remove(*index);
-        }
-        ([Step::Name(name), rest @ ..], Value::Object(map)) => {
-            if let Some(inner) = map.get_mut(name) {
+    let Some((step, rest)) = path.split_first() else { return };
+    match (step, value) {
+        (Step::Each, Value::Array(list)) if rest.is_empty() => list.clear(),
+        (Step::Each, Value::Array(list)) => list.iter_mut().for_each(|inner| take_out(inner, rest)),
+        (Step::Name(_) | Step::Index(_), Value::Object(map)) => {
+            let name = match step {
+                Step::Index(index) => &index.to_string(),
+                Step::Name(name) => name,
+                Step::Each => return,
+            };
+            if rest.is_empty() {
+                map.remove(name);
+            } else if let Some(inner) = map.get_mut(name) {
                 take_out(inner, rest);
             }
         }
-        ([Step::Index(index), rest @ ..], Value::Array(list)) => {
-            if let Some(inner) = list.get_mut(*index) {
-                take_out(inner, rest);
+        (Step::Name(_) | Step::Index(_), Value::Array(list)) => {
+            let index = match step {
+                Step::Name(name) => name.parse().ok(),
+                Step::Index(index) => Some(*index),
+                Step::Each => None,
+            };
+            let Some(index) = index.filter(|index| *index < list.len()) else { return };
+            if rest.is_empty() {
+                list.remove(index);
+            } else {
+                take_out(&mut list[index], rest);
             }
-        }
-        ([Step::Each, rest @ ..], Value::Array(list)) if !rest.is_empty() => {
-            list.iter_mut().for_each(|inner| take_out(inner, rest));
         }
         _ => {}
     }
@@ -279,13 +298,27 @@ fn merge(value: &mut Value, with: &Value) {
     }
 }
 
-fn diff(left: &Value, right: &Value, at: &mut String, changes: &mut Vec<Value>) -> Result<(), DataError> {
+/// What differs so far. Every change carries its path, and the sum of them has to stay small, too.
+#[derive(Default)]
+struct Changes {
+    list: Vec<Value>,
+    size: usize,
+}
+
+impl Changes {
+    fn push(&mut self, path: &str, change: impl FnOnce() -> Value) -> Result<(), DataError> {
+        self.size += path.len() + 32;
+        if self.size > OUTPUT_BYTES_MAX {
+            return Err(DataError::TooLarge { what: "bytes", max: OUTPUT_BYTES_MAX });
+        }
+        self.list.push(change());
+        Ok(())
+    }
+}
+
+fn diff(left: &Value, right: &Value, at: &mut String, changes: &mut Changes) -> Result<(), DataError> {
     if left == right {
         return Ok(());
-    }
-    // Every change carries its path: the sum of them has to stay small, too.
-    if changes.len() * (at.len() + 32) > OUTPUT_BYTES_MAX {
-        return Err(DataError::TooLarge { what: "bytes", max: OUTPUT_BYTES_MAX });
     }
     let length = at.len();
     match (left, right) {
@@ -293,14 +326,14 @@ fn diff(left: &Value, right: &Value, at: &mut String, changes: &mut Vec<Value>) 
             for (key, value) in left {
                 step_in(at, &key.replace('~', "~0").replace('/', "~1"));
                 match right.get(key) {
-                    None => changes.push(json!({ "op": "remove", "path": at })),
+                    None => changes.push(at, || json!({ "op": "remove", "path": at }))?,
                     Some(other) => diff(value, other, at, changes)?,
                 }
                 at.truncate(length);
             }
             for (key, value) in right.iter().filter(|(key, _)| !left.contains_key(*key)) {
                 step_in(at, &key.replace('~', "~0").replace('/', "~1"));
-                changes.push(json!({ "op": "add", "path": at, "value": value }));
+                changes.push(at, || json!({ "op": "add", "path": at, "value": value }))?;
                 at.truncate(length);
             }
         }
@@ -312,13 +345,13 @@ fn diff(left: &Value, right: &Value, at: &mut String, changes: &mut Vec<Value>) 
             }
             // From the end, so that the indexes hold while the patch is carried out.
             for index in (right.len()..left.len()).rev() {
-                changes.push(json!({ "op": "remove", "path": format!("{at}/{index}") }));
+                changes.push(at, || json!({ "op": "remove", "path": format!("{at}/{index}") }))?;
             }
             for value in right.iter().skip(left.len()) {
-                changes.push(json!({ "op": "add", "path": format!("{at}/-"), "value": value }));
+                changes.push(at, || json!({ "op": "add", "path": format!("{at}/-"), "value": value }))?;
             }
         }
-        _ => changes.push(json!({ "op": "replace", "path": at, "value": right })),
+        _ => changes.push(at, || json!({ "op": "replace", "path": at, "value": right }))?,
     }
     Ok(())
 }
@@ -329,6 +362,7 @@ fn step_in(at: &mut String, step: &str) {
 }
 
 const STEP_COUNT_MAX: usize = 100;
+const PATH_COUNT_MAX: usize = 1_000;
 
 #[cfg(test)]
 mod tests {
@@ -354,6 +388,8 @@ mod tests {
         check(&value, "['x.y'].0", json!(true));
         check(&value, "/x.y/0", json!(true));
         check(&value, "n", Value::Null);
+        check(&json!({ "$ref": 1 }), "$ref", json!(1));
+        check(&json!({ "$ref": 1 }), "$.$ref", json!(1));
         check(&value, "", value.clone());
         assert!(call("json-get", json!({ "value": value, "path": "a[9].b" })).unwrap_err().contains("leads nowhere"));
         assert_eq!(call("json-get", json!({ "value": value, "path": "q", "default": null })), Ok(Value::Null));
@@ -375,9 +411,23 @@ mod tests {
         let removed =
             call("json-remove", json!({ "value": { "a": [{ "x": 1, "y": 2 }], "b": 3 }, "paths": "a[*].x, b, q" }));
         assert_eq!(removed, Ok(json!({ "a": [{ "y": 2 }] })));
+        let without = |paths: Value| {
+            call("json-remove", json!({ "value": { "a": { "0": 1 }, "l": [1, 2], "s": [{ "x": 1 }] }, "paths": paths }))
+        };
+        assert_eq!(without(json!("/a/0, l.0, s[*]")), Ok(json!({ "a": {}, "l": [2], "s": [] })));
+        assert!(without(json!(["a", 1])).unwrap_err().contains("no text"));
+        assert!(without(json!(vec!["a"; 1_001])).unwrap_err().contains("1001 paths"));
         let merged =
             call("json-merge", json!({ "value": { "a": 1, "b": { "c": 2 } }, "with": { "a": null, "b": { "d": 3 } } }));
         assert_eq!(merged, Ok(json!({ "b": { "c": 2, "d": 3 } })));
+    }
+
+    #[test]
+    fn a_comparison_stays_small() {
+        let right: Map<String, Value> = (0..4_000).map(|at| (at.to_string(), at.into())).collect();
+        let long = "k".repeat(1 << 20);
+        let error = call("json-diff", json!({ "value": { &long: {} }, "with": { &long: right } })).unwrap_err();
+        assert_eq!(error, "the result would have more than 16777216 bytes");
     }
 
     fn value() -> impl Strategy<Value = Value> {

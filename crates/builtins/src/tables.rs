@@ -57,6 +57,7 @@ fn parse(inputs: &Inputs<'_>) -> Result<Value, DataError> {
     let broken = |error: csv::Error| wrong("text", format!("is no CSV: {error}"));
     let (mut names, mut rows, mut cells): (Option<Vec<String>>, Vec<Value>, usize) = (None, Vec::new(), 0);
     let is_bare = inputs.flag("no_header")?;
+    let (mut size, mut names_bytes) = (0, 0);
     for record in reader.records() {
         let record = record.map_err(broken)?;
         cells += record.len().max(names.as_ref().map_or(0, Vec::len));
@@ -68,9 +69,16 @@ fn parse(inputs: &Inputs<'_>) -> Result<Value, DataError> {
             continue;
         }
         let Some(names) = &names else {
-            names = Some(named(&record));
+            let found = named(&record);
+            names_bytes = found.iter().map(String::len).sum::<usize>();
+            names = Some(found);
             continue;
         };
+        // Each row is written with all names.
+        size += names_bytes + record.as_slice().len();
+        if size > OUTPUT_BYTES_MAX {
+            return Err(DataError::TooLarge { what: "bytes", max: OUTPUT_BYTES_MAX });
+        }
         // Fields beyond the names are kept by their number; missing ones are empty.
         let count = names.len().max(record.len());
         let name = |at: usize| names.get(at).cloned().unwrap_or_else(|| format!("column_{}", at + 1));
@@ -112,7 +120,9 @@ fn write(inputs: &Inputs<'_>) -> Result<Value, DataError> {
     };
     let mut size = 0;
     if !columns.is_empty() {
-        writer.write_record(&columns).expect("a list of bytes takes everything");
+        // A name from elsewhere is as dangerous in a spreadsheet as a value.
+        let names = columns.iter().map(|name| cell(&Value::from(name.as_str())));
+        writer.write_record(names).expect("a list of bytes takes everything");
     }
     for item in items {
         let row: Vec<String> = match item {
@@ -169,8 +179,17 @@ mod tests {
             ])
         );
         let written =
-            call("csv-write", json!({ "items": [{ "n": "=cmd()", "x": null }, { "n": -1, "y": [1] }] })).unwrap();
-        assert_eq!(written, "n,x,y\n'=cmd(),,\n-1,,[1]\n");
+            call("csv-write", json!({ "items": [{ "n": "=cmd()", "x": null }, { "n": -1, "=y": [1] }] })).unwrap();
+        assert_eq!(written, "n,x,'=y\n'=cmd(),,\n-1,,[1]\n");
+    }
+
+    #[test]
+    fn a_long_name_is_not_written_into_every_row() {
+        let text = format!("{}\n{}", "n".repeat(1 << 20), "a\n".repeat(4_000));
+        assert_eq!(
+            call("csv-parse", json!({ "text": text })).unwrap_err(),
+            "the result would have more than 16777216 bytes"
+        );
     }
 
     proptest! {

@@ -78,7 +78,8 @@ fn parse(text: &str) -> Result<Value, DataError> {
         }
     }
     let document = open.pop().filter(|_| open.is_empty()).ok_or_else(|| broken("an element is not closed"))?;
-    if document.members.len() != 1 || !document.text.trim().is_empty() {
+    let has_two = document.members.values().any(Value::is_array);
+    if document.members.len() != 1 || has_two || !document.text.trim().is_empty() {
         return Err(broken("it is not one element with everything inside"));
     }
     Ok(Value::Object(document.members))
@@ -87,10 +88,19 @@ fn parse(text: &str) -> Result<Value, DataError> {
 fn opened(start: &BytesStart<'_>, broken: &dyn Fn(&str) -> DataError) -> Result<Open, DataError> {
     let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut members = Map::new();
-    for attribute in start.attributes() {
+    let mut attributes = start.attributes();
+    // The library compares each name with all before it.
+    attributes.with_checks(false);
+    for attribute in attributes {
         let attribute = attribute.map_err(|error| broken(&error.to_string()))?;
         let value = attribute.unescape_value().map_err(|error| broken(&error.to_string()))?;
-        members.insert(format!("@{}", name(attribute.key.as_ref())), value.into_owned().into());
+        let key = format!("@{}", name(attribute.key.as_ref()));
+        if members.insert(key, value.into_owned().into()).is_some() {
+            return Err(broken("an attribute is there twice"));
+        }
+        if members.len() > ATTRIBUTE_COUNT_MAX {
+            return Err(wrong("text", format!("has an element of more than {ATTRIBUTE_COUNT_MAX} attributes")));
+        }
     }
     Ok(Open { name: name(start.name().as_ref()), members, text: String::new() })
 }
@@ -198,6 +208,7 @@ fn is_name(name: &str) -> bool {
 }
 
 const DEPTH_MAX: usize = 100;
+const ATTRIBUTE_COUNT_MAX: usize = 10_000;
 const ELEMENT_COUNT_MAX: usize = 200_000;
 
 #[cfg(test)]
@@ -219,6 +230,21 @@ mod tests {
             json!({ "a": { "@x": "1 & 2", "b": ["t <A", null], "c": { "@d": "e", "#text": "f" }, "#text": "<raw>" } }),
         );
         check("<a>\n  <b> 1 </b>\n</a>", json!({ "a": { "b": "1" } }));
+    }
+
+    #[test]
+    fn many_attributes_cost_little_and_each_stands_once() {
+        let with = |count: usize| {
+            let attributes: String = (0..count).map(|at| format!(" a{at}='x'")).collect();
+            parse(&format!("<a{attributes}/>"))
+        };
+        let started = std::time::Instant::now();
+        assert_eq!(with(10_000).unwrap()["a"].as_object().unwrap().len(), 10_000);
+        assert!(with(200_000).unwrap_err().to_string().contains("more than 10000 attributes"));
+        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+        for text in ["<a b='1' b='2'/>", "<a>1</a><a>2</a>"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

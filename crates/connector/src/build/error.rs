@@ -91,7 +91,7 @@ impl BuildError {
             Self::NoBase | Self::Base { .. } | Self::Variable { .. } => {
                 "Set the connection's base address, such as `https://siem.example.com/api`, or its variables."
             }
-            _ => "Correct the input; `sortie connector show` lists what the operation takes.",
+            _ => "Correct the input; `sortie connector show CONNECTOR OPERATION` lists what it takes.",
         }
     }
 }

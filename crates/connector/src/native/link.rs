@@ -103,7 +103,11 @@ fn read(rule: &Value, from: &str, value: &Value) -> Result<Value, LinkError> {
         let word = words.get(&found).cloned();
         return word.ok_or_else(|| LinkError::Choice { key: from.to_owned(), found: found.clone(), known: known() });
     }
-    let Value::String(text) = value else { return Ok(value.clone()) };
+    let Value::String(text) = value else {
+        // A field without a type that holds JSON was read as that; a text was meant.
+        let is_text = rule["as"] == "text";
+        return Ok(if is_text { value.to_string().into() } else { value.clone() });
+    };
     Ok(match rule["as"].as_str() {
         Some("json") => serde_json::from_str(text).unwrap_or_else(|_| value.clone()),
         Some("list") => match serde_json::from_str(text) {

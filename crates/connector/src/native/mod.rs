@@ -57,7 +57,12 @@ impl NativeCall {
         }
         if let Some(link) = operation.guidance.more.get("native") {
             inputs::check_all(description, operation, given)?;
-            let (call, linked) = link::follow(link, given)?;
+            let (call, mut linked) = link::follow(link, given)?;
+            if link.get("choose").is_some() {
+                // The link names the inputs of every operation that may be chosen.
+                let schema = named(&call)?.1.input_schema(0);
+                linked.retain(|key, _| schema["properties"].get(key).is_some());
+            }
             return Self::built_in(&call, &linked).map(Some);
         }
         match Engine::of(description) {
@@ -67,13 +72,10 @@ impl NativeCall {
     }
 
     fn built_in(call: &str, given: &Map<String, Value>) -> Result<Self, LinkError> {
-        let absent = || LinkError::Absent(call.to_owned());
-        let (connector, id) = call.split_once('/').ok_or_else(absent)?;
-        let (engine, description) =
-            NATIVE.iter().find(|(engine, _)| engine.as_str() == connector).ok_or_else(absent)?;
-        let operation = description.operation(id).ok_or_else(absent)?.clone();
+        let (engine, operation, description) = named(call)?;
+        let operation = operation.clone();
         let inputs = inputs::typed(description, &operation, given)?;
-        Ok(Self { engine: *engine, operation, inputs })
+        Ok(Self { engine, operation, inputs })
     }
 
     /// Whether it changes nothing anywhere.
@@ -106,6 +108,14 @@ impl Engine {
             Self::Email => "email",
         }
     }
+}
+
+/// The built-in operation of a name such as `data/iocs`.
+fn named(call: &str) -> Result<(Engine, &'static Operation, &'static Description), LinkError> {
+    let absent = || LinkError::Absent(call.to_owned());
+    let (connector, id) = call.split_once('/').ok_or_else(absent)?;
+    let (engine, description) = NATIVE.iter().find(|(engine, _)| engine.as_str() == connector).ok_or_else(absent)?;
+    Ok((*engine, description.operation(id).ok_or_else(absent)?, description))
 }
 
 /// Runs an operation of `data`.

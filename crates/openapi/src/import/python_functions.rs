@@ -59,7 +59,7 @@ impl Native {
                 words.iter().map(|(word, value)| ((*word).to_owned(), value_of(value))).collect::<Map<_, _>>()
             };
             let rule = match read {
-                Text => json!({ "from": from }),
+                Text => json!({ "from": from, "as": "text" }),
                 Json => json!({ "from": from, "as": "json" }),
                 List => json!({ "from": from, "as": "list" }),
                 Pairs => json!({ "from": from, "as": "pairs" }),
@@ -109,7 +109,8 @@ const fn keeps(
     inputs: &'static [(&'static str, &'static str, Read)],
     effect: &'static str,
 ) -> Function {
-    Function::Runs(Native { call: Call::To(call), inputs, effect, ignored: &["category"] })
+    // A category would keep equal names apart; here it is refused instead.
+    Function::Runs(Native { call: Call::To(call), inputs, effect, ignored: &[] })
 }
 
 fn tools(name: &str) -> Function {
@@ -174,7 +175,9 @@ fn tools(name: &str) -> Function {
         }),
         "get_hash_sum" => data("data/hash", &[("text", "value", Text)]),
         "cidr_ip_match" => data("data/cidr-contains", &[("address", "ip", Text), ("networks", "networks", List)]),
-        "list_cidr_ips" => data("data/cidr-subnets", &[("network", "cidr", Text), ("prefix", "", Fixed("32"))]),
+        "list_cidr_ips" => {
+            Function::Cannot("it lists addresses alone; data/cidr-subnets with the prefix 32 gives networks")
+        }
         "download_remote_file" => data("http/get", &[("url", "url", Text)]),
         _ => kept(name),
     }
@@ -238,21 +241,21 @@ fn http(name: &str) -> Function {
         "http/get" | "http/head" => &[
             ("url", "url", Text),
             ("headers", "headers", Pairs),
-            ("timeout_s", "timeout", Text),
+            ("timeout_s", "timeout", Json),
             ("any_status", "", Fixed("true")),
         ],
         "http/request" => &[
             ("method", "", Fixed("OPTIONS")),
             ("url", "url", Text),
             ("headers", "headers", Pairs),
-            ("timeout_s", "timeout", Text),
+            ("timeout_s", "timeout", Json),
             ("any_status", "", Fixed("true")),
         ],
         _ => &[
             ("url", "url", Text),
             ("headers", "headers", Pairs),
             ("text", "body", Text),
-            ("timeout_s", "timeout", Text),
+            ("timeout_s", "timeout", Json),
             ("any_status", "", Fixed("true")),
         ],
     };
@@ -261,24 +264,18 @@ fn http(name: &str) -> Function {
 }
 
 fn email(name: &str) -> Function {
-    let to = match name {
-        "send_email_smtp" | "send_email" => "recipient",
+    match name {
+        "send_email_smtp" | "send_email" => {}
         "send_email_shuffle" | "send_email_soar" | "send_sms_shuffle" | "send_sms_soar" => {
             return Function::Cannot("it goes through the vendor's own service; use email/send");
         }
         "get_emails_imap" => return Function::Cannot("Sortie reads no mailboxes by IMAP; use Microsoft Graph"),
         _ => return Function::Cannot("no built-in operation reads mail"),
-    };
-    let inputs: &[_] = match to {
-        "recipient" => &[
-            ("to", "recipient", List),
-            ("cc", "cc_emails", List),
-            ("subject", "subject", Text),
-            ("html", "body", Text),
-        ],
-        _ => &[],
-    };
-    let ignored = &["username", "password", "smtp_host", "smtp_port", "ssl_verify", "body_type", "attachments"];
+    }
+    let inputs =
+        &[("to", "recipient", List), ("cc", "cc_emails", List), ("subject", "subject", Text), ("html", "body", Text)];
+    // An attachment is no such: a mail without it would not be the one that was meant.
+    let ignored = &["username", "password", "smtp_host", "smtp_port", "ssl_verify", "body_type"];
     Function::Runs(Native { call: Call::To("email/send"), inputs, effect: "unsafe", ignored })
 }
 
