@@ -15,13 +15,13 @@ fuzz_target!(|input: &[u8]| {
     let mut last = "";
     let inputs: Map<String, Value> = operation.inputs.iter().map(|input| {
         last = parts.next().unwrap_or(last);
-        let json = || serde_json::from_str(last).unwrap_or_else(|_| Value::from(last));
+        let json = |text: &str| -> Value { serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)) };
         let value = match input.kind {
             Kind::Text => last.into(),
             Kind::OneOf(words) => words[last.len() % words.len()].into(),
             Kind::Flag => (last.len() % 2 == 1).into(),
-            Kind::List => last.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| line.into())).collect(),
-            Kind::Whole | Kind::Any | Kind::Object => json(),
+            Kind::List => last.lines().map(json).collect(),
+            Kind::Whole | Kind::Any | Kind::Object => json(last),
         };
         (input.key.to_owned(), value)
     }).collect();
