@@ -3,25 +3,26 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use sortie_defender::Defender;
-use sortie_identity::{
-    Application, AuthorizedClient, AzureEnvironment, Cloud, EndpointVersion, HostOverrides, TokenSource,
-};
+use sortie_identity::{Application, AuthorizedClient, AzureEnvironment, EndpointVersion, HostOverrides, TokenSource};
 use sortie_model::{Clock, ConnectionName, SystemClock};
 use sortie_transport::{ClientCertificate, ProxySetting, Transport, TransportSettings, Wait, WaitReason};
 use url::Url;
 
 use crate::{
+    connections::{self, ConnectionPath, SHARED_NAME},
     exit::{Exit, Problem, report},
     input::Terminal,
-    settings::{self, Connection, Settings},
+    product::{DefenderConnection, Kept, Microsoft},
+    settings::{self, Settings},
 };
 
 /// Options of every command.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Global {
-    /// Connection to use, instead of the current one; for `call`, instead of the only one of its connector
+    /// Connection to use, instead of the current one; for `call`, instead of the only one of its connector. With a tenant of
+    /// ours in front where several have one of that name: contoso/defender
     #[arg(
         long,
         short = 'c',
@@ -30,7 +31,7 @@ pub(crate) struct Global {
         value_name = "NAME",
         help_heading = "Global options"
     )]
-    pub connection: Option<ConnectionName>,
+    pub connection: Option<ConnectionPath>,
     /// Settings file, instead of the usual one
     #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     pub config: Option<PathBuf>,
@@ -67,18 +68,13 @@ pub(crate) struct Global {
     pub quiet: bool,
 }
 
-/// Whether one tenant is asked or all of them.
-#[derive(Args, Clone, Copy, Debug, Default)]
+/// Whether one tenant is asked or several.
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct TenantArguments {
-    /// Ask the tenants of all connections, one after another, instead of the chosen one
-    #[arg(long, value_enum, value_name = "WHICH")]
-    tenant: Option<Tenants>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Tenants {
-    /// Every connection's
-    All,
+    /// Ask the tenants of all connections, one after another, instead of the chosen one; or through all connections of one
+    /// tenant of `sortie tenant list`
+    #[arg(long, value_name = "all|NAME")]
+    tenant: Option<ConnectionName>,
 }
 
 /// Whom a command asks.
@@ -161,102 +157,76 @@ impl Context {
     }
 
     /// The chosen connection, with its credential loaded.
-    pub(crate) fn session(&self) -> anyhow::Result<Session> {
-        let session = self.session_unremarked()?;
-        self.remark(&session);
-        Ok(session)
+    pub(crate) async fn session(&self) -> anyhow::Result<Session> {
+        self.session_of(&self.choose().await?).await
     }
 
     /// One session, or one of every connection where all tenants are asked. A connection that cannot be used is reported
     /// and left out; its exit code comes along.
-    pub(crate) fn sessions(&self, tenants: TenantArguments) -> anyhow::Result<Sessions> {
-        if tenants.tenant.is_none() {
-            return Ok(Sessions { sessions: vec![self.session()?], all: false, exit: Exit::Success });
+    pub(crate) async fn sessions(&self, tenants: TenantArguments) -> anyhow::Result<Sessions> {
+        let Some(tenant) = tenants.tenant else {
+            return Ok(Sessions { sessions: vec![self.session().await?], all: false, exit: Exit::Success });
+        };
+        let mut connections = connections::of_defender(self).await?;
+        match tenant.as_str() {
+            "all" => {}
+            SHARED_NAME => connections.retain(|one| one.owner().is_none()),
+            name => connections.retain(|one| one.owner() == Some(name)),
         }
-        let settings = self.settings()?;
+        if connections.is_empty() {
+            let what = match tenant.as_str() {
+                "all" => "there is no connection to a tenant yet".to_owned(),
+                name => format!("tenant {name} has no connection to Microsoft Defender"),
+            };
+            return Err(Problem::usage(what, "Add some with `sortie connection add`, or leave `--tenant` out.").into());
+        }
         let (mut sessions, mut exit) = (Vec::new(), Exit::Success);
-        for (name, connection) in &settings.connections {
-            match self.session_of(&settings, name.to_string(), connection) {
+        for connection in connections {
+            match self.session_of(&connection).await {
                 Ok(session) => sessions.push(session),
-                Err(error) => exit = report(&error.context(format!("connection `{name}`"))),
+                Err(error) => exit = report(&error.context(format!("connection `{}`", connection.name))),
             }
-        }
-        if settings.connections.is_empty() {
-            let next = "Add some with `sortie connection add`, or leave `--tenant` out.";
-            return Err(Problem::usage("there is no connection to a tenant yet", next).into());
         }
         Ok(Sessions { sessions, all: true, exit })
     }
 
     /// The same for a command that says itself what looks wrong with the credential.
-    pub(crate) fn session_unremarked(&self) -> anyhow::Result<Session> {
-        let settings = self.settings()?;
-        let (name, connection) = self.choose(&settings)?;
-        self.load(&settings, name, &connection)
+    pub(crate) async fn session_unremarked(&self) -> anyhow::Result<Session> {
+        self.load(&self.choose().await?).await
     }
 
     /// A session of this connection.
-    pub(crate) fn session_of(
-        &self,
-        settings: &Settings,
-        name: String,
-        connection: &Connection,
-    ) -> anyhow::Result<Session> {
-        let session = self.load(settings, name, connection)?;
-        self.remark(&session);
-        Ok(session)
-    }
-
-    fn remark(&self, session: &Session) {
+    pub(crate) async fn session_of(&self, connection: &DefenderConnection) -> anyhow::Result<Session> {
+        let session = self.load(connection).await?;
         if let Some(warning) = session.application.credential.warning() {
             self.note(&warning.to_string());
         }
+        Ok(session)
     }
 
-    fn load(&self, settings: &Settings, name: String, connection: &Connection) -> anyhow::Result<Session> {
-        let credential = connection
-            .credential
-            .load(&Terminal, self.clock.now())
-            .with_context(|| format!("the credential of connection `{name}` cannot be used"))?;
-        let mut hosts = connection.cloud.hosts();
-        if let Some(region) = connection.region {
-            hosts = hosts.in_region(region);
-        }
-        let application = Application {
-            cloud: connection.cloud,
-            hosts: hosts.with(&connection.hosts),
-            tenant: connection.tenant.clone(),
-            client_id: connection.client_id.clone(),
-            credential,
-            endpoint: connection.endpoint,
-        };
-        let transport = self.transport(settings)?;
-        Ok(Session::new(name, application, transport, Arc::clone(&self.clock)))
+    async fn load(&self, connection: &DefenderConnection) -> anyhow::Result<Session> {
+        let credential = connection.load(self).await?;
+        let application = connection.application(credential);
+        let transport = self.transport(&self.settings()?)?;
+        Ok(Session::new(connection.name.clone(), application, transport, Arc::clone(&self.clock)))
     }
 
     /// `--connection`, else the current one, else the only one, else the usual `AZURE_*` variables.
-    pub(crate) fn choose(&self, settings: &Settings) -> anyhow::Result<(String, Connection)> {
-        if let Some(name) = self.global.connection.as_ref().or(settings.current.as_ref()) {
-            let known = || settings.connections.keys().map(ConnectionName::as_str).collect::<Vec<_>>().join("`, `");
-            let connection = settings.connections.get(name).ok_or_else(|| {
-                let next = match settings.connections.is_empty() {
-                    true => "There is none yet; add it with `sortie connection add`.".to_owned(),
-                    false => format!("The settings know `{}`.", known()),
-                };
-                Problem::usage(format!("there is no connection `{name}`"), next)
-            })?;
-            return Ok((name.to_string(), connection.clone()));
+    pub(crate) async fn choose(&self) -> anyhow::Result<DefenderConnection> {
+        let mut connections = connections::of_defender(self).await?;
+        if let Some(path) = self.global.connection.clone().or(self.settings()?.current) {
+            return Ok(connections::pick(connections, &path)?);
         }
-        if let [(name, connection)] = settings.connections.iter().collect::<Vec<_>>()[..] {
-            return Ok((name.to_string(), connection.clone()));
+        if connections.len() == 1 {
+            return Ok(connections.remove(0));
         }
         match from_environment() {
-            Ok(Some(connection)) => return Ok((ENVIRONMENT.to_owned(), connection)),
+            Ok(Some(connection)) => return Ok(connection),
             // The secret alone may well be there for connections that refer to it; then those are what is meant.
-            Err(error) if settings.connections.is_empty() => return Err(error),
+            Err(error) if connections.is_empty() => return Err(error),
             Ok(None) | Err(_) => {}
         }
-        let (what, next) = match settings.connections.is_empty() {
+        let (what, next) = match connections.is_empty() {
             true => (
                 "there is no connection to a tenant yet",
                 "Add one with `sortie connection add`, let `sortie app register` make one, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.",
@@ -294,7 +264,7 @@ impl Session {
 }
 
 /// A connection from the usual `AZURE_*` variables; `None` where none of the three that it needs is set.
-fn from_environment() -> anyhow::Result<Option<Connection>> {
+fn from_environment() -> anyhow::Result<Option<DefenderConnection>> {
     let environment = AzureEnvironment::read(&Terminal)?;
     let (tenant, client_id, credential) = match (environment.tenant, environment.client_id, environment.credential) {
         (None, None, None) => return Ok(None),
@@ -314,14 +284,13 @@ fn from_environment() -> anyhow::Result<Option<Connection>> {
             return Err(Problem::usage(what, next).into());
         }
     };
-    Ok(Some(Connection {
+    let hosts = HostOverrides { login: environment.authority_host, ..HostOverrides::default() };
+    Ok(Some(DefenderConnection {
+        name: ENVIRONMENT.to_owned(),
         tenant: tenant.parse().context("AZURE_TENANT_ID is not usable").map_err(usage)?,
         client_id: client_id.parse().context("AZURE_CLIENT_ID is not usable").map_err(usage)?,
-        cloud: Cloud::default(),
-        endpoint: EndpointVersion::default(),
-        region: None,
-        credential,
-        hosts: HostOverrides { login: environment.authority_host, ..HostOverrides::default() },
+        microsoft: Microsoft { hosts, ..Microsoft::default() },
+        credential: Kept::Reference(credential),
     }))
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn open(context: &Context) -> anyhow::Result<Store> {
     Ok(Store::open(options)?)
 }
 
-/// The same after a short wait for another process that has it, which may be renewing a sign-in as well.
+/// The same after a wait for another process that has it: most have it only for a moment.
 pub(crate) async fn open_soon(context: &Context) -> anyhow::Result<Store> {
     for _ in 0..HELD_TRIES {
         match open(context) {
@@ -38,6 +38,11 @@ fn is_held(error: &anyhow::Error) -> bool {
 /// The same where it is there already; a look makes none.
 pub(crate) fn open_existing(context: &Context) -> anyhow::Result<Option<Store>> {
     if path(context)?.exists() { open(context).map(Some) } else { Ok(None) }
+}
+
+/// The same after a short wait for another process that has it.
+pub(crate) async fn open_existing_soon(context: &Context) -> anyhow::Result<Option<Store>> {
+    if path(context)?.exists() { open_soon(context).await.map(Some) } else { Ok(None) }
 }
 
 /// What commands without a tenant work on: what is for all tenants.
@@ -160,6 +165,6 @@ pub(crate) fn path(context: &Context) -> anyhow::Result<PathBuf> {
     Ok(base.context("cannot find the database")?.join("sortie/sortie.db"))
 }
 
-/// Ten seconds together.
-const HELD_TRIES: u32 = 40;
-const HELD_PAUSE: Duration = Duration::from_millis(250);
+/// Ten seconds together; most commands have it for some milliseconds.
+const HELD_TRIES: u32 = 200;
+const HELD_PAUSE: Duration = Duration::from_millis(50);

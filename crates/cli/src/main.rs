@@ -5,6 +5,7 @@
 #![expect(clippy::print_stderr, reason = "a command line talks to the person who runs it")]
 
 mod commands;
+mod connections;
 mod context;
 mod database;
 mod exit;
@@ -12,6 +13,7 @@ mod input;
 mod orders;
 mod output;
 mod product;
+mod reference;
 mod registration;
 mod roles;
 mod settings;

@@ -2,6 +2,7 @@
 
 mod authentication;
 mod expiry;
+mod microsoft;
 mod ready;
 mod tokens;
 mod vault;
@@ -13,18 +14,21 @@ use anyhow::Context as _;
 pub(crate) use authentication::{Authentication, OAuth, Proof, token_url_of};
 pub(crate) use expiry::Expiry;
 use jiff::Timestamp;
+pub(crate) use microsoft::{DefenderConnection, Kept, Microsoft};
+use ready::Held;
 pub(crate) use ready::{Ready, origin};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sortie_connector::{BuiltIn, Target, base};
 use sortie_openapi::{Description, Operation};
-use sortie_store::{Connection, ConnectorInfo, Store, StoreError, StoreErrorKind, TenantKey};
+use sortie_store::{Connection, ConnectorInfo, Store, StoreError, StoreErrorKind, Tenant, TenantKey};
 pub(crate) use tokens::scope_of_sign_in;
 use url::Url;
 pub(crate) use vault::{VAULT_REFERENCE, VaultSettings};
 pub(crate) use way::{Rate, Way};
 
 use crate::{
+    connections::{self, ConnectionPath, Named},
     database::SHARED,
     exit::{Exit, Problem},
 };
@@ -75,6 +79,16 @@ pub(crate) struct ConnectionSettings {
     pub way: Way,
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub variables: Map<String, Value>,
+    /// Of a connection to Microsoft's own services: in which cloud, at which hosts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub microsoft: Option<Microsoft>,
+}
+
+impl ConnectionSettings {
+    pub(crate) fn of(row: &Connection) -> anyhow::Result<Self> {
+        serde_json::from_value(row.settings.clone())
+            .with_context(|| format!("connection {} cannot be read from the database", row.name))
+    }
 }
 
 /// The field under which the one secret of a connection is sealed.
@@ -186,20 +200,47 @@ impl Product {
     }
 }
 
-/// The connection of this name to the connector; the only one where none is named.
-pub(crate) async fn connection(store: &Store, product: &Product, name: Option<&str>) -> anyhow::Result<Connection> {
-    let mut all = store.connections(SHARED).await?;
-    all.retain(|connection| connection.connector == product.info.id);
+/// The connection to the connector: the named one; else the only one of the tenant, else the only one for all. Never
+/// another tenant's, where one is asked for.
+pub(crate) async fn connection(
+    store: &Store,
+    product: &Product,
+    path: Option<&ConnectionPath>,
+    tenant: Option<&Tenant>,
+) -> anyhow::Result<Named> {
     let id = &product.info.id;
-    let add = format!("`sortie connection add NAME --connector {id}` makes one.");
-    match (name, all.len()) {
-        (Some(name), _) => all.into_iter().find(|connection| connection.name == name).ok_or_else(|| {
-            Problem { exit: Exit::NotFound, what: format!("{id} has no connection `{name}`"), next: add }.into()
-        }),
-        (None, 1) => Ok(all.remove(0)),
-        (None, 0) => Err(Problem::usage(format!("there is no connection to {id} yet"), add).into()),
-        (None, _) => {
-            let names: Vec<&str> = all.iter().map(|connection| connection.name.as_str()).collect();
+    if let Some(path) = path {
+        let path = match (tenant, &path.tenant) {
+            (Some(tenant), None) => ConnectionPath { tenant: tenant.name.parse().ok(), name: path.name.clone() },
+            _ => path.clone(),
+        };
+        let found = connections::find(store, &path).await?;
+        if tenant.is_some_and(|tenant| found.row.tenant != tenant.key && found.row.tenant != TenantKey::SHARED) {
+            let what = format!("connection {} is another tenant's", found.name);
+            return Err(Problem::usage(what, "Leave `--tenant` out, or name one of that tenant's.").into());
+        }
+        if found.row.connector == *id {
+            return Ok(found);
+        }
+        let what = format!("connection {} is one to {}, not to {id}", found.name, found.row.connector);
+        let next = format!("`sortie connection add NAME --connector {id}` makes one.");
+        return Err(Problem { exit: Exit::NotFound, what, next }.into());
+    }
+    let mut all = connections::all(store).await?;
+    all.retain(|one| one.row.connector == *id);
+    if let Some(tenant) = tenant {
+        let is_theirs = |one: &Named| one.row.tenant == tenant.key;
+        let owner = if all.iter().any(is_theirs) { tenant.key } else { TenantKey::SHARED };
+        all.retain(|one| one.row.tenant == owner);
+    }
+    match all.len() {
+        1 => Ok(all.remove(0)),
+        0 => {
+            let next = format!("`sortie connection add NAME --connector {id}` makes one.");
+            Err(Problem::usage(format!("there is no connection to {id} yet"), next).into())
+        }
+        _ => {
+            let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
             let next = format!("Name one with `--connection`: {}.", names.join(", "));
             Err(Problem::usage(format!("there are several connections to {id}"), next).into())
         }

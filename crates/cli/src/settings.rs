@@ -1,4 +1,4 @@
-//! The settings file: connections by name, without any secret. TOML, mode 0600, replaced as a whole.
+//! The settings file: the chosen connection and the way out, without any secret. TOML, mode 0600, replaced as a whole.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,11 @@ use sortie_identity::{Cloud, CredentialSource, EndpointVersion, HostOverrides, R
 use sortie_model::{ClientId, ConnectionName, TenantId};
 use url::Url;
 
-use crate::exit::Problem;
+use crate::{
+    connections::ConnectionPath,
+    exit::Problem,
+    product::{DefenderConnection, Kept, Microsoft},
+};
 
 /// Everything in the file.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -20,9 +24,11 @@ use crate::exit::Problem;
 pub(crate) struct Settings {
     /// The connection that is used when none is named.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub current: Option<ConnectionName>,
+    pub current: Option<ConnectionPath>,
     #[serde(skip_serializing_if = "is_default")]
     pub network: Network,
+    /// Connections as earlier versions kept them here; the next command moves them into the database.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub connections: BTreeMap<ConnectionName, Connection>,
 }
 
@@ -38,21 +44,35 @@ pub(crate) struct Network {
     pub proxy: Option<Url>,
 }
 
-/// One application in one tenant, and where its credential is found.
+/// One application in one tenant, and where its credential is found, as earlier versions kept it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Connection {
-    pub tenant: TenantId,
-    pub client_id: ClientId,
+    tenant: TenantId,
+    client_id: ClientId,
     #[serde(default)]
-    pub cloud: Cloud,
+    cloud: Cloud,
     #[serde(default, skip_serializing_if = "is_default")]
-    pub endpoint: EndpointVersion,
+    endpoint: EndpointVersion,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub region: Option<Region>,
-    pub credential: CredentialSource,
+    region: Option<Region>,
+    credential: CredentialSource,
     #[serde(default, skip_serializing_if = "is_default")]
-    pub hosts: HostOverrides,
+    hosts: HostOverrides,
+}
+
+impl Connection {
+    /// As it is used today.
+    pub(crate) fn as_defender(&self, name: &ConnectionName) -> DefenderConnection {
+        let (cloud, endpoint, region, hosts) = (self.cloud, self.endpoint, self.region, self.hosts.clone());
+        DefenderConnection {
+            name: name.to_string(),
+            tenant: self.tenant.clone(),
+            client_id: self.client_id.clone(),
+            microsoft: Microsoft { cloud, endpoint, region, hosts },
+            credential: Kept::Reference(self.credential.clone()),
+        }
+    }
 }
 
 impl Settings {
@@ -68,8 +88,7 @@ impl Settings {
         toml::from_str(&text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             let what = format!("the settings file {} is wrong in line {line}: {}", path.display(), error.message());
-            Problem::usage(what, "Correct that line; `sortie connection add` shows which members a connection has.")
-                .into()
+            Problem::usage(what, "Correct that line, or take it out.").into()
         })
     }
 
@@ -142,7 +161,7 @@ variable = "SORTIE_SECRET"
         let settings = Settings::load(&path).unwrap();
         settings.save(&path).unwrap();
         assert_eq!(Settings::load(&path).unwrap().connections, settings.connections);
-        assert_eq!(settings.current.unwrap().as_str(), "contoso");
+        assert_eq!(settings.current.unwrap().to_string(), "contoso");
     }
 
     #[cfg(unix)]

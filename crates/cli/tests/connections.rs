@@ -1,4 +1,4 @@
-//! The settings file by commands.
+//! Connections to Microsoft Defender by commands.
 
 use sortie_testkit::{Leaks, Sortie};
 
@@ -23,8 +23,8 @@ async fn connections_are_added_chosen_shown_and_removed() {
     assert_eq!(
         list.stdout,
         "current,name,tenant,client id,cloud,credential,connector\n\
-         ,one,contoso.onmicrosoft.com,11111111-2222-3333-4444-555555555555,global,env:AZURE_CLIENT_SECRET,\n\
-         *,two,contoso.onmicrosoft.com,11111111-2222-3333-4444-555555555555,gcc-high,file:/run/secret,\n"
+         ,one,contoso.onmicrosoft.com,11111111-2222-3333-4444-555555555555,global,env:AZURE_CLIENT_SECRET,microsoft-365-defender\n\
+         *,two,contoso.onmicrosoft.com,11111111-2222-3333-4444-555555555555,gcc-high,file:/run/secret,microsoft-365-defender\n"
     );
     let shown = sortie.run(&["connection", "show"]).await.succeeded();
     assert!(shown.stdout.contains("https://graph.microsoft.us/"), "{}", shown.stdout);
@@ -60,15 +60,16 @@ async fn what_is_wrong_with_an_id_is_said_before_anything_is_written() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credential_that_cannot_be_read_is_named_with_the_next_step() {
     let sortie = Sortie::new(PROGRAM, &Leaks::default());
-    for (credential, expected) in [
-        ("env:NOT_SET", "NOT_SET"),
-        ("file:missing.txt", "missing.txt"),
-        ("certificate:missing.pem", "missing.pem"),
-        ("prompt", "terminal"),
-    ] {
+    for (credential, expected) in
+        [("env:NOT_SET", "NOT_SET"), ("file:missing.txt", "missing.txt"), ("certificate:missing.pem", "missing.pem")]
+    {
         let add = [&["connection", "add", "x", "--replace", "--credential", credential], &IDS[..]].concat();
         sortie.run(&add).await.succeeded();
         let failed = sortie.run(&["incidents", "list"]).await.ended_with(3);
         assert!(failed.stderr.contains(expected) && failed.stderr.contains("next:"), "{}", failed.stderr);
     }
+    // What is typed is typed now, by a person.
+    let add = [&["connection", "add", "y", "--credential", "prompt"], &IDS[..]].concat();
+    let refused = sortie.run(&add).await;
+    assert!(refused.code != 0 && refused.stderr.contains("terminal"), "{refused:?}");
 }

@@ -295,7 +295,7 @@ async fn an_order_with_a_key_of_the_users_own_stays_the_same_for_ever() {
     stage.isolate(device, &["--key", "case-81", "--wait"]).await.succeeded();
     stage.once(device, "one key").await;
     // The state is lost: the key in the comment still tells.
-    std::fs::remove_dir_all(stage.sortie.folder().join(".local")).unwrap();
+    std::fs::remove_dir_all(stage.sortie.folder().join(".local/state")).unwrap();
     stage.isolate(device, &["--key", "case-81", "--wait"]).await.succeeded();
     stage.once(device, "one key without the state").await;
     stage.isolate(device, &["--key", "case-82", "--wait"]).await.succeeded();

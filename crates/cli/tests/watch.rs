@@ -269,7 +269,7 @@ async fn no_fault_costs_or_repeats_a_change() {
             // Links are there only while the list has several pages, as in a new stream.
             if kind.ends_with("next_link") || *kind == "duplicate_item" || kind.ends_with("between_pages") {
                 fs::remove_file(&stage.out).unwrap_or_default();
-                let _ = fs::remove_dir_all(stage.sortie.folder().join(".local"));
+                let _ = fs::remove_dir_all(stage.sortie.folder().join(".local/state"));
             }
             stage.cloud.post("/faults", &fault).await;
             let ended = stage.look(stream).await;

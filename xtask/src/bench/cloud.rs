@@ -63,6 +63,7 @@ impl Cloud {
     pub(super) fn sortie(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.arg("--config").arg(self.folder.join("config.toml"));
+        command.arg("--database").arg(self.folder.join("sortie.db"));
         command.arg("--state-folder").arg(&self.folder).arg("--quiet").args(arguments);
         command.env("BENCH_SECRET", &self.secret);
         command

@@ -88,7 +88,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
     match command {
         Command::List(arguments) => list(arguments, context).await,
         Command::Show(arguments) => {
-            let session = context.session()?;
+            let session = context.session().await?;
             let action = session.defender.action(&action_id(&arguments.id)?).await?;
             let action = waited(&session, action, &arguments.wait, context).await?;
             print_action(&action, arguments.output.format())?;
@@ -100,7 +100,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
                 context.note("nothing was sent");
                 return Ok(Exit::Usage);
             }
-            let action = context.session()?.defender.cancel_action(&id, arguments.reason.trim()).await?;
+            let action = context.session().await?.defender.cancel_action(&id, arguments.reason.trim()).await?;
             print_action(&action, arguments.output.format())?;
             Ok(Exit::Success)
         }
@@ -109,7 +109,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
 
 async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exit> {
     let now = context.clock.now();
-    let sessions = context.sessions(arguments.tenants)?;
+    let sessions = context.sessions(arguments.tenants).await?;
     let machine = match (&arguments.device, &sessions.sessions[..]) {
         (Some(text), [session]) => Some(session.defender.machine(&device(text)?).await?.id),
         (Some(_), _) => {

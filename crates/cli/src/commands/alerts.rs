@@ -98,7 +98,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
     match command {
         Command::List(arguments) => list(arguments, context).await,
         Command::Show(arguments) => {
-            let alert = context.session()?.defender.alert(&alert_id(&arguments.id)?).await?;
+            let alert = context.session().await?.defender.alert(&alert_id(&arguments.id)?).await?;
             print_alert(&alert, arguments.output.format())
         }
         Command::Update(arguments) => {
@@ -124,13 +124,13 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
         created_since: arguments.since.as_deref().map(|text| since(text, now)).transpose()?,
         updated_since: arguments.updated_since.as_deref().map(|text| since(text, now)).transpose()?,
     };
-    let sessions = context.sessions(arguments.tenants)?;
+    let sessions = context.sessions(arguments.tenants).await?;
     let list = PrintedList { what: "alerts", columns: COLUMNS, fields: alert_fields, limit: arguments.limit };
     list.print(&sessions, |session| Ok(session.defender.alerts(&filter)), arguments.output.format(), context).await
 }
 
 async fn change(id: &str, change: Change, output: OutputArguments, context: &Context) -> anyhow::Result<Exit> {
-    let alert = context.session()?.defender.change_alert(&alert_id(id)?, &change).await?;
+    let alert = context.session().await?.defender.change_alert(&alert_id(id)?, &change).await?;
     print_alert(&alert, output.format())
 }
 

@@ -10,8 +10,9 @@ use sortie_model::ConnectionName;
 use sortie_openapi::{Description, EffectClass, Operation};
 use sortie_transport::Delivery;
 
-use super::native;
+use super::native::{self, Place};
 use crate::{
+    connections,
     context::Context,
     database,
     exit::{Exit, Problem, sentence},
@@ -40,6 +41,9 @@ pub(crate) struct Arguments {
     /// Write an answer that is no text into this file
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Through a connection of this tenant of `sortie tenant list`, else one for all; also whose values `kv` keeps
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<ConnectionName>,
     /// Do not ask before a call that changes something
     #[arg(long, short = 'y')]
     pub(super) yes: bool,
@@ -54,17 +58,21 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let product = Product::load(&store, connector).await?;
     let operation = product.operation(name)?;
     let inputs = inputs(&arguments, &product.description, operation)?;
+    let tenant = match &arguments.tenant {
+        Some(name) => Some(connections::tenant(&store, name.as_str()).await?),
+        None => None,
+    };
     if let Some(call) = NativeCall::of(&product.description, operation, &inputs)? {
-        return native::run(call, store, &product, &arguments, context).await;
+        return native::run(call, Place { store, product: &product, tenant }, &arguments, context).await;
     }
-    let connection =
-        connection(&store, &product, context.global.connection.as_ref().map(ConnectionName::as_str)).await?;
+    let connection = connection(&store, &product, context.global.connection.as_ref(), tenant.as_ref()).await?;
     let authentication = product.authentication(operation)?;
     let wants_secret = !arguments.dry_run && authentication != Authentication::None;
     let ready = Ready::load(&store, &connection, &product, wants_secret, context).await?;
     // The call may take minutes, and another process may want the database.
     drop(store);
-    let built = build(&product.description, operation, &inputs, &ready.target).map_err(CallError::from)?;
+    let target = ready.target(operation)?;
+    let built = build(&product.description, operation, &inputs, &target).map_err(CallError::from)?;
     if arguments.dry_run {
         return dry_run(&built, &authentication);
     }
@@ -85,7 +93,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     };
     if arguments.all_pages {
         let (description, limits) = (&product.description, PageLimits::default());
-        let all = ready.caller.all_pages(description, operation, &inputs, &ready.target, &credential, limits).await;
+        let all = ready.caller.all_pages(description, operation, &inputs, &target, &credential, limits).await;
         return print_all(&all.map_err(failed)?, context);
     }
     let answer = ready.caller.send(&built, operation.effect.class, &credential).await.map_err(failed)?;

@@ -158,7 +158,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
     match command {
         Command::List(arguments) => list(arguments, context).await,
         Command::Show(arguments) => {
-            let machine = context.session()?.defender.machine(&device(&arguments.device)?).await?;
+            let machine = context.session().await?.defender.machine(&device(&arguments.device)?).await?;
             print_machine(&machine, arguments.output.format())
         }
         Command::Tag(arguments) => tag(arguments, context).await,
@@ -190,13 +190,13 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
         name_prefix: arguments.name,
         seen_since: arguments.seen_since.as_deref().map(|text| since(text, now)).transpose()?,
     };
-    let sessions = context.sessions(arguments.tenants)?;
+    let sessions = context.sessions(arguments.tenants).await?;
     let list = PrintedList { what: "devices", columns: COLUMNS, fields: machine_fields, limit: arguments.limit };
     list.print(&sessions, |session| session.defender.machines(&filter), arguments.output.format(), context).await
 }
 
 async fn tag(arguments: TagArguments, context: &Context) -> anyhow::Result<Exit> {
-    let session = context.session()?;
+    let session = context.session().await?;
     let machine = session.defender.machine(&device(&arguments.device)?).await?;
     let change = if arguments.remove { TagChange::Remove } else { TagChange::Add };
     let machine = session.defender.tag_machine(&machine.id, &arguments.tag, change).await?;
@@ -206,7 +206,7 @@ async fn tag(arguments: TagArguments, context: &Context) -> anyhow::Result<Exit>
 async fn order(what: DeviceOrder, arguments: OrderArguments, context: &Context) -> anyhow::Result<Exit> {
     let state = state::folder(context.global.state_folder.as_deref())?;
     let reason = reason(&arguments.reason)?;
-    let mut session = context.session()?;
+    let mut session = context.session().await?;
     session.defender = session.defender.with_settle(Duration::from_secs(arguments.settle));
     let machine = session.defender.machine(&device(&arguments.device)?).await?;
     if asks(&what) && !confirm(&question(&what, &machine), arguments.yes)? {

@@ -59,7 +59,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     }
     let hunt = Hunt { query, timespan: arguments.timespan.as_deref().map(timespan), api };
     let format = arguments.output.format();
-    let Sessions { sessions, all, exit } = context.sessions(arguments.tenants)?;
+    let Sessions { sessions, all, exit } = context.sessions(arguments.tenants).await?;
     if let ([session], false) = (&sessions[..], all) {
         let answer = ask(session, &hunt, format, context).await?;
         if arguments.chart {

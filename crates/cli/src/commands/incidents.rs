@@ -145,7 +145,7 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
         updated_before: None,
         with_alerts: arguments.with_alerts,
     };
-    let sessions = context.sessions(arguments.tenants)?;
+    let sessions = context.sessions(arguments.tenants).await?;
     let list = PrintedList { what: "incidents", columns: COLUMNS, fields: incident_fields, limit: arguments.limit };
     list.print(
         &sessions,
@@ -157,7 +157,7 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
 }
 
 async fn show(arguments: ShowArguments, context: &Context) -> anyhow::Result<Exit> {
-    let session = context.session()?;
+    let session = context.session().await?;
     let followed = session.defender.incident(arguments.api.api(), &incident_id(&arguments.id)?).await?;
     print_incident(context, &followed, arguments.output.format())?;
     Ok(Exit::Success)
@@ -166,7 +166,7 @@ async fn show(arguments: ShowArguments, context: &Context) -> anyhow::Result<Exi
 async fn update(arguments: UpdateArguments, context: &Context) -> anyhow::Result<Exit> {
     let tags = arguments.tag.map(|tags| tags.into_iter().filter(|tag| !tag.is_empty()).collect());
     let change = arguments.change.change(tags)?;
-    let session = context.session()?;
+    let session = context.session().await?;
     let followed = session.defender.change_incident(arguments.api.api(), &incident_id(&arguments.id)?, &change).await?;
     print_incident(context, &followed, arguments.output.format())?;
     Ok(Exit::Success)

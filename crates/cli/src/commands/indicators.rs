@@ -116,7 +116,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
 
 async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exit> {
     let filter = IndicatorFilter { kind: arguments.kind, action: arguments.action, value: arguments.value };
-    let sessions = context.sessions(arguments.tenants)?;
+    let sessions = context.sessions(arguments.tenants).await?;
     let list = PrintedList { what: "indicators", columns: COLUMNS, fields: indicator_fields, limit: arguments.limit };
     list.print(&sessions, |session| session.defender.indicators(&filter), arguments.output.format(), context).await
 }
@@ -124,7 +124,7 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
 async fn add(arguments: AddArguments, context: &Context) -> anyhow::Result<Exit> {
     let row = Row { value: arguments.value, kind: arguments.kind, ..Row::default() };
     let indicator = row.indicator(&arguments.common, context)?;
-    let added = context.session()?.defender.add_indicator(&indicator).await?;
+    let added = context.session().await?.defender.add_indicator(&indicator).await?;
     let format = arguments.output.format();
     match format {
         Format::Json | Format::Jsonl => say(added.document.as_str())?,
@@ -143,7 +143,7 @@ async fn remove(arguments: RemoveArguments, context: &Context) -> anyhow::Result
         context.note("nothing was removed");
         return Ok(Exit::Usage);
     }
-    context.session()?.defender.remove_indicator(&id).await?;
+    context.session().await?.defender.remove_indicator(&id).await?;
     context.note(&format!("indicator {id} is removed"));
     Ok(Exit::Success)
 }
@@ -157,7 +157,7 @@ async fn import(arguments: ImportArguments, context: &Context) -> anyhow::Result
         context.note("nothing was added");
         return Ok(Exit::Usage);
     }
-    let imported = context.session()?.defender.import_indicators(&indicators).await?;
+    let imported = context.session().await?.defender.import_indicators(&indicators).await?;
     let format = arguments.output.format();
     let mut listing = Listing::start(format, IMPORT_COLUMNS)?;
     for one in &imported {

@@ -54,7 +54,7 @@ struct Found {
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
     let what = read(&arguments)?;
-    let defender = context.session()?.defender;
+    let defender = context.session().await?.defender;
     let mut found = Found::default();
     let Some(what) = found.describe(&defender, what).await else { return found.end(false, context) };
     found.count(&defender, &what, arguments.look_back).await;

@@ -21,11 +21,10 @@ mod key;
 mod listing;
 mod lookup;
 mod native;
+mod tenant;
 mod token;
 mod watch;
 mod which_access;
-
-pub(crate) use connection::credential_reference;
 
 use clap::Subcommand;
 
@@ -36,6 +35,9 @@ pub(crate) enum Command {
     /// Keep connections to tenants and connectors: who signs in, where, and where its credential is found
     #[command(subcommand, visible_alias = "connections")]
     Connection(connection::Command),
+    /// Keep the tenants that this installation works for; each has connections of its own
+    #[command(subcommand, visible_alias = "tenants")]
+    Tenant(tenant::Command),
     /// Make any API a connector from its OpenAPI document: import, list, show, edit, compare, export, remove
     #[command(subcommand, visible_alias = "connectors")]
     Connector(connector::Command),
@@ -90,6 +92,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
     match command {
         Command::Connection(command) => connection::run(command, context).await,
+        Command::Tenant(command) => tenant::run(command, context).await,
         Command::Connector(command) => connector::run(command, context).await,
         Command::Call(arguments) => call::run(arguments, context).await,
         Command::Backup(arguments) => backup::backup(arguments, context).await,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use sortie_connector::{Caller, Credential, Engine, HttpCall, Mail, MailServer, NativeCall, as_data};
-use sortie_store::{Kept, Store, StoreError, StoreErrorKind};
+use sortie_store::{Connection, Kept, Scope, Store, StoreError, StoreErrorKind, Tenant, TenantKey};
 use sortie_transport::{Delivery, Guard};
 
 use super::call::{Arguments, dry_run, in_doubt};
@@ -18,10 +18,17 @@ use crate::{
     product::{Authentication, Product, Ready, connection},
 };
 
+/// Where a call happens.
+pub(super) struct Place<'a> {
+    pub store: Store,
+    pub product: &'a Product,
+    /// Whose connections and values are meant.
+    pub tenant: Option<Tenant>,
+}
+
 pub(super) async fn run(
     call: NativeCall,
-    store: Store,
-    product: &Product,
+    place: Place<'_>,
     arguments: &Arguments,
     context: &Context,
 ) -> anyhow::Result<Exit> {
@@ -39,9 +46,9 @@ pub(super) async fn run(
     }
     let value = match call.engine {
         Engine::Data => data(call, context).await?,
-        Engine::Kv => kv(&call, &store, context.clock.now()).await?,
-        Engine::Http => return http(&call, store, product, arguments, context).await,
-        Engine::Email => email(&call, store, product, context).await?,
+        Engine::Kv => kv(&call, &place, context.clock.now()).await?,
+        Engine::Http => return http(&call, place, arguments, context).await,
+        Engine::Email => email(&call, place, context).await?,
     };
     say(&serde_json::to_string_pretty(&value)?)?;
     Ok(Exit::Success)
@@ -58,35 +65,29 @@ async fn data(call: NativeCall, context: &Context) -> anyhow::Result<Value> {
 }
 
 /// What connection the call goes through: the named one, the only one there is, or none.
-async fn chosen(
-    call: &NativeCall,
-    store: &Store,
-    product: &Product,
-    context: &Context,
-) -> anyhow::Result<Option<Ready>> {
-    let named = context.global.connection.as_ref().map(sortie_model::ConnectionName::as_str);
-    let any = store.connections(SHARED).await?.iter().any(|connection| connection.connector == product.info.id);
-    if named.is_none() && !any {
+async fn chosen(call: &NativeCall, place: &Place<'_>, context: &Context) -> anyhow::Result<Option<Ready>> {
+    let Place { store, product, tenant } = place;
+    let path = context.global.connection.as_ref();
+    let is_reached = |row: &Connection| {
+        row.tenant == TenantKey::SHARED || tenant.as_ref().is_none_or(|tenant| row.tenant == tenant.key)
+    };
+    let all = store.connections(Scope::Every).await?;
+    if path.is_none() && !all.iter().any(|row| row.connector == product.info.id && is_reached(row)) {
         return Ok(None);
     }
-    let connection = connection(store, product, named).await?;
+    let connection = connection(store, product, path, tenant.as_ref()).await?;
     let wants_secret = call.inputs.get("authenticate").is_none_or(|way| way != "none");
     Ok(Some(Ready::load(store, &connection, product, wants_secret, context).await?))
 }
 
-async fn http(
-    call: &NativeCall,
-    store: Store,
-    product: &Product,
-    arguments: &Arguments,
-    context: &Context,
-) -> anyhow::Result<Exit> {
+async fn http(call: &NativeCall, place: Place<'_>, arguments: &Arguments, context: &Context) -> anyhow::Result<Exit> {
     let request = HttpCall::of(call).map_err(sortie_connector::CallError::from)?;
     if arguments.dry_run {
         return dry_run(&request.built, &Authentication::None);
     }
-    let ready = chosen(call, &store, product, context).await?;
-    drop(store);
+    let ready = chosen(call, &place, context).await?;
+    // The call may take minutes, and another process may want the database.
+    drop(place);
     let (caller, credential) = match &ready {
         None => {
             let transport = context.transport(&context.settings()?)?.guarded(Guard::default());
@@ -141,32 +142,34 @@ fn secret(inputs: &Map<String, Value>, ready: &Ready) -> anyhow::Result<Credenti
     })
 }
 
-async fn email(call: &NativeCall, store: Store, product: &Product, context: &Context) -> anyhow::Result<Value> {
-    let named = context.global.connection.as_ref().map(sortie_model::ConnectionName::as_str);
-    let connection = connection(&store, product, named).await?;
+async fn email(call: &NativeCall, place: Place<'_>, context: &Context) -> anyhow::Result<Value> {
+    let Place { store, product, tenant } = place;
+    let connection = connection(&store, product, context.global.connection.as_ref(), tenant.as_ref()).await?;
     let ready = Ready::load(&store, &connection, product, true, context).await?;
     drop(store);
     let (user, secret) = ready.account();
     let mail = Mail::of(&call.inputs, user, context.clock.now())?;
     let account = user.map(str::to_owned).zip(secret);
-    if let (Some(_), Some(base)) = (&account, &ready.target.base) {
+    if let (Some(_), Some(base)) = (&account, ready.base()) {
         ready.permits(base)?;
     }
-    let server = MailServer::of(ready.target.base.as_ref(), account)?;
+    let server = MailServer::of(ready.base(), account)?;
     mail.send(&server, &ready.transport).await.map_err(|error| match error.delivery() {
         Delivery::Unknown => in_doubt(error),
         _ => error.into(),
     })
 }
 
-async fn kv(call: &NativeCall, store: &Store, now: Timestamp) -> anyhow::Result<Value> {
+async fn kv(call: &NativeCall, place: &Place<'_>, now: Timestamp) -> anyhow::Result<Value> {
+    let store = &place.store;
+    let scope = place.tenant.as_ref().map_or(SHARED, |tenant| Scope::Tenant(tenant.key));
     let text = |key: &str| call.inputs.get(key).and_then(Value::as_str).unwrap_or_default();
     let whole = |key: &str| call.inputs.get(key).and_then(Value::as_i64);
     let value = || call.inputs.get("value").unwrap_or(&Value::Null).to_string();
     let name = text("name");
     if call.operation.id == "list" {
         let limit = u32::try_from(whole("limit").unwrap_or(100).clamp(1, 1_000)).expect("it is small");
-        let mut names = store.value_names(SHARED, text("prefix"), text("after"), limit + 1).await?;
+        let mut names = store.value_names(scope, text("prefix"), text("after"), limit + 1).await?;
         let more = names.len() > limit as usize;
         names.truncate(limit as usize);
         return Ok(json!({ "names": names, "more": more }));
@@ -177,19 +180,19 @@ async fn kv(call: &NativeCall, store: &Store, now: Timestamp) -> anyhow::Result<
     }
     let expires = whole("ttl_s").map(|seconds| ends(now, seconds)).transpose()?;
     match call.operation.id.as_str() {
-        "get" => shown(store.value(SHARED, name).await?),
-        "set" => Ok(json!({ "version": store.set_value(SHARED, name, value(), expires, None).await? })),
-        "delete" => Ok(json!({ "deleted": store.remove_value(SHARED, name).await? })),
-        "compare-and-set" => match store.set_value(SHARED, name, value(), expires, whole("version")).await {
+        "get" => shown(store.value(scope, name).await?),
+        "set" => Ok(json!({ "version": store.set_value(scope, name, value(), expires, None).await? })),
+        "delete" => Ok(json!({ "deleted": store.remove_value(scope, name).await? })),
+        "compare-and-set" => match store.set_value(scope, name, value(), expires, whole("version")).await {
             Ok(version) => Ok(json!({ "done": true, "version": version })),
             Err(StoreError { kind: StoreErrorKind::Stale(_), .. }) => {
-                let mut present = shown(store.value(SHARED, name).await?)?;
+                let mut present = shown(store.value(scope, name).await?)?;
                 present["done"] = false.into();
                 Ok(present)
             }
             Err(error) => Err(error.into()),
         },
-        _ => increment(store, name, whole("by").unwrap_or(1), expires).await,
+        _ => increment(store, scope, name, whole("by").unwrap_or(1), expires).await,
     }
 }
 
@@ -214,9 +217,15 @@ fn shown(kept: Option<Kept>) -> anyhow::Result<Value> {
 }
 
 /// Reads, adds and writes unless somebody else wrote meanwhile; then again. The end stays unless a new one is given.
-async fn increment(store: &Store, name: &str, by: i64, expires: Option<Timestamp>) -> anyhow::Result<Value> {
+async fn increment(
+    store: &Store,
+    scope: Scope,
+    name: &str,
+    by: i64,
+    expires: Option<Timestamp>,
+) -> anyhow::Result<Value> {
     for _ in 0..ATTEMPT_COUNT_MAX {
-        let kept = store.value(SHARED, name).await?;
+        let kept = store.value(scope, name).await?;
         let (present, version, ended) = match &kept {
             None => (Some(0), 0, None),
             Some(kept) => (kept.value.parse::<i64>().ok(), kept.version, kept.expires),
@@ -225,7 +234,7 @@ async fn increment(store: &Store, name: &str, by: i64, expires: Option<Timestamp
             let what = format!("the value `{name}` cannot be counted: it is no whole number, or too large");
             Problem::usage(what, "Look at it with kv/get, or set it anew.")
         })?;
-        match store.set_value(SHARED, name, sum.to_string(), expires.or(ended), Some(version)).await {
+        match store.set_value(scope, name, sum.to_string(), expires.or(ended), Some(version)).await {
             Ok(version) => return Ok(json!({ "value": sum, "version": version })),
             Err(StoreError { kind: StoreErrorKind::Stale(_), .. }) => {}
             Err(error) => return Err(error.into()),

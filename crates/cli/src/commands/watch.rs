@@ -69,7 +69,7 @@ pub(crate) async fn watch(watched: Watched, arguments: WatchArguments, context: 
     let interval = Duration::try_from(span(&arguments.interval)?).unwrap_or(INTERVAL_MIN).max(INTERVAL_MIN);
     let overlap = Duration::try_from(span(&arguments.overlap)?).unwrap_or_default();
     let state = state::folder(context.global.state_folder.as_deref())?;
-    let session = context.session()?;
+    let session = context.session().await?;
     let file = lock(&state, &session, watched, &arguments.stream)?;
     let place = place(&file, watched, &arguments, context)?;
     let mut cursor = place.cursor;

@@ -5,78 +5,95 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use sortie_connector::{Caller, ClientProof, Credential, OAuthClient, Target};
-use sortie_identity::{AssertionAlgorithm, Credential as Loaded};
+use sortie_identity::{AssertionAlgorithm, Audience, Credential as Loaded, TokenSource};
 use sortie_model::Secret;
 use sortie_openapi::Operation;
-use sortie_store::{Connection, Keyring, Store};
+use sortie_store::{Connection, Keyring, Scope, Store};
 use sortie_transport::Transport;
 use url::Url;
 
 use super::{
-    Authentication, ConnectionSettings, Expiry, OAuth, Product, Proof, SECRET, token_url_of, tokens::TokenPlan,
+    Authentication, ConnectionSettings, DefenderConnection, Expiry, OAuth, Product, Proof, SECRET, token_url_of,
+    tokens::{EntraPlan, TokenPlan},
 };
 use crate::{
-    commands::credential_reference,
+    connections::Named,
     context::Context,
-    database::{self, SHARED},
+    database,
     exit::{Exit, Problem},
     input::Terminal,
+    reference::credential_reference,
 };
 
 /// A connection that is ready to call.
 pub(crate) struct Ready {
     pub caller: Caller,
-    pub target: Target,
     pub transport: Transport,
-    pub connection: Connection,
+    pub connection: Named,
+    base: Option<Url>,
     settings: ConnectionSettings,
     secret: Held,
 }
 
 /// What a connection proves itself with.
 #[derive(Default)]
-struct Held {
-    loaded: Option<Loaded>,
-    expires: Option<Timestamp>,
+pub(super) struct Held {
+    pub loaded: Option<Loaded>,
+    pub expires: Option<Timestamp>,
 }
 
 impl Ready {
     /// Makes the connection's guarded way out, and loads its secret where one is wanted.
     pub(crate) async fn load(
         store: &Store,
-        connection: &Connection,
+        connection: &Named,
         product: &Product,
         wants_secret: bool,
         context: &Context,
     ) -> anyhow::Result<Self> {
-        let settings: ConnectionSettings = serde_json::from_value(connection.settings.clone())
-            .with_context(|| format!("connection {} cannot be read from the database", connection.name))?;
-        let transport = settings.way.transport(connection, context)?;
-        let base = Some(connection.base_url.as_str()).filter(|base| !base.is_empty()).map(str::parse).transpose();
-        let base = base.with_context(|| format!("the base address of {} is no URL", connection.name))?;
+        let row = &connection.row;
+        let settings = ConnectionSettings::of(row)?;
+        let transport = settings.way.transport(row, context)?;
+        let base: Option<Url> = Some(row.base_url.as_str())
+            .filter(|base| !base.is_empty())
+            .map(str::parse)
+            .transpose()
+            .with_context(|| format!("the base address of {} is no URL", connection.name))?;
         let secret = match wants_secret {
-            true => Held::load(store, connection, &settings, &transport, context).await?,
+            true => Held::load(store, row, &settings, &transport, context).await?,
             false => Held::default(),
         };
         let ready = Self {
-            caller: settings.way.caller(&transport, connection, &settings, context),
-            target: Target { base: base.or_else(|| product.edits.base.clone()), variables: settings.variables.clone() },
+            caller: settings.way.caller(&transport, row, &settings, context),
+            base: base.or_else(|| product.edits.base.clone()),
             transport,
             settings,
             connection: connection.clone(),
             secret,
         };
-        if let Some(warning) = ready.expiry(context).and_then(|expiry| expiry.warning(&ready.name_of_secret())) {
-            context.note(&warning);
-        }
+        ready.secret.warn(&connection.name, context);
         Ok(ready)
+    }
+
+    /// Where the operation's requests go: Microsoft's APIs have an address each.
+    pub(crate) fn target(&self, operation: &Operation) -> anyhow::Result<Target> {
+        let base = match (&self.settings.microsoft, &self.base) {
+            (Some(microsoft), None) => Some(microsoft.base(&audience_of(operation)?)?),
+            (_, base) => base.clone(),
+        };
+        Ok(Target { base, variables: self.settings.variables.clone() })
+    }
+
+    /// The one base address, where the connection has one.
+    pub(crate) fn base(&self) -> Option<&Url> {
+        self.base.as_ref()
     }
 
     /// Refuses an address that the connection was not set up for: its connector was imported or edited anew since, or its
     /// row was changed, and its secret is not meant for whoever is there now.
     pub(crate) fn permits(&self, url: &Url) -> anyhow::Result<()> {
         let origin = origin(url);
-        if self.connection.destinations.contains(&origin) {
+        if self.connection.row.destinations.contains(&origin) {
             return Ok(());
         }
         let name = &self.connection.name;
@@ -103,6 +120,9 @@ impl Ready {
                 prefix: prefix.clone(),
                 key: self.secret()?,
             },
+            Authentication::Oauth2Application(_) if self.settings.microsoft.is_some() => {
+                Credential::Tokens(self.entra(operation, context)?.begin().await?)
+            }
             Authentication::Oauth2Application(oauth) => {
                 let (client, wanted) = self.asking(oauth, operation, host, false, context)?;
                 let plan = TokenPlan::application(client, self.transport.clone(), wanted, context);
@@ -132,9 +152,24 @@ impl Ready {
         Ok((client, wanted))
     }
 
+    /// Tokens of Entra for the operation's API, in the connection's own cloud.
+    fn entra(&self, operation: &Operation, context: &Context) -> anyhow::Result<EntraPlan> {
+        let name = &self.connection.name;
+        let parts = DefenderConnection::of(&self.connection.row, name.clone())?.zip(self.secret.loaded.clone());
+        let (connection, credential) = parts.ok_or_else(|| {
+            let next = format!("Enter it: `sortie connection rotate {name}`.");
+            Problem::usage(format!("connection {name} has no credential"), next)
+        })?;
+        self.permits(&connection.microsoft.hosts().login)?;
+        // The machine's own identity is asked for at an address that no guard lets through.
+        let transport = context.transport(&context.settings()?)?;
+        let source = TokenSource::new(transport, Arc::clone(&context.clock), connection.application(credential));
+        Ok(EntraPlan::new(source, audience_of(operation)?, context))
+    }
+
     /// The client of the token endpoint, which the connection must have been set up for.
     pub(crate) fn client(&self, oauth: &OAuth, may_be_public: bool) -> anyhow::Result<OAuthClient> {
-        let token_url = match &self.connection.token_url {
+        let token_url = match &self.connection.row.token_url {
             Some(url) => token_url_of(url, None)?,
             None => token_url_of(&oauth.token_url, self.settings.tenant.as_deref())?,
         };
@@ -163,12 +198,6 @@ impl Ready {
         self.secret.expires.map(|at| Expiry::of(at, context.clock.now()))
     }
 
-    /// Such as `the secret of connection contoso`.
-    pub(crate) fn name_of_secret(&self) -> String {
-        let kind = if matches!(self.secret.loaded, Some(Loaded::Certificate(_))) { "certificate" } else { "secret" };
-        format!("the {kind} of connection {}", self.connection.name)
-    }
-
     fn client_id(&self) -> anyhow::Result<String> {
         let next = "Give it with `--client-id` (for a password it is the user's name).";
         self.settings.client_id.clone().ok_or_else(|| Problem::usage("the connection has no client id", next).into())
@@ -195,7 +224,7 @@ impl Ready {
 }
 
 impl Held {
-    async fn load(
+    pub(super) async fn load(
         store: &Store,
         connection: &Connection,
         settings: &ConnectionSettings,
@@ -211,11 +240,22 @@ impl Held {
         if let Some(reference) = &settings.reference {
             return Self::refer(reference, connection, settings, context);
         }
-        let infos = store.secret_infos(SHARED, connection.id).await?;
+        let scope = Scope::Tenant(connection.tenant);
+        let infos = store.secret_infos(scope, connection.id).await?;
         let Some(info) = infos.into_iter().find(|info| info.field == SECRET) else { return Ok(Self::default()) };
         let keyring: Keyring = database::unlock(store, context).await?;
-        let secret = store.secret(&keyring, SHARED, connection.id, SECRET).await?;
+        let secret = store.secret(&keyring, scope, connection.id, SECRET).await?;
         Ok(Self { loaded: secret.map(Loaded::Secret), expires: info.expires })
+    }
+
+    /// Says it where the end is near.
+    pub(super) fn warn(&self, connection: &str, context: &Context) {
+        let kind = if matches!(self.loaded, Some(Loaded::Certificate(_))) { "certificate" } else { "secret" };
+        let what = format!("the {kind} of connection {connection}");
+        let expiry = self.expires.map(|at| Expiry::of(at, context.clock.now()));
+        if let Some(warning) = expiry.and_then(|expiry| expiry.warning(&what)) {
+            context.note(&warning);
+        }
     }
 
     fn refer(
@@ -231,6 +271,7 @@ impl Held {
         let expires = match &loaded {
             Loaded::Certificate(certificate) => Some(certificate.expires_at()),
             Loaded::Secret(_) => settings.expires,
+            _ if settings.microsoft.is_some() => None,
             _ => {
                 let what = format!("connection `{}` refers to something that is no secret", connection.name);
                 let next = "Use env:NAME, file:PATH, certificate:PEM[,KEY], stdin or prompt.";
@@ -239,6 +280,16 @@ impl Held {
         };
         Ok(Self { loaded: Some(loaded), expires })
     }
+}
+
+/// The API that an operation of the Defender connector is for.
+fn audience_of(operation: &Operation) -> anyhow::Result<Audience> {
+    let named = operation.guidance.audience.as_deref().and_then(|name| name.parse().ok());
+    named.ok_or_else(|| {
+        let what = format!("{} does not say which of Microsoft's APIs it is for", operation.id);
+        let next = "Give the connection the one address that it shall call: `sortie connection add NAME --connector ID --base URL`.";
+        Problem::usage(what, next).into()
+    })
 }
 
 /// Scheme, host and port, as destinations are compared.

@@ -15,10 +15,10 @@ use url::Url;
 
 use super::ConnectionSettings;
 use crate::{
-    commands::credential_reference,
     context::Context,
     exit::{Exit, Problem, exit_of_token, remedy_of_token},
     input::Terminal,
+    reference::credential_reference,
 };
 
 /// How a vault is opened; no secret.

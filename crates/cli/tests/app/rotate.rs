@@ -47,6 +47,23 @@ async fn the_new_secret_takes_the_place_of_the_old() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sealed_secret_is_replaced_where_it_is() {
+    let stage = registered().await;
+    let old = secret(&stage);
+    let application = stage.application("Sortie").await.unwrap();
+    let (tenant, client_id, url) = (stage.cloud.tenant(), application["appId"].as_str().unwrap(), stage.cloud.url());
+    let add = ["connection", "add", "own", "--tenant", &tenant, "--client-id", client_id, "--emulator", &url];
+    let sealed = [&add[..], &["--credential", "stdin"]].concat();
+    stage.sortie.run_with_input(&sealed, &old).await.succeeded();
+    let ended = stage.run(&[&ROTATE[..], &["--connection", "own"]].concat()).await.succeeded();
+    assert!(ended.stderr.contains("sealed, for connection own"), "{}", ended.stderr);
+    assert!(!signs_in(&stage, &old).await);
+    stage.run(&["token", "--connection", "own", "--audience", "graph"]).await.succeeded();
+    let shown = stage.run(&["connection", "show", "own"]).await.succeeded();
+    assert!(shown.stdout.contains("sealed") && shown.stdout.contains("Secret ends"), "{}", shown.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_old_secret_can_be_kept() {
     let stage = registered().await;
     let old = secret(&stage);

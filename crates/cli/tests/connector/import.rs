@@ -172,3 +172,34 @@ async fn an_address_is_asked_once_guarded_and_without_credentials() {
     let endless = import("/endless", &allowed).await;
     assert!(endless.code != 0 && endless.stderr.contains("67108864"), "{endless:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_of_a_file_touches_neither_the_network_nor_a_secret() {
+    let stage = Stage::start().await;
+    let (base, asked) = server().await;
+    let document = format!(
+        "openapi: 3.0.3
+info: {{ title: Curious, version: '1', contact: {{ url: '{base}/contact' }} }}
+externalDocs: {{ url: '{base}/docs' }}
+servers: [{{ url: '{base}/api' }}]
+security: [{{ o: [] }}]
+components:
+  securitySchemes:
+    o: {{ type: oauth2, flows: {{ clientCredentials: {{ tokenUrl: '{base}/token', scopes: {{}} }} }} }}
+    c: {{ type: openIdConnect, openIdConnectUrl: '{base}/openid' }}
+paths:
+  /near: {{ get: {{ operationId: near, responses: {{}} }} }}
+  /far: {{ get: {{ operationId: far, parameters: [{{ $ref: '{base}/part.yaml#/p' }}], responses: {{}} }} }}
+"
+    );
+    std::fs::write(stage.sortie.folder().join("curious.yaml"), document).unwrap();
+    // A key that opens nothing, and secrets where they usually are: whoever reaches for one fails.
+    std::fs::write(stage.sortie.folder().join("broken.key"), "no key").unwrap();
+    let sortie =
+        stage.sortie.with("SORTIE_KEY_FILE", "broken.key").with("HTTP_PROXY", &base).with("HTTPS_PROXY", &base);
+    let imported = sortie.run(&["connector", "import", "curious.yaml"]).await.succeeded();
+    assert!(imported.stdout.contains("1 operation") && imported.stdout.contains("far"), "{}", imported.stdout);
+    assert_eq!(asked.load(Ordering::SeqCst), 0, "nobody was asked for anything");
+    assert_eq!(std::fs::read_to_string(sortie.folder().join("broken.key")).unwrap(), "no key");
+    assert!(!sortie.folder().join(".local/share/sortie/sortie.key").exists(), "no key is made");
+}

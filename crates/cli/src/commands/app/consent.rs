@@ -59,8 +59,8 @@ struct PageArguments {
 }
 
 /// Prints the link.
-pub(crate) fn link(arguments: &LinkArguments, context: &Context) -> anyhow::Result<Exit> {
-    let page = Page::of(&arguments.page, context)?;
+pub(crate) async fn link(arguments: &LinkArguments, context: &Context) -> anyhow::Result<Exit> {
+    let page = Page::of(&arguments.page, context).await?;
     let url = page.link(arguments.redirect_uri.as_ref(), arguments.state.as_deref());
     say(url.as_str())?;
     Ok(Exit::Success)
@@ -68,7 +68,7 @@ pub(crate) fn link(arguments: &LinkArguments, context: &Context) -> anyhow::Resu
 
 /// Listens on loopback, shows the page, and tells the answer.
 pub(crate) async fn wait(arguments: WaitArguments, context: &Context) -> anyhow::Result<Exit> {
-    let page = Page::of(&arguments.page, context)?;
+    let page = Page::of(&arguments.page, context).await?;
     let listener = ConsentListener::bind(arguments.port, "/").await?;
     let url = page.link(Some(listener.redirect_uri()), Some(listener.state()));
     if arguments.no_browser {
@@ -93,12 +93,13 @@ struct Page {
 }
 
 impl Page {
-    fn of(arguments: &PageArguments, context: &Context) -> anyhow::Result<Self> {
+    async fn of(arguments: &PageArguments, context: &Context) -> anyhow::Result<Self> {
         let (client_id, cloud, hosts) = match &arguments.client_id {
             Some(client_id) => (client_id.clone(), arguments.cloud.cloud, arguments.cloud.hosts()),
             None => {
-                let (_, connection) = context.choose(&context.settings()?)?;
-                (connection.client_id, connection.cloud, connection.cloud.hosts().with(&connection.hosts))
+                let connection = context.choose().await?;
+                let hosts = connection.microsoft.hosts();
+                (connection.client_id, connection.microsoft.cloud, hosts)
             }
         };
         let kind = match (&arguments.audience, arguments.legacy) {

@@ -31,7 +31,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
     match command {
         Command::Register(arguments) => register::run(*arguments, context).await,
         Command::Rotate(arguments) => rotate::run(arguments, context).await,
-        Command::ConsentLink(arguments) => consent::link(&arguments, context),
+        Command::ConsentLink(arguments) => consent::link(&arguments, context).await,
         Command::ConsentWait(arguments) => consent::wait(arguments, context).await,
     }
 }

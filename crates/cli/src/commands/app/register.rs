@@ -4,20 +4,20 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use jiff::SignedDuration;
-use sortie_identity::{
-    Audience, Cloud, CredentialSource, EndpointVersion, TokenErrorCause, administrator::DelegatedToken, inspect,
-};
+use sortie_identity::{Audience, Cloud, CredentialSource, TokenErrorCause, administrator::DelegatedToken, inspect};
 use sortie_model::{ClientId, ConnectionName, TenantId};
 
 use super::{CloudArguments, lifetime, refused, secret_place::SecretPlace};
 use crate::{
+    connections::{self, ConnectionPath},
     context::{Context, Session},
+    database,
     exit::{Exit, Problem},
-    input::{Terminal, confirm},
+    input::confirm,
     output::{say, visible},
+    product::{DefenderConnection, Kept, Microsoft},
     registration::{Plan, Registrar, Registration, Step, calls},
     roles::{Purpose, Reading, Role, covers, read_role},
-    settings::{Connection, Settings},
     sign_in::{Browser, SignIn, SignInArguments},
 };
 
@@ -70,7 +70,6 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     if arguments.dry_run {
         return dry_run(&plan, &arguments, context);
     }
-    let mut settings = context.settings()?;
     let place = place(&arguments, context)?;
     place.prepare()?;
     let roles: Vec<_> =
@@ -80,16 +79,17 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     if !confirm(&question, arguments.yes)? {
         return Ok(Exit::Failure);
     }
-    let transport = context.transport(&settings)?;
-    let known = known(&arguments, &settings);
-    let (cloud, overrides) = match &known {
-        Some(known) => (known.cloud, known.hosts.clone()),
-        None => (arguments.cloud.cloud, arguments.cloud.overrides()),
+    let transport = context.transport(&context.settings()?)?;
+    let present = present(&arguments.connection_name, context).await?;
+    let known = known(&arguments, present.as_ref());
+    let microsoft = match &known {
+        Some(known) => known.microsoft.clone(),
+        None => Microsoft { cloud: arguments.cloud.cloud, hosts: arguments.cloud.overrides(), ..Microsoft::default() },
     };
-    let hosts = cloud.hosts().with(&overrides);
+    let hosts = microsoft.hosts();
     let sign_in = SignIn {
         transport: &transport,
-        cloud,
+        cloud: microsoft.cloud,
         hosts: &hosts,
         tenant: arguments.tenant.as_ref().or(known.as_ref().map(|known| &known.tenant)),
         arguments: &arguments.sign_in,
@@ -99,26 +99,24 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let tenant = tenant_of(&token)?;
     let registrar = Registrar::new(&transport, &hosts.graph, &token.secret, &*context.clock);
     let registration = registrar.register(&plan, tell).await?;
-    let mut connection = match known {
-        Some(known) => Connection { credential: place.reference(), ..known },
-        None => Connection {
-            tenant,
-            client_id: registration.client_id.parse()?,
-            cloud,
-            endpoint: EndpointVersion::V2,
-            region: None,
-            credential: place.reference(),
-            hosts: overrides,
-        },
+    let mut connection = DefenderConnection {
+        name: arguments.connection_name.to_string(),
+        tenant: known.map_or(tenant, |known| known.tenant),
+        client_id: registration.client_id.parse()?,
+        microsoft,
+        credential: Kept::Reference(place.reference()),
     };
-    if has_its_secret(&settings, &arguments.connection_name, &connection, &plan, context).await {
-        tell(Step { changed: false, text: format!("connection {} has its credential", arguments.connection_name) });
-        connection.credential = settings.connections[&arguments.connection_name].credential.clone();
-    } else {
-        make_secret(&registrar, &registration, &place, arguments.lifetime).await?;
-        keep_connection(&mut settings, &arguments.connection_name, &connection, context)?;
+    match present {
+        Some(present) if has_its_secret(&present, &connection, &plan, context).await => {
+            tell(Step { changed: false, text: format!("connection {} has its credential", present.name) });
+            connection = DefenderConnection { credential: present.credential, name: present.name, ..connection };
+        }
+        _ => {
+            make_secret(&registrar, &registration, &place, arguments.lifetime, context).await?;
+            keep_connection(&mut connection, &arguments.connection_name, context).await?;
+        }
     }
-    prove(&settings, &arguments.connection_name, &connection, &plan, context).await
+    prove(&connection, &plan, context).await
 }
 
 /// Waits until tokens carry the roles: a new grant takes from seconds to minutes to show.
@@ -212,32 +210,38 @@ fn tenant_of(token: &DelegatedToken) -> anyhow::Result<TenantId> {
     tenant.ok_or_else(|| refused("the sign-in does not tell its tenant", "Name the tenant with `--tenant`."))
 }
 
+/// The connection that has the name already.
+async fn present(name: &ConnectionName, context: &Context) -> anyhow::Result<Option<DefenderConnection>> {
+    let all = connections::of_defender(context).await?;
+    Ok(connections::pick(all, &ConnectionPath::shared(name.clone())).ok())
+}
+
 /// The connection that this command brings up to date: of that name and application, unless another cloud is asked for.
-fn known(arguments: &Arguments, settings: &Settings) -> Option<Connection> {
+fn known(arguments: &Arguments, present: Option<&DefenderConnection>) -> Option<DefenderConnection> {
     let asked = arguments.cloud.emulator.is_some() || arguments.cloud.cloud != Cloud::default();
-    let known = settings.connections.get(&arguments.connection_name).filter(|_| !asked)?;
+    let known = present.filter(|_| !asked)?;
     (arguments.application.as_ref() == Some(&known.client_id)).then(|| known.clone())
 }
 
 /// Whether the connection exists with a credential that nothing speaks against: a second secret would only be one more
 /// to guard. What is not at hand now (a vault's, one that is typed) counts as good.
 async fn has_its_secret(
-    settings: &Settings,
-    name: &ConnectionName,
-    wanted: &Connection,
+    present: &DefenderConnection,
+    wanted: &DefenderConnection,
     plan: &Plan,
     context: &Context,
 ) -> bool {
-    let known = settings.connections.get(name);
-    let Some(known) = known.filter(|known| known.client_id == wanted.client_id && known.tenant == wanted.tenant) else {
+    if present.client_id != wanted.client_id || present.tenant != wanted.tenant {
         return false;
-    };
-    match &known.credential {
-        CredentialSource::Environment { .. } | CredentialSource::Stdin | CredentialSource::Prompt => return true,
-        other if other.load(&Terminal, context.clock.now()).is_err() => return false,
+    }
+    match &present.credential {
+        Kept::Reference(CredentialSource::Environment { .. } | CredentialSource::Stdin | CredentialSource::Prompt) => {
+            return true;
+        }
+        _ if present.load(context).await.is_err() => return false,
         _ => {}
     }
-    let Ok(session) = context.session_of(settings, name.to_string(), known) else { return false };
+    let Ok(session) = context.session_of(present).await else { return false };
     let audience = plan.roles.first().map_or(Audience::Graph, |role| role.api.audience());
     match session.client.tokens().token(&audience).await {
         Err(error) => !matches!(error.cause, TokenErrorCause::WrongSecret | TokenErrorCause::SecretExpired),
@@ -251,9 +255,10 @@ async fn make_secret(
     registration: &Registration,
     place: &SecretPlace,
     lifetime: SignedDuration,
+    context: &Context,
 ) -> anyhow::Result<()> {
     let secret = registrar.new_secret(&registration.object_id, lifetime, &mut tell).await?;
-    if let Err(error) = place.keep(&secret.value).await {
+    if let Err(error) = place.keep(&secret.value, lifetime, context).await {
         if registrar.remove_secret(&registration.object_id, &secret.key_id).await.is_err() {
             let what = "the new secret could not be kept, nor taken away again".to_owned();
             let next = format!("Remove the secret {} in the portal and run it again.", secret.key_id);
@@ -266,34 +271,31 @@ async fn make_secret(
     Ok(())
 }
 
-fn keep_connection(
-    settings: &mut Settings,
+/// Under its name, as that of the tenant of ours that it leads to, where there is one.
+async fn keep_connection(
+    connection: &mut DefenderConnection,
     name: &ConnectionName,
-    connection: &Connection,
     context: &Context,
 ) -> anyhow::Result<()> {
-    settings.connections.insert(name.clone(), connection.clone());
-    if settings.current.is_none() {
-        settings.current = Some(name.clone());
+    let is_first = connections::of_defender(context).await?.is_empty();
+    let store = database::open_soon(context).await?;
+    let path = connections::keep(&store, name, connection).await?;
+    if is_first || context.settings()?.current.is_none() {
+        connections::choose(Some(path.clone()), context)?;
     }
-    settings.save(&context.settings_path()?)?;
-    tell(Step { changed: true, text: format!("connection {name} added") });
+    connection.name = path.to_string();
+    tell(Step { changed: true, text: format!("connection {path} added") });
     Ok(())
 }
 
 /// Signs in as the application and looks for every role; a vault's secret is not here to sign in with.
-async fn prove(
-    settings: &Settings,
-    name: &ConnectionName,
-    connection: &Connection,
-    plan: &Plan,
-    context: &Context,
-) -> anyhow::Result<Exit> {
-    if connection.credential.load(&Terminal, context.clock.now()).is_err() {
+async fn prove(connection: &DefenderConnection, plan: &Plan, context: &Context) -> anyhow::Result<Exit> {
+    let name = &connection.name;
+    if connection.load(context).await.is_err() {
         context.note("the secret is in the vault; set AZURE_CLIENT_SECRET from it and run `sortie check`");
         return Ok(Exit::Success);
     }
-    let session = context.session_of(settings, name.to_string(), connection)?;
+    let session = context.session_of(connection).await?;
     let mut audiences: Vec<Audience> = Vec::new();
     for role in &plan.roles {
         let audience = role.api.audience();

@@ -5,17 +5,19 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::Context as _;
 use clap::Args;
 use jiff::SignedDuration;
-use sortie_identity::{Application, Audience, Credential, CredentialSource, TokenErrorCause};
-use sortie_model::{ConnectionName, Secret};
+use sortie_identity::{Audience, Credential, CredentialSource, TokenErrorCause};
+use sortie_model::Secret;
 
 use super::{lifetime, refused, secret_place::SecretPlace};
 use crate::{
-    context::{Context, Session},
+    connections::{self, ConnectionPath},
+    context::{Context, ENVIRONMENT, Session},
+    database,
     exit::{Exit, Problem},
     input::confirm,
     output::say,
+    product::{ConnectionSettings, DefenderConnection, Kept},
     registration::{NewSecret, Registrar},
-    settings::Connection,
     sign_in::{Browser, SignIn, SignInArguments},
 };
 
@@ -41,18 +43,18 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
-    let mut settings = context.settings()?;
-    let (name, connection) = context.choose(&settings)?;
+    let connection = context.choose().await?;
+    let name = &connection.name;
     let place = place(&arguments, &connection)?;
     place.prepare()?;
     if !confirm(&format!("Replace the client secret of connection {name}?"), arguments.yes)? {
         return Ok(Exit::Failure);
     }
-    let transport = context.transport(&settings)?;
-    let hosts = connection.cloud.hosts().with(&connection.hosts);
+    let transport = context.transport(&context.settings()?)?;
+    let hosts = connection.microsoft.hosts();
     let sign_in = SignIn {
         transport: &transport,
-        cloud: connection.cloud,
+        cloud: connection.microsoft.cloud,
         hosts: &hosts,
         tenant: Some(&connection.tenant),
         arguments: &arguments.sign_in,
@@ -64,8 +66,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let old: Vec<_> = application.password_credentials.clone();
     let secret =
         registrar.new_secret(&application.id, arguments.lifetime, &mut |step| eprintln!("done  {}", step.text)).await?;
-    let tested = match test(&connection, &secret.value, &name, &transport, context).await {
-        Ok(()) => place.keep(&secret.value).await,
+    let tested = match test(&connection, &secret.value, &transport, context).await {
+        Ok(()) => place.keep(&secret.value, arguments.lifetime, context).await,
         Err(error) => Err(error),
     };
     if let Err(error) = tested {
@@ -73,14 +75,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         return Err(error);
     }
     eprintln!("done  the new secret signs in and is in {}", place.describe());
-    if let (Ok(known), reference) = (name.parse::<ConnectionName>(), place.reference())
-        && let Some(kept) = settings.connections.get_mut(&known)
-        && kept.credential != reference
-    {
-        kept.credential = reference;
-        settings.save(&context.settings_path()?)?;
-        eprintln!("done  connection {name} refers to it");
-    }
+    refer(&connection, &place, context).await?;
     if !arguments.keep_old {
         for credential in old.iter().filter(|credential| credential.key_id != secret.key_id) {
             let label = credential.display_name.as_deref().unwrap_or("without a name");
@@ -93,7 +88,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     Ok(Exit::Success)
 }
 
-fn place(arguments: &Arguments, connection: &Connection) -> anyhow::Result<SecretPlace> {
+fn place(arguments: &Arguments, connection: &DefenderConnection) -> anyhow::Result<SecretPlace> {
     if let Some(command) = &arguments.vault_command {
         return Ok(SecretPlace::Vault(command.clone()));
     }
@@ -101,7 +96,8 @@ fn place(arguments: &Arguments, connection: &Connection) -> anyhow::Result<Secre
         return Ok(SecretPlace::File(std::path::absolute(path)?));
     }
     match &connection.credential {
-        CredentialSource::File { path } => Ok(SecretPlace::File(path.clone())),
+        Kept::Reference(CredentialSource::File { path }) => Ok(SecretPlace::File(path.clone())),
+        Kept::Stored(row) if ConnectionSettings::of(row)?.reference.is_none() => Ok(SecretPlace::Sealed(row.clone())),
         _ => Err(Problem::usage(
             "this connection's credential is no file that could be replaced",
             "Say where the new secret goes: `--secret-file FILE` or `--vault-command COMMAND`.",
@@ -110,26 +106,33 @@ fn place(arguments: &Arguments, connection: &Connection) -> anyhow::Result<Secre
     }
 }
 
+/// Where the secret went elsewhere than before, the connection refers to the new place.
+async fn refer(connection: &DefenderConnection, place: &SecretPlace, context: &Context) -> anyhow::Result<()> {
+    let is_kept = connection.name != ENVIRONMENT && !matches!(place, SecretPlace::Sealed(_));
+    let is_same = matches!(&connection.credential, Kept::Reference(source) if *source == place.reference());
+    if !is_kept || is_same {
+        return Ok(());
+    }
+    let path: ConnectionPath = connection.name.parse().map_err(anyhow::Error::msg)?;
+    let store = database::open_soon(context).await?;
+    let changed = DefenderConnection { credential: Kept::Reference(place.reference()), ..connection.clone() };
+    connections::keep(&store, &path.name, &changed).await?;
+    eprintln!("done  connection {path} refers to it");
+    Ok(())
+}
+
 /// Signs in with the new secret; replicas may not know it for some seconds.
 async fn test(
-    connection: &Connection,
+    connection: &DefenderConnection,
     secret: &Secret,
-    name: &str,
     transport: &sortie_transport::Transport,
     context: &Context,
 ) -> anyhow::Result<()> {
     let mut pauses = TEST_PAUSES.iter();
     loop {
-        let application = Application {
-            cloud: connection.cloud,
-            hosts: connection.cloud.hosts().with(&connection.hosts),
-            tenant: connection.tenant.clone(),
-            client_id: connection.client_id.clone(),
-            credential: Credential::Secret(secret.clone()),
-            endpoint: connection.endpoint,
-        };
+        let application = connection.application(Credential::Secret(secret.clone()));
         // A session of its own each time: a refused secret is not asked about again for a while.
-        let session = Session::new(name.to_owned(), application, transport.clone(), context.clock.clone());
+        let session = Session::new(connection.name.clone(), application, transport.clone(), context.clock.clone());
         match session.client.tokens().token(&Audience::Graph).await {
             Ok(_) => return Ok(()),
             Err(error) if error.cause == TokenErrorCause::WrongSecret => match pauses.next() {

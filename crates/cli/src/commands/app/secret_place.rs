@@ -1,4 +1,4 @@
-//! Where a new client secret goes: a file of mode 0600, or the standard input of a vault's command.
+//! Where a new client secret goes: a file of mode 0600, the standard input of a vault's command, or the database.
 
 use std::{
     fs, io,
@@ -7,12 +7,14 @@ use std::{
 };
 
 use anyhow::Context as _;
+use jiff::SignedDuration;
 use sortie_identity::CredentialSource;
 use sortie_model::Secret;
+use sortie_store::{Connection, Scope};
 use tokio::io::AsyncWriteExt as _;
 
 use super::refused;
-use crate::settings::write_private;
+use crate::{context::Context, database, product::SECRET, settings::write_private};
 
 /// The place that was chosen. It is tried before the secret is made, for Entra shows a secret only once.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(crate) enum SecretPlace {
     File(PathBuf),
     /// Run by the shell, with the secret on standard input.
     Vault(String),
+    /// The database, in the place of the connection's secret before.
+    Sealed(Box<Connection>),
 }
 
 impl SecretPlace {
@@ -32,12 +36,23 @@ impl SecretPlace {
             .with_context(|| format!("the secret cannot be written to {}", path.display()))
     }
 
-    /// Keeps the secret.
-    pub(crate) async fn keep(&self, secret: &Secret) -> anyhow::Result<()> {
+    /// Keeps the secret, which is good for so long.
+    pub(crate) async fn keep(
+        &self,
+        secret: &Secret,
+        lifetime: SignedDuration,
+        context: &Context,
+    ) -> anyhow::Result<()> {
         match self {
             Self::File(path) => write_private(path, secret.expose().as_bytes())
                 .with_context(|| format!("the secret cannot be written to {}", path.display())),
             Self::Vault(command) => pipe(command, secret).await,
+            Self::Sealed(row) => {
+                let store = database::open_soon(context).await?;
+                let keyring = database::unlock(&store, context).await?;
+                let ends = context.clock.now().checked_add(lifetime).ok();
+                Ok(store.set_secret(&keyring, Scope::Tenant(row.tenant), row.id, SECRET, secret, ends).await?)
+            }
         }
     }
 
@@ -45,7 +60,9 @@ impl SecretPlace {
     pub(crate) fn reference(&self) -> CredentialSource {
         match self {
             Self::File(path) => CredentialSource::File { path: path.clone() },
-            Self::Vault(_) => CredentialSource::Environment { variable: "AZURE_CLIENT_SECRET".to_owned() },
+            Self::Vault(_) | Self::Sealed(_) => {
+                CredentialSource::Environment { variable: "AZURE_CLIENT_SECRET".to_owned() }
+            }
         }
     }
 
@@ -54,6 +71,7 @@ impl SecretPlace {
         match self {
             Self::File(path) => format!("the file {} (mode 0600)", path.display()),
             Self::Vault(_) => "the vault's command".to_owned(),
+            Self::Sealed(row) => format!("the database, sealed, for connection {}", row.name),
         }
     }
 }

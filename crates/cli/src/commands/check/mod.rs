@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
     let wanted = wanted(&arguments, context)?;
-    let session = context.session_unremarked()?;
+    let session = context.session_unremarked().await?;
     let examined = examine::examine(&session, &wanted, context).await;
     let format = arguments.output.format();
     if format == Format::Table {

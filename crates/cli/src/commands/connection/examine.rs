@@ -3,13 +3,11 @@
 use serde_json::Value;
 use sortie_connector::{Credential, base};
 use sortie_identity::inspect::{Claims, decode};
-use sortie_model::ConnectionName;
 use sortie_openapi::{EffectClass, Operation};
 
-use super::product::named;
 use crate::{
+    connections::{self, ConnectionPath},
     context::Context,
-    database,
     exit::{Exit, Problem, report},
     output::{Field, properties, say, visible},
     product::{Authentication, Product, Ready},
@@ -24,15 +22,15 @@ struct Group<'a> {
 
 /// Fetches a token for each API that the connector's operations are for, shows whom it is for and its roles, which
 /// operations they allow, and makes the one harmless call that the connector names.
-pub(super) async fn test(name: &ConnectionName, context: &Context) -> anyhow::Result<Exit> {
-    let store = database::open(context)?;
-    let connection = named(&store, name).await?;
-    let product = Product::load(&store, &connection.connector).await?;
+pub(super) async fn test(path: &ConnectionPath, context: &Context) -> anyhow::Result<Exit> {
+    let (store, connection) = connections::open(context, path).await?;
+    let product = Product::load(&store, &connection.row.connector).await?;
     let ready = Ready::load(&store, &connection, &product, true, context).await?;
     drop(store);
     if let Some(expiry) = ready.expiry(context) {
         say(&properties(&[("Secret ends", Field::plain(expiry.describe()))]))?;
     }
+    let name = &connection.name;
     let (mut exit, mut seen) = (Exit::Success, Seen::default());
     for group in groups(&product) {
         if let Err(error) = examine(&group, &product, &ready, &mut seen, context).await {
@@ -79,7 +77,7 @@ async fn examine(
 ) -> anyhow::Result<()> {
     let first = group.operations[0];
     let authentication = product.authentication(first)?;
-    let host = product.host(first).or_else(|| ready.target.base.clone());
+    let host = product.host(first).or_else(|| ready.base().cloned());
     let host = host.ok_or_else(|| Problem::usage("no base address is known", "Give it with `--base`."))?;
     let credential = ready.credential(&authentication, first, &host, context).await?;
     let token = match &credential {
@@ -129,8 +127,9 @@ async fn call(operation: &Operation, product: &Product, ready: &Ready, credentia
     let test = operation.guidance.test.as_ref();
     let inputs = test.and_then(|test| test.get("inputs").or(Some(test))).and_then(Value::as_object);
     let inputs = inputs.cloned().unwrap_or_default();
-    ready.permits(&base(&product.description, operation, &ready.target)?)?;
-    let answer = ready.caller.call(&product.description, operation, &inputs, &ready.target, credential).await;
+    let target = ready.target(operation)?;
+    ready.permits(&base(&product.description, operation, &target)?)?;
+    let answer = ready.caller.call(&product.description, operation, &inputs, &target, credential).await;
     let answer = answer.map_err(|error| anyhow::Error::from(error).context(operation.id.clone()))?;
     say(&format!("  {} answers with status {}", operation.id, answer.status))?;
     Ok(())

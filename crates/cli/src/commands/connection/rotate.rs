@@ -3,22 +3,23 @@
 use clap::Args;
 use jiff::Timestamp;
 use sortie_identity::{AssertionAlgorithm, Credential as Loaded, CredentialSource};
-use sortie_model::{ConnectionName, Secret};
+use sortie_model::Secret;
 
-use super::product;
 use crate::{
+    connections::{self, ConnectionPath},
     context::Context,
-    database::{self, SHARED},
+    database,
     exit::{Exit, Problem},
     input::Terminal,
     output::say,
-    product::SECRET,
+    product::{ConnectionSettings, SECRET},
+    reference::credential_reference,
 };
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// A connector's connection whose secret is sealed in the database
-    name: ConnectionName,
+    /// The connection whose secret is sealed in the database
+    name: ConnectionPath,
     /// How the new secret is entered: prompt or stdin
     #[arg(long, value_name = "REFERENCE", default_value = "prompt")]
     credential: String,
@@ -28,22 +29,21 @@ pub(crate) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
-    let name = &arguments.name;
-    if context.settings()?.connections.contains_key(name) {
-        let what = format!("connection {name} only refers to its secret");
-        let next = format!("Change what it refers to; `sortie app rotate -c {name}` makes a new secret at Entra.");
-        return Err(Problem::usage(what, next).into());
-    }
-    let store = database::open(context)?;
-    let connection = product::named(&store, name).await?;
-    let is_reference = connection.settings.get("reference").is_some_and(|reference| !reference.is_null());
-    if is_reference {
-        let what = format!("connection {name} only refers to its secret");
-        return Err(Problem::usage(what, "Change what it refers to.").into());
+    let (store, connection) = connections::open(context, &arguments.name).await?;
+    let name = &connection.name;
+    let settings = ConnectionSettings::of(&connection.row)?;
+    if settings.reference.is_some() {
+        let next = match settings.microsoft {
+            Some(_) => {
+                format!("Change what it refers to; `sortie app rotate -c {name}` makes a new secret at Entra.")
+            }
+            None => "Change what it refers to.".to_owned(),
+        };
+        return Err(Problem::usage(format!("connection {name} only refers to its secret"), next).into());
     }
     let secret = entered(&arguments.credential, name, context)?;
     let keyring = database::unlock(&store, context).await?;
-    store.set_secret(&keyring, SHARED, connection.id, SECRET, &secret, arguments.expires).await?;
+    store.set_secret(&keyring, connection.scope(), connection.row.id, SECRET, &secret, arguments.expires).await?;
     say(&format!("connection {name} has a new secret"))?;
     if arguments.expires.is_none() {
         context.note("when it ends is not known; `--expires DATE` lets Sortie warn before");
@@ -52,8 +52,8 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     Ok(Exit::Success)
 }
 
-fn entered(reference: &str, name: &ConnectionName, context: &Context) -> anyhow::Result<Secret> {
-    let source = super::credential_reference(reference, AssertionAlgorithm::default())?;
+fn entered(reference: &str, name: &str, context: &Context) -> anyhow::Result<Secret> {
+    let source = credential_reference(reference, AssertionAlgorithm::default())?;
     if matches!(source, CredentialSource::Stdin | CredentialSource::Prompt)
         && let Loaded::Secret(secret) = source.load(&Terminal, context.clock.now())?
     {

@@ -5,14 +5,13 @@ use std::{io, time::Duration};
 use clap::Args;
 use sortie_connector::{Grant, OAuthClient, TokenFor};
 use sortie_identity::{Parameters, Pkce, RedirectListener};
-use sortie_model::{ConnectionName, Secret};
-use sortie_store::Connection;
+use sortie_model::Secret;
 use url::Url;
 
-use super::product::named;
 use crate::{
+    connections::{self, ConnectionPath, Named},
     context::Context,
-    database::{self, SHARED},
+    database,
     exit::{Exit, Problem},
     output::say,
     product::{Authentication, OAuth, Product, REFRESH, Ready, scope_of_sign_in, token_url_of},
@@ -21,7 +20,7 @@ use crate::{
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The connection
-    name: ConnectionName,
+    name: ConnectionPath,
     /// Port on this machine that the browser comes back to; the redirect address that the provider must know is
     /// http://localhost:PORT and the path
     #[arg(long, value_name = "PORT", default_value_t = 3443)]
@@ -43,10 +42,9 @@ struct Question {
 }
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
-    let name = &arguments.name;
-    let store = database::open(context)?;
-    let connection = named(&store, name).await?;
-    let product = Product::load(&store, &connection.connector).await?;
+    let (store, connection) = connections::open(context, &arguments.name).await?;
+    let name = &connection.name;
+    let product = Product::load(&store, &connection.row.connector).await?;
     let ready = Ready::load(&store, &connection, &product, true, context).await?;
     let question = question(&product, &ready)?;
     // A key that does not open is told before somebody signs in.
@@ -91,7 +89,7 @@ fn question(product: &Product, ready: &Ready) -> anyhow::Result<Question> {
         Problem::usage(what, next)
     })?;
     let client = ready.client(&oauth, true)?;
-    let host = product.host(operation).or_else(|| ready.target.base.clone());
+    let host = product.host(operation).or_else(|| ready.base().cloned());
     let host = host.ok_or_else(|| Problem::usage("no base address is known", "Give it with `--base`."))?;
     let wanted = scope_of_sign_in(&client, oauth.wanted(&client, operation, &host)?);
     let template = oauth.authorization_url.as_deref().ok_or_else(|| {
@@ -151,15 +149,15 @@ fn code(parameters: Parameters) -> anyhow::Result<Secret> {
 }
 
 /// Seals it, unless the connection leads elsewhere meanwhile.
-async fn keep(before: &Connection, refresh: &Secret, context: &Context) -> anyhow::Result<()> {
+async fn keep(before: &Named, refresh: &Secret, context: &Context) -> anyhow::Result<()> {
     let store = database::open_soon(context).await?;
-    let now = store.connections_named(SHARED, &before.name).await?.pop();
-    if now.is_none_or(|now| now.id != before.id || now.version != before.version) {
+    let now = store.connections_named(before.scope(), &before.row.name).await?.pop();
+    if now.is_none_or(|now| now.id != before.row.id || now.version != before.row.version) {
         let what = format!("connection {} was changed while the person signed in", before.name);
         return Err(Problem::usage(what, "Sign in again.").into());
     }
     let keyring = database::unlock(&store, context).await?;
-    store.set_secret(&keyring, SHARED, before.id, REFRESH, refresh, None).await?;
+    store.set_secret(&keyring, before.scope(), before.row.id, REFRESH, refresh, None).await?;
     Ok(())
 }
 

@@ -3,38 +3,35 @@
 use clap::Args;
 use serde_json::{Value, json};
 use sortie_identity::{Audience, inspect::decode};
-use sortie_model::ConnectionName;
 
-use super::known;
 use crate::{
     commands::check::refusal::Refusal,
+    connections::{self, ConnectionPath},
     context::{Context, Session},
     exit::Exit,
     output::{Field, Format, Listing, OutputArguments, Tone, say, visible},
+    product::DefenderConnection,
     roles::product,
 };
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The connection; the chosen one when absent
-    name: Option<ConnectionName>,
+    name: Option<ConnectionPath>,
     #[command(flatten)]
     output: OutputArguments,
 }
 
 /// Whether the application can sign in; what it may do is the matter of `sortie check`.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
-    if let Some(name) = &arguments.name
-        && !context.settings()?.connections.contains_key(name)
-    {
-        return super::examine::test(name, context).await;
-    }
     let session = match &arguments.name {
-        None => context.session_unremarked()?,
-        Some(name) => {
-            let settings = context.settings()?;
-            known(&settings.connections, name)?;
-            context.session_of(&settings, name.to_string(), &settings.connections[name])?
+        None => context.session_unremarked().await?,
+        Some(path) => {
+            let named = connections::open(context, path).await?.1;
+            match DefenderConnection::of(&named.row, named.name)? {
+                Some(connection) => context.session_of(&connection).await?,
+                None => return super::examine::test(path, context).await,
+            }
         }
     };
     let format = arguments.output.format();

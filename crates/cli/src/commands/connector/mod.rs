@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use sortie_connector::BUILT_IN;
 use sortie_openapi::Description;
+use sortie_store::Scope;
 
 use crate::{
     context::Context,
@@ -79,7 +80,7 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
     let store = database::open(context)?;
     let format = arguments.output.format();
     let mut listing = Listing::start(format, &["id", "title", "operations", "connections", "changed", "from"])?;
-    let connections = store.connections(SHARED).await?;
+    let connections = store.connections(Scope::Every).await?;
     let mut ids: Vec<String> = store.connectors(SHARED).await?.into_iter().map(|info| info.id).collect();
     ids.extend(BUILT_IN.iter().map(|built_in| built_in.id.to_owned()));
     ids.sort();

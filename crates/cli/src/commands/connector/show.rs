@@ -3,10 +3,11 @@
 use clap::Args;
 use serde_json::Value;
 use sortie_openapi::{Operation, Parameter};
+use sortie_store::Scope;
 
 use crate::{
     context::Context,
-    database::{self, SHARED},
+    database,
     exit::Exit,
     output::{Field, Format, Listing, OutputArguments, Tone, properties, rows, say},
     product::Product,
@@ -35,7 +36,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         return Ok(Exit::Success);
     }
     if format == Format::Table {
-        let connections = store.connections(SHARED).await?;
+        let connections = store.connections(Scope::Every).await?;
         let names = connections.iter().filter(|connection| connection.connector == product.info.id);
         let names: Vec<&str> = names.map(|connection| connection.name.as_str()).collect();
         let base = product.edits.base.as_ref().map(ToString::to_string);

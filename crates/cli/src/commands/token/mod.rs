@@ -64,18 +64,18 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         context.note(&format!("a bare `.default` names no resource; {} is taken", taken.label()));
     }
     if let Some(language) = arguments.as_request {
-        let (_, mut connection) = context.choose(&context.settings()?)?;
+        let mut connection = context.choose().await?;
         if arguments.v1 {
-            connection.endpoint = EndpointVersion::V1;
+            connection.microsoft.endpoint = EndpointVersion::V1;
         }
         say(&request::text(language, &connection, &audience)?)?;
         return Ok(Exit::Success);
     }
     let (text, session) = match &arguments.from {
         // A pasted token can be looked into without any connection.
-        Some(path) => (read_token(path)?, context.session().ok()),
+        Some(path) => (read_token(path)?, context.session().await.ok()),
         None => {
-            let mut session = context.session()?;
+            let mut session = context.session().await?;
             if arguments.v1 {
                 session = session.with_endpoint(EndpointVersion::V1, context);
             }

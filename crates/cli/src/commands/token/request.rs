@@ -3,16 +3,22 @@
 use sortie_identity::{Audience, CredentialSource, EndpointVersion};
 
 use super::Language;
-use crate::{exit::Problem, settings::Connection};
+use crate::{
+    exit::Problem,
+    product::{DefenderConnection, Kept},
+};
 
 /// The request of this connection for `audience`.
-pub(super) fn text(language: Language, connection: &Connection, audience: &Audience) -> anyhow::Result<String> {
+pub(super) fn text(language: Language, connection: &DefenderConnection, audience: &Audience) -> anyhow::Result<String> {
     let unavailable = || {
-        let what = format!("{} is not offered in the cloud {}", audience.label(), connection.cloud);
+        let what = format!("{} is not offered in the cloud {}", audience.label(), connection.microsoft.cloud);
         Problem::usage(what, "Choose another API or another connection.")
     };
     use CredentialSource::{Environment, File, Prompt, Stdin};
-    let secret = matches!(connection.credential, Environment { .. } | File { .. } | Stdin | Prompt);
+    let secret = matches!(
+        &connection.credential,
+        Kept::Stored(_) | Kept::Reference(Environment { .. } | File { .. } | Stdin | Prompt)
+    );
     if !secret {
         return Err(Problem::usage(
             "this connection proves itself without a client secret, which these short forms cannot do",
@@ -20,17 +26,17 @@ pub(super) fn text(language: Language, connection: &Connection, audience: &Audie
         )
         .into());
     }
-    let login = connection.cloud.hosts().with(&connection.hosts).login;
+    let login = connection.microsoft.hosts().login;
     let login = login.as_str().trim_end_matches('/');
     let tenant = &connection.tenant;
-    let (url, name, value) = match connection.endpoint {
+    let (url, name, value) = match connection.microsoft.endpoint {
         EndpointVersion::V2 => (
             format!("{login}/{tenant}/oauth2/v2.0/token"),
             "scope",
-            audience.scope(connection.cloud).ok_or_else(unavailable)?,
+            audience.scope(connection.microsoft.cloud).ok_or_else(unavailable)?,
         ),
         EndpointVersion::V1 => {
-            let resource = audience.resource(connection.cloud).ok_or_else(unavailable)?.into_owned();
+            let resource = audience.resource(connection.microsoft.cloud).ok_or_else(unavailable)?.into_owned();
             (format!("{login}/{tenant}/oauth2/token"), "resource", resource)
         }
     };

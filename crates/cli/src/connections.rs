@@ -1,0 +1,288 @@
+//! Connections by the names that people give them, whoever's they are.
+
+use std::{collections::HashMap, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use sortie_model::{ConnectionName, TenantId};
+use sortie_store::{Connection, Scope, Store, Tenant, TenantKey};
+
+use crate::{
+    context::Context,
+    database,
+    exit::{Exit, Problem},
+    product::{DefenderConnection, Kept},
+    settings::Settings,
+};
+
+/// `NAME`, or `TENANT/NAME` where a tenant of ours has it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct ConnectionPath {
+    pub tenant: Option<ConnectionName>,
+    pub name: ConnectionName,
+}
+
+/// A connection and how a person names it.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub name: String,
+    pub row: Connection,
+}
+
+impl Named {
+    /// Whose rows are meant with it.
+    pub(crate) fn scope(&self) -> Scope {
+        Scope::Tenant(self.row.tenant)
+    }
+}
+
+/// All of them, by name.
+pub(crate) async fn all(store: &Store) -> anyhow::Result<Vec<Named>> {
+    let tenants = names_of_tenants(store).await?;
+    let mut all: Vec<Named> =
+        store.connections(Scope::Every).await?.into_iter().map(|row| named(row, &tenants)).collect();
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(all)
+}
+
+/// The one of this name.
+pub(crate) async fn find(store: &Store, path: &ConnectionPath) -> anyhow::Result<Named> {
+    let mut all = all(store).await?;
+    let at = position(all.iter().map(|one| one.name.as_str()), path)?;
+    Ok(all.swap_remove(at))
+}
+
+/// The database and the connection of this name in it.
+pub(crate) async fn open(context: &Context, path: &ConnectionPath) -> anyhow::Result<(Store, Named)> {
+    adopt(context).await?;
+    let store = database::open_soon(context).await?;
+    let found = find(&store, path).await?;
+    Ok((store, found))
+}
+
+/// Which of the names is meant: without a tenant it is the shared one, else the only one that there is.
+fn position<'a>(names: impl Iterator<Item = &'a str> + Clone, path: &ConnectionPath) -> Result<usize, Problem> {
+    let whole = match &path.tenant {
+        // What is for all tenants can be named so, too, and has no tenant in front of its name.
+        Some(tenant) if tenant.as_str() == SHARED_NAME => path.name.to_string(),
+        _ => path.to_string(),
+    };
+    if let Some(at) = names.clone().position(|name| name == whole) {
+        return Ok(at);
+    }
+    let is_alike = |name: &str| path.tenant.is_none() && name.split('/').next_back() == Some(path.name.as_str());
+    let alike: Vec<(usize, &str)> = names.clone().enumerate().filter(|(_, name)| is_alike(name)).collect();
+    match alike[..] {
+        [(at, _)] => Ok(at),
+        [] => {
+            let known: Vec<&str> = names.take(NAMES_TOLD_MAX).collect();
+            let next = match known.is_empty() {
+                true => "There is none yet; add it with `sortie connection add`.".to_owned(),
+                false => format!("There are `{}`; `sortie connection list` shows more of them.", known.join("`, `")),
+            };
+            Err(Problem::usage(format!("there is no connection `{path}`"), next))
+        }
+        _ => {
+            let names: Vec<&str> = alike.iter().map(|(_, name)| *name).collect();
+            let next = format!("Name one of `{}`.", names.join("`, `"));
+            Err(Problem::usage(format!("several tenants have a connection `{path}`"), next))
+        }
+    }
+}
+
+/// Those of Defender's own commands, in the order of their names. What an earlier version kept in the settings file is
+/// moved into the database first.
+pub(crate) async fn of_defender(context: &Context) -> anyhow::Result<Vec<DefenderConnection>> {
+    adopt(context).await?;
+    let Some(store) = database::open_existing_soon(context).await? else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for Named { name, row } in all(&store).await? {
+        found.extend(DefenderConnection::of(&row, name)?);
+    }
+    Ok(found)
+}
+
+/// The one that is meant by this path.
+pub(crate) fn pick(mut all: Vec<DefenderConnection>, path: &ConnectionPath) -> Result<DefenderConnection, Problem> {
+    let at = position(all.iter().map(|one| one.name.as_str()), path)?;
+    Ok(all.swap_remove(at))
+}
+
+/// Keeps a connection of Defender's commands that refers to its credential, in the place of one of that name. It becomes
+/// that of the tenant of ours to which it leads, where there is one.
+pub(crate) async fn keep(
+    store: &Store,
+    name: &ConnectionName,
+    connection: &DefenderConnection,
+) -> anyhow::Result<ConnectionPath> {
+    let Kept::Reference(source) = &connection.credential else {
+        anyhow::bail!("connection {name} is kept already");
+    };
+    let new = connection.row(name.clone(), source)?;
+    let owner = owner(store, &connection.tenant).await?;
+    let scope = owner.as_ref().map_or(database::SHARED, |tenant| Scope::Tenant(tenant.key));
+    match store.connections_named(scope, name.as_str()).await?.pop() {
+        Some(present) => drop(store.change_connection(scope, present.id, present.version, new).await?),
+        None => drop(store.add_connection(scope, new).await?),
+    }
+    Ok(ConnectionPath { tenant: owner.map(|tenant| tenant.name.parse()).transpose()?, name: name.clone() })
+}
+
+/// The tenant of ours that this one of Entra's is.
+pub(crate) async fn owner(store: &Store, entra_id: &TenantId) -> anyhow::Result<Option<Tenant>> {
+    let tenants = store.tenants(Scope::Every).await?;
+    Ok(tenants
+        .into_iter()
+        .find(|tenant| tenant.key != TenantKey::SHARED && tenant.entra_id.as_deref() == Some(entra_id.as_str())))
+}
+
+/// Moves connections out of the settings file. They are in the database before the file forgets them, so that a killed
+/// process leaves them in both, and the next one goes on.
+async fn adopt(context: &Context) -> anyhow::Result<()> {
+    let mut settings = context.settings()?;
+    if settings.connections.is_empty() {
+        return Ok(());
+    }
+    let store = database::open_soon(context).await?;
+    let present = all(&store).await?;
+    for (name, old) in &settings.connections {
+        let connection = old.as_defender(name);
+        let Kept::Reference(source) = &connection.credential else { continue };
+        let wanted = connection.row(name.clone(), source)?;
+        match present.iter().find(|one| one.row.name == name.as_str()) {
+            None => drop(keep(&store, name, &connection).await?),
+            // A process was killed between the two.
+            Some(one) if one.row.settings == wanted.settings => {}
+            Some(one) => {
+                let what = format!("the settings file and the database both have a connection `{}`", one.name);
+                let next = format!("Rename or remove it in {}.", context.settings_path()?.display());
+                return Err(Problem::usage(what, next).into());
+            }
+        }
+    }
+    context.note(&format!(
+        "{} of the settings file moved into the database {}",
+        match settings.connections.len() {
+            1 => "the connection".to_owned(),
+            count => format!("the {count} connections"),
+        },
+        database::path(context)?.display()
+    ));
+    settings.connections.clear();
+    settings.save(&context.settings_path()?)
+}
+
+/// The tenant of this name, as an argument gives it.
+pub(crate) async fn tenant(store: &Store, name: &str) -> anyhow::Result<Tenant> {
+    let mut tenants = store.tenants(Scope::Every).await?;
+    match tenants.iter().position(|tenant| tenant.name == name) {
+        Some(at) => Ok(tenants.swap_remove(at)),
+        None => {
+            let next = "`sortie tenant list` shows those that exist; `sortie tenant add` makes one.".to_owned();
+            Err(Problem { exit: Exit::NotFound, what: format!("there is no tenant `{name}`"), next }.into())
+        }
+    }
+}
+
+/// Remembers which connection is meant where none is named.
+pub(crate) fn choose(path: Option<ConnectionPath>, context: &Context) -> anyhow::Result<()> {
+    let settings = Settings { current: path, ..context.settings()? };
+    settings.save(&context.settings_path()?)
+}
+
+async fn names_of_tenants(store: &Store) -> anyhow::Result<HashMap<TenantKey, String>> {
+    Ok(store.tenants(Scope::Every).await?.into_iter().map(|tenant| (tenant.key, tenant.name)).collect())
+}
+
+fn named(row: Connection, tenants: &HashMap<TenantKey, String>) -> Named {
+    let tenant = tenants.get(&row.tenant).filter(|_| row.tenant != TenantKey::SHARED);
+    let name = tenant.map_or_else(|| row.name.clone(), |tenant| format!("{tenant}/{}", row.name));
+    Named { name, row }
+}
+
+impl ConnectionPath {
+    /// Of everybody.
+    pub(crate) fn shared(name: ConnectionName) -> Self {
+        Self { tenant: None, name }
+    }
+}
+
+impl FromStr for ConnectionPath {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let part = |text: &str| text.parse::<ConnectionName>().map_err(|_| WRONG);
+        Ok(match text.split_once('/') {
+            Some((tenant, name)) => Self { tenant: Some(part(tenant)?), name: part(name)? },
+            None => Self { tenant: None, name: part(text)? },
+        })
+    }
+}
+
+impl TryFrom<String> for ConnectionPath {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ConnectionPath> for String {
+    fn from(path: ConnectionPath) -> Self {
+        path.to_string()
+    }
+}
+
+impl fmt::Display for ConnectionPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.tenant {
+            Some(tenant) => write!(f, "{tenant}/{}", self.name),
+            None => self.name.fmt(f),
+        }
+    }
+}
+
+/// What the tenant is called that holds what is for all.
+pub(crate) const SHARED_NAME: &str = "shared";
+const NAMES_TOLD_MAX: usize = 20;
+const WRONG: &str = "expected a connection name of letters, digits, `-`, `_` and `.`, at most 64 characters, such as `contoso`; with a tenant of `sortie tenant list` in front, `contoso/defender`";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_without_a_tenant_is_the_shared_one_or_the_only_one() {
+        #[track_caller]
+        fn check(path: &str, expected: Result<&str, &str>) {
+            let names = ["a", "contoso/a", "contoso/b", "contoso/c", "fabrikam/c"];
+            let found = position(names.into_iter(), &path.parse().unwrap()).map(|at| names[at]);
+            match (found, expected) {
+                (Err(problem), Err(part)) => assert!(format!("{} {}", problem.what, problem.next).contains(part)),
+                (found, expected) => assert_eq!(found.ok(), expected.ok(), "{path}"),
+            }
+        }
+        check("a", Ok("a"));
+        check("shared/a", Ok("a"));
+        check("contoso/a", Ok("contoso/a"));
+        check("b", Ok("contoso/b"));
+        check("c", Err("`contoso/c`, `fabrikam/c`"));
+        check("fabrikam/a", Err("no connection"));
+        check("shared/b", Err("no connection"));
+    }
+
+    #[test]
+    fn a_path_is_read_and_written_back() {
+        #[track_caller]
+        fn check(text: &str, is_read: bool) {
+            let read = text.parse::<ConnectionPath>();
+            assert_eq!(read.as_ref().is_ok_and(|path| path.to_string() == text), is_read, "{text}: {read:?}");
+        }
+        check("contoso", true);
+        check("contoso/defender", true);
+        check("a/b/c", false);
+        check("/b", false);
+        check("a/", false);
+        check("", false);
+    }
+}
