@@ -1,5 +1,6 @@
 //! Durable writes a second, one after the other and from 32 writers at once, beside the barest loop that could do the same:
-//! one thread of rusqlite that commits what has queued.
+//! one thread of rusqlite that commits what has queued. That loop writes one row; the store also looks for the value's version,
+//! checks its tenant, and writes a change into the feed, which is one more page in each commit.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use std::{

@@ -107,7 +107,7 @@ impl Store {
             if made == 0 {
                 return Err(StoreErrorKind::Exists(format!("connection {}", row.name)));
             }
-            note(sqlite, row.tenant, ChangeKind::Connection, &row.id.to_string(), now)?;
+            note(sqlite, row.tenant, ChangeKind::Connection, &row.id.to_string(), now);
             Ok(row)
         })
         .await
@@ -158,7 +158,7 @@ impl Store {
             if changed == 0 {
                 return Err(StoreErrorKind::Stale(format!("connection {}", old.name)));
             }
-            note(sqlite, row.tenant, ChangeKind::Connection, &row.id.to_string(), now)?;
+            note(sqlite, row.tenant, ChangeKind::Connection, &row.id.to_string(), now);
             Ok(Saved { connection: row, voided })
         })
         .await
@@ -207,7 +207,8 @@ impl Store {
             }
             let sql = "DELETE FROM connections WHERE tenant_id = ?1 AND connection_id = ?2";
             sqlite.prepare_cached(sql)?.execute(params![row.tenant, row.id])?;
-            note(sqlite, row.tenant, ChangeKind::Connection, &row.id.to_string(), now)
+            note(sqlite, row.tenant, ChangeKind::Connection, &row.id.to_string(), now);
+            Ok(())
         })
         .await
     }

@@ -86,7 +86,7 @@ impl Store {
             ];
             let version = sqlite.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?;
             let version = version.ok_or_else(|| StoreErrorKind::Exists(format!("connector {}", new.id)))?;
-            note(sqlite, tenant, ChangeKind::Connector, &new.id, now)?;
+            note(sqlite, tenant, ChangeKind::Connector, &new.id, now);
             Ok(version)
         })
         .await
@@ -103,7 +103,7 @@ impl Store {
                        WHERE tenant_id = ?1 AND connector_id = ?2 AND version = ?3 RETURNING version";
             let row = params![info.tenant, info.id, info.version, edits.to_string(), now.as_microsecond()];
             let version = sqlite.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?;
-            note(sqlite, info.tenant, ChangeKind::Connector, &info.id, now)?;
+            note(sqlite, info.tenant, ChangeKind::Connector, &info.id, now);
             version.ok_or_else(|| StoreErrorKind::Stale(format!("connector {}", info.id)))
         })
         .await
@@ -154,7 +154,8 @@ impl Store {
             }
             let sql = "DELETE FROM connectors WHERE tenant_id = ?1 AND connector_id = ?2";
             sqlite.prepare_cached(sql)?.execute(params![info.tenant, info.id])?;
-            note(sqlite, info.tenant, ChangeKind::Connector, &info.id, now)
+            note(sqlite, info.tenant, ChangeKind::Connector, &info.id, now);
+            Ok(())
         })
         .await
     }

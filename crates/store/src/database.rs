@@ -6,7 +6,13 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 use sortie_model::Clock;
 
-use crate::{StoreError, StoreErrorKind, file_lock::FileLock, readers::Readers, schema, writer::Writer};
+use crate::{
+    StoreError, StoreErrorKind,
+    file_lock::FileLock,
+    readers::Readers,
+    schema,
+    writer::{Steps, Writer, Writing},
+};
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -82,9 +88,18 @@ impl Store {
     pub(crate) async fn write<T, F>(&self, doing: &str, write: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, StoreErrorKind> + Send + 'static,
+        F: FnOnce(&Writing<'_>) -> Result<T, StoreErrorKind> + Send + 'static,
     {
-        self.inner.writer.write(doing, write).await
+        self.inner.writer.write(doing, Steps::Several, write).await
+    }
+
+    /// The same for a write that fails, if it does, before its only statement that writes, or by it.
+    pub(crate) async fn write_statement<T, F>(&self, doing: &str, write: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Writing<'_>) -> Result<T, StoreErrorKind> + Send + 'static,
+    {
+        self.inner.writer.write(doing, Steps::One, write).await
     }
 
     /// One consistent look.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use crate::{Scope, Store, StoreError, StoreErrorKind, TenantKey, database::instant};
+use crate::{Scope, Store, StoreError, StoreErrorKind, TenantKey, database::instant, writer::Writing};
 
 /// One change; what it is about is read anew by whoever wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,18 +49,33 @@ impl ChangeKind {
     }
 }
 
-/// Adds a change to the transaction that makes it.
-pub(crate) fn note(
-    connection: &Connection,
+/// A change that waits for the end of its transaction.
+#[derive(Debug)]
+pub(crate) struct Noted {
     tenant: TenantKey,
     kind: ChangeKind,
-    object: &str,
+    object: String,
     now: Timestamp,
-) -> Result<(), StoreErrorKind> {
-    let next = "UPDATE feed_head SET last = last + 1 RETURNING last";
-    let seq: i64 = connection.prepare_cached(next)?.query_row([], |row| row.get(0))?;
-    let sql = "INSERT INTO changes (seq, tenant_id, kind, object, at_us) VALUES (?1, ?2, ?3, ?4, ?5)";
-    connection.prepare_cached(sql)?.execute(params![seq, tenant, kind.word(), object, now.as_microsecond()])?;
+}
+
+/// Adds a change to the transaction that makes it. It goes when its write is rolled back.
+pub(crate) fn note(writing: &Writing<'_>, tenant: TenantKey, kind: ChangeKind, object: &str, now: Timestamp) {
+    writing.note(Noted { tenant, kind, object: object.to_owned(), now });
+}
+
+/// Writes the changes of a whole transaction right before its commit, in the order of their writes.
+pub(crate) fn append(connection: &Connection, changes: &[Noted]) -> Result<(), StoreErrorKind> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    // SQLite numbers a row one above the last. There is one writer, and the last row is never pruned: no number is left
+    // out, and none comes twice.
+    let sql = "INSERT INTO changes (tenant_id, kind, object, at_us) VALUES (?1, ?2, ?3, ?4)";
+    let mut statement = connection.prepare_cached(sql)?;
+    for change in changes {
+        let Noted { tenant, kind, object, now } = change;
+        statement.execute(params![tenant, kind.word(), object, now.as_microsecond()])?;
+    }
     Ok(())
 }
 
@@ -71,7 +86,7 @@ impl Store {
     /// [`StoreError`] when the file cannot be read.
     pub async fn changes(&self, scope: Scope, after: i64, count: u32) -> Result<Feed, StoreError> {
         self.read("read the feed of changes", move |connection| {
-            let ends = "SELECT last, (SELECT min(seq) FROM changes) FROM feed_head";
+            let ends = "SELECT coalesce((SELECT max(seq) FROM changes), 0), (SELECT min(seq) FROM changes)";
             let (last, first): (i64, Option<i64>) =
                 connection.prepare_cached(ends)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             // With nothing left everything up to the last one was pruned. A place from the future is of another file.

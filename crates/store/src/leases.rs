@@ -44,7 +44,7 @@ impl Store {
     ) -> Result<Option<Lease>, StoreError> {
         let (subject, now) = (subject.clone(), self.now());
         let until = now.saturating_add(length).expect("a signed duration is never a calendar span");
-        self.write("take a lease", move |connection| {
+        self.write_statement("take a lease", move |connection| {
             let tenant = scope.owner()?;
             let sql =
                 "INSERT INTO leases (tenant_id, kind, subject, node_id, epoch, until_us) VALUES (?1, ?2, ?3, ?4, 1, ?5)
@@ -67,7 +67,7 @@ impl Store {
         let until = self.now().saturating_add(length).expect("a signed duration is never a calendar span");
         let renewed = Lease { until, ..lease.clone() };
         let row = renewed.clone();
-        self.write("renew a lease", move |connection| {
+        self.write_statement("renew a lease", move |connection| {
             let sql = "UPDATE leases SET until_us = ?6
                        WHERE tenant_id = ?1 AND kind = ?2 AND subject = ?3 AND node_id = ?4 AND epoch = ?5";
             let (subject, until) = (&row.subject, row.until.as_microsecond());
@@ -83,7 +83,7 @@ impl Store {
     /// # Errors
     /// [`StoreErrorKind::Stale`] when somebody else has taken it.
     pub async fn release_lease(&self, lease: Lease) -> Result<(), StoreError> {
-        self.write("give a lease back", move |connection| {
+        self.write_statement("give a lease back", move |connection| {
             let sql = "UPDATE leases SET node_id = NULL
                        WHERE tenant_id = ?1 AND kind = ?2 AND subject = ?3 AND node_id = ?4 AND epoch = ?5";
             let subject = &lease.subject;

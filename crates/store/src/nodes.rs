@@ -37,7 +37,7 @@ impl Store {
     /// [`StoreErrorKind::Stale`] when it was taken for dead: it must stop its work and join anew.
     pub async fn renew(&self, node: NodeId) -> Result<(), StoreError> {
         let now = self.now();
-        self.write("renew the registration of this process", move |connection| {
+        self.write_statement("renew the registration of this process", move |connection| {
             let sql = "UPDATE nodes SET renewed_us = ?2 WHERE node_id = ?1";
             match connection.prepare_cached(sql)?.execute(params![node, now.as_microsecond()])? {
                 0 => Err(StoreErrorKind::Stale("the registration of this process".to_owned())),

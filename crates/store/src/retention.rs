@@ -70,7 +70,8 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let mut gone = 0;
         loop {
-            match self.write(doing, step.clone()).await? {
+            let step = step.clone();
+            match self.write(doing, move |writing| step(writing)).await? {
                 0 => return Ok(gone),
                 count => gone += count as u64,
             }

@@ -57,7 +57,6 @@ fn begin(transaction: &Transaction<'_>, now: Timestamp) -> Result<(), StoreError
         "INSERT INTO installation (one, id, made_us) VALUES (1, ?1, ?2)",
         params![Uuid::now_v7().as_bytes(), now.as_microsecond()],
     )?;
-    transaction.execute("INSERT INTO feed_head (one, last) VALUES (1, 0)", [])?;
     transaction.execute(
         "INSERT INTO tenants (tenant_id, name, cloud, made_us) VALUES (?1, 'shared', 'none', ?2)",
         params![TenantKey::SHARED, now.as_microsecond()],

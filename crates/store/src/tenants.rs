@@ -47,7 +47,8 @@ impl Store {
             if made == 0 {
                 return Err(StoreErrorKind::Exists(format!("tenant {}", row.name)));
             }
-            note(connection, row.key, ChangeKind::Tenant, &row.key.to_string(), now)
+            note(connection, row.key, ChangeKind::Tenant, &row.key.to_string(), now);
+            Ok(())
         })
         .await?;
         Ok(tenant)
@@ -86,7 +87,8 @@ impl Store {
             for table in OWNED {
                 connection.execute(&format!("DELETE FROM {table} WHERE tenant_id = ?1"), [tenant.key])?;
             }
-            note(connection, tenant.key, ChangeKind::Tenant, &tenant.key.to_string(), now)
+            note(connection, tenant.key, ChangeKind::Tenant, &tenant.key.to_string(), now);
+            Ok(())
         })
         .await
     }

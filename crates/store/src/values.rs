@@ -49,7 +49,7 @@ impl Store {
         expected: Option<i64>,
     ) -> Result<i64, StoreError> {
         let (name, now) = (name.to_owned(), self.now());
-        self.write(&format!("keep value {name}"), move |connection| {
+        self.write_statement(&format!("keep value {name}"), move |connection| {
             let bytes = value.len() as u64;
             if bytes > VALUE_BYTES_MAX {
                 return Err(StoreErrorKind::TooLarge {
@@ -75,7 +75,7 @@ impl Store {
                        ON CONFLICT (tenant_id, name) DO UPDATE SET value = ?3, version = ?4, expires_us = ?5";
             let row = params![tenant, name, value, last + 1, expires.map(Timestamp::as_microsecond)];
             connection.prepare_cached(sql)?.execute(row)?;
-            note(connection, tenant, ChangeKind::Value, &name, now)?;
+            note(connection, tenant, ChangeKind::Value, &name, now);
             Ok(last + 1)
         })
         .await
@@ -87,12 +87,12 @@ impl Store {
     /// [`StoreError`] when the row cannot be written.
     pub async fn remove_value(&self, scope: Scope, name: &str) -> Result<bool, StoreError> {
         let (name, now) = (name.to_owned(), self.now());
-        self.write(&format!("forget value {name}"), move |connection| {
+        self.write_statement(&format!("forget value {name}"), move |connection| {
             let tenant = scope.owner()?;
             let sql = "DELETE FROM kept_values WHERE tenant_id = ?1 AND name = ?2";
             let gone = connection.prepare_cached(sql)?.execute(params![tenant, name])? > 0;
             if gone {
-                note(connection, tenant, ChangeKind::Value, &name, now)?;
+                note(connection, tenant, ChangeKind::Value, &name, now);
             }
             Ok(gone)
         })

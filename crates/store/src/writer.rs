@@ -1,9 +1,11 @@
 //! One thread that writes: what has queued goes into one transaction, and each writer hears when it is on the disk.
 //!
 //! No timer lingers for company: while one group is being forced to disk the next one gathers. A write that fails is rolled
-//! back alone, by its savepoint; a commit that fails, fails all of its group.
+//! back alone, by its savepoint or because its one statement leaves nothing; a commit that fails, fails all of its group.
 
 use std::{
+    cell::RefCell,
+    ops::Deref,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Mutex,
     thread::JoinHandle,
@@ -12,7 +14,10 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{StoreError, StoreErrorKind};
+use crate::{
+    StoreError, StoreErrorKind,
+    feed::{self, Noted},
+};
 
 /// The way to the writing thread.
 #[derive(Debug)]
@@ -21,8 +26,29 @@ pub(crate) struct Writer {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// One write on its way to the writing thread.
+struct Job {
+    steps: Steps,
+    run: Run,
+}
+
+/// What a write that fails may leave behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Steps {
+    /// Nothing: one statement that writes, whose failure SQLite takes back. It needs no savepoint.
+    One,
+    /// What its earlier statements wrote.
+    Several,
+}
+
 /// Runs one write, or hears why it can't run; says whether it failed, and how to tell its caller.
-type Job = Box<dyn FnOnce(Result<&Connection, StoreErrorKind>) -> Ended + Send>;
+type Run = Box<dyn FnOnce(Result<&Writing<'_>, StoreErrorKind>) -> Ended + Send>;
+
+/// The transaction that a write is part of, with the changes that are noted in it.
+pub(crate) struct Writing<'a> {
+    connection: &'a Connection,
+    noted: RefCell<Vec<Noted>>,
+}
 
 struct Ended {
     failure: Option<StoreErrorKind>,
@@ -41,14 +67,14 @@ impl Writer {
     }
 
     /// Durable when it returns. Cancelling the wait does not undo the write.
-    pub(crate) async fn write<T, F>(&self, doing: &str, write: F) -> Result<T, StoreError>
+    pub(crate) async fn write<T, F>(&self, doing: &str, steps: Steps, write: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, StoreErrorKind> + Send + 'static,
+        F: FnOnce(&Writing<'_>) -> Result<T, StoreErrorKind> + Send + 'static,
     {
         let failed = |kind| StoreError::new(doing, kind);
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |given| {
+        let run: Run = Box::new(move |given| {
             let written = given.and_then(write);
             let failure = written.as_ref().err().cloned();
             let tell: Tell = Box::new(move |committed| {
@@ -59,7 +85,7 @@ impl Writer {
         });
         let queue = self.queue.lock().expect("no code panics while it holds this lock").clone();
         let queue = queue.ok_or_else(|| failed(StoreErrorKind::Closed))?;
-        queue.send(job).await.map_err(|_| failed(StoreErrorKind::Closed))?;
+        queue.send(Job { steps, run }).await.map_err(|_| failed(StoreErrorKind::Closed))?;
         answer.await.map_err(|_| failed(StoreErrorKind::Abandoned))?.map_err(failed)
     }
 
@@ -74,6 +100,20 @@ impl Writer {
     }
 }
 
+impl Writing<'_> {
+    pub(crate) fn note(&self, change: Noted) {
+        self.noted.borrow_mut().push(change);
+    }
+}
+
+impl Deref for Writing<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection
+    }
+}
+
 impl Drop for Writer {
     fn drop(&mut self) {
         self.close();
@@ -81,38 +121,37 @@ impl Drop for Writer {
 }
 
 fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Job>) {
-    let mut group = Vec::with_capacity(GROUP_LEN_MAX);
     while let Some(first) = jobs.blocking_recv() {
-        group.push(first);
-        while group.len() < GROUP_LEN_MAX {
-            match jobs.try_recv() {
-                Ok(job) => group.push(job),
-                Err(_) => break,
-            }
-        }
-        commit(connection, &mut group);
+        commit(connection, first, &mut jobs);
     }
     // What is in the log goes into the file, so that a copy of the file alone is whole. A reader may hold it up.
     let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
-fn commit(connection: &Connection, group: &mut Vec<Job>) {
-    let mut tells = Vec::with_capacity(group.len());
+/// One transaction. Whoever queues while it is being written still joins it: each caller waits for its one write, so there
+/// are no more writes than callers.
+fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>) {
+    let writing = Writing { connection, noted: RefCell::default() };
+    let mut tells = Vec::with_capacity(GROUP_LEN_MAX);
     let mut outcome = run(connection, "BEGIN IMMEDIATE");
-    for job in group.drain(..) {
-        let ended = match &outcome {
-            Ok(()) => saved(job, connection),
-            Err(kind) => Some(job(Err(kind.clone()))),
+    let (mut next, mut left) = (Some(first), GROUP_LEN_MAX);
+    while let Some(job) = next.take() {
+        let (ended, stands) = match &outcome {
+            Ok(()) => attempt_alone(job, &writing),
+            Err(kind) => (Some((job.run)(Err(kind.clone()))), Ok(())),
         };
-        if outcome.is_ok() && connection.is_autocommit() {
-            // SQLite gave the whole transaction up, as it may when the disk is full: whoever is in it has failed.
-            let cause = ended.as_ref().and_then(|ended| ended.failure.clone());
-            outcome = Err(cause.unwrap_or(StoreErrorKind::Abandoned));
+        if outcome.is_ok() {
+            outcome = stands;
         }
         tells.extend(ended.map(|ended| ended.tell));
+        left -= 1;
+        // Who has not begun yet does not share a failure; the next transaction takes them.
+        if outcome.is_ok() && left > 0 {
+            next = jobs.try_recv().ok();
+        }
     }
     if outcome.is_ok() {
-        outcome = run(connection, "COMMIT");
+        outcome = feed::append(connection, &writing.noted.take()).and_then(|()| run(connection, "COMMIT"));
     }
     if outcome.is_err() && !connection.is_autocommit() {
         let _ = run(connection, "ROLLBACK");
@@ -122,23 +161,39 @@ fn commit(connection: &Connection, group: &mut Vec<Job>) {
     }
 }
 
-/// One write among others: a failure takes back its own work alone.
-fn saved(job: Job, connection: &Connection) -> Option<Ended> {
-    if let Err(kind) = run(connection, "SAVEPOINT job") {
-        return Some(job(Err(kind)));
+/// One write among others: a failure takes back its own work alone. Where that can't be, the second result is why the
+/// whole transaction has failed, and with it whoever is in it.
+fn attempt_alone(job: Job, writing: &Writing<'_>) -> (Option<Ended>, Result<(), StoreErrorKind>) {
+    let steps = job.steps;
+    if steps == Steps::Several
+        && let Err(kind) = run(writing, "SAVEPOINT job")
+    {
+        return (Some((job.run)(Err(kind.clone()))), Err(kind));
     }
-    let ended = attempt(job, connection);
-    if ended.as_ref().is_none_or(|ended| ended.failure.is_some()) {
-        // Where the transaction is gone there is nothing to roll back to; the caller sees that.
-        let _ = run(connection, "ROLLBACK TO job");
+    let (rows, noted) = (writing.total_changes(), writing.noted.borrow().len());
+    let ended = attempt(job.run, writing);
+    let failed = ended.as_ref().is_none_or(|ended| ended.failure.is_some());
+    if failed {
+        writing.noted.borrow_mut().truncate(noted);
     }
-    let _ = run(connection, "RELEASE job");
-    ended
+    if writing.is_autocommit() {
+        // SQLite gave the transaction up, as it may when the disk is full.
+        let cause = ended.as_ref().and_then(|ended| ended.failure.clone());
+        return (ended, Err(cause.unwrap_or(StoreErrorKind::Abandoned)));
+    }
+    let stands = match (steps, failed) {
+        // A fault of ours: nothing can tell its rows from those of the others.
+        (Steps::One, true) if writing.total_changes() != rows => Err(StoreErrorKind::Abandoned),
+        (Steps::One, _) => Ok(()),
+        (Steps::Several, false) => run(writing, "RELEASE job"),
+        (Steps::Several, true) => run(writing, "ROLLBACK TO job").and_then(|()| run(writing, "RELEASE job")),
+    };
+    (ended, stands)
 }
 
 /// `None` after a panic: its caller hears that the write was abandoned.
-fn attempt(job: Job, connection: &Connection) -> Option<Ended> {
-    catch_unwind(AssertUnwindSafe(|| job(Ok(connection)))).ok()
+fn attempt(run: Run, writing: &Writing<'_>) -> Option<Ended> {
+    catch_unwind(AssertUnwindSafe(|| run(Ok(writing)))).ok()
 }
 
 fn run(connection: &Connection, sql: &str) -> Result<(), StoreErrorKind> {
@@ -156,9 +211,114 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::{
+        Feed, Scope, Store, TenantKey,
+        conformance::{self, Stage},
+        feed::{ChangeKind, note},
+    };
+
+    const SHARED: Scope = Scope::Tenant(TenantKey::SHARED);
+
+    async fn set(store: &Store, name: &str) -> Result<i64, StoreErrorKind> {
+        store.set_value(SHARED, name, "1".to_owned(), None, None).await.map_err(|error| error.kind)
+    }
+
+    /// A write that notes a change, writes a value, and ends as it is told.
+    async fn write_then(store: &Store, steps: Steps, end: fn() -> StoreErrorKind) -> Result<(), StoreErrorKind> {
+        let write = move |writing: &Writing<'_>| {
+            note(writing, TenantKey::SHARED, ChangeKind::Value, "half", "2026-11-22T03:00:00Z".parse().unwrap());
+            let sql = "INSERT INTO kept_values (tenant_id, name, value, version) VALUES (?1, 'half', '1', 1)";
+            writing.execute(sql, [TenantKey::SHARED])?;
+            Err(end())
+        };
+        let written = match steps {
+            Steps::One => store.write_statement("fail halfway", write).await,
+            Steps::Several => store.write("fail halfway", write).await,
+        };
+        written.map_err(|error| error.kind)
+    }
+
+    /// Holds the transaction that it is in open until told: those that queue meanwhile are in it too.
+    async fn hold(store: &Store, until: std::sync::mpsc::Receiver<()>) -> Result<(), StoreErrorKind> {
+        let wait = move |_: &Writing<'_>| {
+            until.recv().unwrap();
+            Ok(())
+        };
+        store.write("hold the transaction open", wait).await.map_err(|error| error.kind)
+    }
+
+    async fn feed(store: &Store) -> Vec<(i64, String)> {
+        let Feed::Changes(changes) = store.changes(SHARED, 0, 100).await.unwrap() else { panic!("nothing was pruned") };
+        changes.into_iter().map(|change| (change.seq, change.object)).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_write_that_is_rolled_back_among_others_leaves_no_row_and_no_gap() {
+        let folder = tempfile::tempdir().unwrap();
+        let Stage { store, .. } = conformance::stage(folder.path());
+        let (go, until) = std::sync::mpsc::channel();
+        let stale = || StoreErrorKind::Stale("it".to_owned());
+        let (held, a, failed, panicked, refused, b, ()) = tokio::join!(
+            hold(&store, until),
+            set(&store, "a"),
+            write_then(&store, Steps::Several, stale),
+            write_then(&store, Steps::Several, || panic!("a fault")),
+            store.set_value(SHARED, "a", "2".to_owned(), None, Some(9)),
+            set(&store, "b"),
+            async { go.send(()).unwrap() },
+        );
+        assert_eq!((held.unwrap(), a.unwrap(), b.unwrap()), ((), 1, 1));
+        assert!(matches!(failed, Err(StoreErrorKind::Stale(_))), "{failed:?}");
+        assert!(matches!(panicked, Err(StoreErrorKind::Abandoned)), "{panicked:?}");
+        assert!(matches!(refused.unwrap_err().kind, StoreErrorKind::Stale(_)));
+        assert_eq!(store.value_names(SHARED, "", "", 10).await.unwrap(), ["a", "b"]);
+        assert_eq!(feed(&store).await, [(1, "a".to_owned()), (2, "b".to_owned())]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_write_without_savepoint_that_leaves_rows_fails_its_transaction_and_not_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let Stage { store, .. } = conformance::stage(folder.path());
+        let (go, until) = std::sync::mpsc::channel();
+        let (held, before, failed, after, ()) = tokio::join!(
+            hold(&store, until),
+            set(&store, "before"),
+            write_then(&store, Steps::One, || StoreErrorKind::Stale("it".to_owned())),
+            set(&store, "after"),
+            async { go.send(()).unwrap() },
+        );
+        for shared in [held, before.map(drop), failed] {
+            assert!(matches!(shared, Err(StoreErrorKind::Abandoned)), "{shared:?}");
+        }
+        assert_eq!(after.unwrap(), 1);
+        assert_eq!(store.value_names(SHARED, "", "", 10).await.unwrap(), ["after"]);
+        assert_eq!(feed(&store).await, [(1, "after".to_owned())]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn without_its_change_no_write_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let Stage { store, .. } = conformance::stage(folder.path());
+        let (go, until) = std::sync::mpsc::channel();
+        let (held, dropped, value, ()) = tokio::join!(
+            hold(&store, until),
+            store.write("break the feed", |writing| Ok(writing.execute_batch("DROP TABLE changes")?)),
+            set(&store, "a"),
+            async { go.send(()).unwrap() },
+        );
+        assert!(held.is_err() && dropped.is_err() && value.is_err(), "{value:?}");
+        assert_eq!(store.value(SHARED, "a").await.unwrap(), None);
+        assert_eq!(set(&store, "a").await.unwrap(), 1, "the feed is as it was");
+    }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_full_disk_fails_its_group_and_leaves_exactly_what_was_acknowledged() {
+        for steps in [Steps::One, Steps::Several] {
+            fill_the_disk(steps).await;
+        }
+    }
+
+    async fn fill_the_disk(steps: Steps) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("small.db");
         let connection = Connection::open(&path).unwrap();
@@ -169,11 +329,11 @@ mod tests {
         let write = |at: i64, bytes: usize| {
             let writer = Arc::clone(&writer);
             async move {
-                let insert = move |connection: &Connection| {
+                let insert = move |connection: &Writing<'_>| {
                     connection.execute("INSERT INTO t VALUES (?1, ?2)", (at, vec![7_u8; bytes]))?;
                     Ok(at)
                 };
-                writer.write("fill the disk", insert).await
+                writer.write("fill the disk", steps, insert).await
             }
         };
         let mut kept = vec![write(0, 10).await.unwrap()];

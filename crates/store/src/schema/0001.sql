@@ -128,12 +128,7 @@ CREATE TABLE blob_uses (
     FOREIGN KEY (tenant_id, hash) REFERENCES blobs
 ) STRICT, WITHOUT ROWID;
 
--- The number of the last change. A writer holds the row until its commit, so that numbers show up in their order.
-CREATE TABLE feed_head (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    last INTEGER NOT NULL
-) STRICT;
-
+-- The number is one above the last one's, so the last one is never pruned.
 CREATE TABLE changes (
     seq INTEGER PRIMARY KEY,
     tenant_id BLOB NOT NULL,

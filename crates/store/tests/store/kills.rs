@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use sortie_store::{Scope, conformance::stage};
+use sortie_store::{Feed, Scope, conformance::stage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_amid_a_thousand_writes_nothing_acknowledged_is_lost() {
@@ -18,7 +18,8 @@ async fn killed_amid_a_thousand_writes_nothing_acknowledged_is_lost() {
     let scope = Scope::Tenant(first.store.add_tenant("contoso", None, "global").await.unwrap().key);
     drop(first);
     let kills = std::env::var("SORTIE_TEST_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(KILLS);
-    let (mut all, mut cut) = (0, 0);
+    // The tenant's own change is the first.
+    let (mut all, mut cut, mut seen) = (0, 0, 1);
     for round in 0..kills {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "kills::killed_amid_a_thousand_writes_nothing_acknowledged_is_lost", "--nocapture"])
@@ -51,6 +52,13 @@ async fn killed_amid_a_thousand_writes_nothing_acknowledged_is_lost() {
             let kept = stage.store.value(scope, name).await.unwrap().unwrap();
             assert_eq!((kept.value, kept.version), (format!("value of {name}"), 1), "half-written");
         }
+        let Feed::Changes(changes) = stage.store.changes(scope, seen, 10_000).await.unwrap() else {
+            panic!("unpruned")
+        };
+        let numbers: Vec<i64> = changes.iter().map(|change| change.seq).collect();
+        let due = seen + i64::try_from(names.len()).unwrap();
+        assert_eq!(numbers, (seen + 1..=due).collect::<Vec<_>>(), "round {round}: one change a value, without a gap");
+        seen = due;
         assert!(acknowledged.len() >= enough, "round {round}: it ended early");
         all += names.len();
     }
@@ -81,4 +89,4 @@ async fn write_until_killed(folder: &Path) {
 }
 
 /// `cargo xtask soak` asks for more.
-const KILLS: u32 = 10;
+const KILLS: u32 = 50;
