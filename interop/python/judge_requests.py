@@ -2,7 +2,8 @@
 
 Argument: the folder of the documents. The first step of the path is a document's place below it, with `~` for `/`; the
 rest is the path of the request. Hosts and credentials are not judged: the servers of the document are left out, and what
-it asks of authentication. Prints its port, then ends with its standard input.
+it asks of authentication. Paths and bodies that OpenAPI does not know are first written as it does. Prints its port, then
+ends with its standard input.
 """
 
 import json
@@ -59,13 +60,97 @@ def document(place):
     loaded["servers"] = [{"url": Request.host_url}]
     loaded.pop("security", None)
     loaded.pop("webhooks", None)
-    for item in (loaded.get("paths") or {}).values():
+    loaded["paths"] = mended_paths(loaded.get("paths") or {})
+    for item in loaded["paths"].values():
         if isinstance(item, dict):
             item.pop("servers", None)
             for method in METHODS & item.keys():
                 item[method].pop("servers", None)
                 item[method].pop("security", None)
+                mend_body(item[method])
     return Document(loaded, text)
+
+
+def as_text(body, **_):
+    return body.decode()
+
+
+def as_json(body, **_):
+    return json.loads(body)
+
+
+# What openapi-core takes for bytes, and documents for a text or for JSON.
+READERS = {
+    "*/*": as_json,
+    "application/merge-patch+json": as_json,
+    "application/octet-stream": as_text,
+    "application/secevent+jwt": as_text,
+    "application/x-ndjson": as_text,
+}
+
+
+def mended_paths(paths):
+    """Paths as OpenAPI writes them: with a slash in front, and without blanks, a query, and `$` before a placeholder."""
+    mended = {name: item for name, item in paths.items() if name == mended_path(name)}
+    for name, item in paths.items():
+        if isinstance(item, dict):
+            mended[mended_path(name)] = {**item, **mended.get(mended_path(name), {})}
+    return mended
+
+
+def mended_path(name):
+    return "/" + name.strip().lstrip("/").partition("?")[0].replace("${", "{")
+
+
+def mend_body(operation):
+    """Writes a parameter in `body`, which OpenAPI 3 does not know, as the request body that it means."""
+    parameters = operation.get("parameters")
+    parameters = parameters if isinstance(parameters, list) else []
+    bodies = [one for one in parameters if isinstance(one, dict) and one.get("in") == "body"]
+    if not bodies:
+        body = operation.get("requestBody")
+        if isinstance(body, dict) and isinstance(body.get("content"), dict):
+            # openapi-core compares texts: without a blank before a parameter it is another type.
+            body["content"] = {re.sub(r"\s*[;,]\s*", "; ", name): media for name, media in body["content"].items()}
+        return
+    operation["parameters"] = [one for one in parameters if one not in bodies]
+    written = (operation.get("requestBody") or {}).get("content") or {}
+    content = {name: media for name, media in written.items() if "/" in name}
+    sample = bodies[-1].get("example")
+    if sample or not content:
+        content |= content_of(sample)
+    operation["requestBody"] = {"content": content}
+
+
+def content_of(sample):
+    """The media type and the schema of what looks like this sample, in which `${name}` stands for a value."""
+    text = sample.strip() if isinstance(sample, str) else ""
+    if text.startswith(("{", "[")) and not text.startswith("${"):
+        try:
+            return {"application/json": {"schema": shape(json.loads(re.sub(r"\$\{[^}]*\}", "null", text)))}}
+        except ValueError:
+            return {"application/json": {}}
+    pairs = [pair.split("=", 1) for pair in text.split("&")]
+    if text and not re.search(r"\s", text) and all(len(pair) == 2 for pair in pairs):
+        schema = closed({name: {"type": "string"} for name, _ in pairs})
+        return {"application/x-www-form-urlencoded": {"schema": schema}}
+    return {"*/*": {}}
+
+
+def shape(value):
+    """The schema of values like this one: the same members of the same types, none of which is needed."""
+    if isinstance(value, dict):
+        return closed({name: shape(member) for name, member in value.items()})
+    if isinstance(value, list):
+        return {"type": "array", "items": shape(value[0]) if value else {}}
+    for kind, name in [(bool, "boolean"), (str, "string"), (int, "number"), (float, "number")]:
+        if isinstance(value, kind):
+            return {"type": name}
+    return {}
+
+
+def closed(properties):
+    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 class Document:
@@ -84,7 +169,8 @@ class Document:
                 paths = self.loaded.get("paths") or {}
                 chosen = {name: item for name, item in paths.items() if steps in (None, name.count("/"))}
                 part = {**self.loaded, "paths": chosen}
-                self.parts[steps] = OpenAPI.from_dict(part, config=Config(spec_validator_cls=None))
+                config = Config(spec_validator_cls=None, extra_media_type_deserializers=READERS)
+                self.parts[steps] = OpenAPI.from_dict(part, config=config)
             return self.parts[steps]
 
 

@@ -70,9 +70,23 @@ impl Description {
 
     /// Names this content for ever: `sha256:` and the digest of the canonical JSON (keys sorted, no blanks).
     pub fn content_hash(&self) -> String {
-        let value = serde_json::to_value(self).expect("a description is plain data with text keys");
-        canonical::hash(&value)
+        self.kept().content_hash
     }
+
+    /// What is kept of it: one writing for both.
+    pub fn kept(&self) -> Kept {
+        let json = serde_json::to_string(self).expect("a description is plain data with text keys");
+        Kept { content_hash: canonical::hash(&json), json }
+    }
+}
+
+/// A description as data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// JSON, from which it is read again.
+    pub json: String,
+    /// As [`Description::content_hash`].
+    pub content_hash: String,
 }
 
 /// Follows references through the table; `None` when one leads nowhere.

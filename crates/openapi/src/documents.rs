@@ -258,13 +258,18 @@ fn file_references(value: &Value) -> Vec<String> {
         match value {
             Value::Array(items) => open.extend(items.iter().filter(|item| is_branch(item))),
             Value::Object(map) => {
-                if let Some(reference) = map.get("$ref").and_then(Value::as_str) {
-                    let path = reference.split('#').next().unwrap_or_default();
-                    if !path.is_empty() && known.insert(path) {
-                        found.push(path.to_owned());
+                for (key, item) in map {
+                    match item {
+                        Value::Array(_) | Value::Object(_) => open.push(item),
+                        Value::String(reference) if key == "$ref" => {
+                            let path = reference.split('#').next().unwrap_or_default();
+                            if !path.is_empty() && known.insert(path) {
+                                found.push(path.to_owned());
+                            }
+                        }
+                        _ => {}
                     }
                 }
-                open.extend(map.values().filter(|item| is_branch(item)));
             }
             _ => {}
         }

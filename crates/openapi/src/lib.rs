@@ -52,7 +52,7 @@ mod security;
 mod sources;
 mod text;
 
-pub use description::{Description, FORMAT, Server, ServerVariable, Tag};
+pub use description::{Description, FORMAT, Kept, Server, ServerVariable, Tag};
 pub use diff::{Change, Diff, diff};
 pub use error::ImportError;
 pub use export::export;

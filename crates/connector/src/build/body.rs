@@ -65,7 +65,7 @@ pub(super) fn write(
     if whole.is_none() && members.is_empty() && !body.required {
         return Ok(None);
     }
-    let media_type = content.media_type.clone();
+    let media_type = media_type(content).to_owned();
     let written = match content.form {
         BodyForm::Json => {
             let value = match whole {
@@ -103,6 +103,16 @@ pub(super) fn write(
         }
     };
     Ok(Some(written))
+}
+
+/// What a request can say of its body: a range such as `*/*`, which welcomes several types, is none itself.
+fn media_type(content: &Content) -> &str {
+    match (content.media_type.contains('*'), content.form) {
+        (false, _) => &content.media_type,
+        (true, BodyForm::Json) => "application/json",
+        (true, BodyForm::Text) => "text/plain",
+        (true, _) => "application/octet-stream",
+    }
 }
 
 type Member<'a> = (String, Value, Option<&'a BodyField>);

@@ -187,38 +187,32 @@ fn python() -> Option<PathBuf> {
     path
 }
 
-/// Keywords of schemas that generated values break: what is generated knows no patterns and takes the first choice.
+/// Keywords of schemas that no value satisfies, or none that this judge reads.
 const KEYWORDS: &[(&str, &str)] = &[
-    ("pattern", "the generated word is not of the pattern"),
-    ("maxLength", "the generated word is longer, next to a pattern"),
-    ("minLength", "the generated word is shorter, next to a pattern"),
-    ("format", "the generated word is of a rarer format"),
-    ("oneOf", "the generated value fits several choices, or lacks what tells them apart"),
-    ("anyOf", "the generated value fits no choice"),
-    ("required", "the document needs a member that only answers may carry, or that stands in another part of an allOf"),
-    ("readOnly", "the document needs what only answers may carry"),
-    ("enum", "the document has an empty list of choices, or another one in each part of an allOf"),
-    ("type", "openapi-core compares the bytes of a text, and a bare object with a schema of several types"),
-    ("additionalProperties", "the document closes one part of an allOf against the members of the others"),
-    ("minProperties", "the generated object has no names to choose from"),
+    ("format", "openapi-core knows times without a zone alone; the document asks for a word that is no date as well"),
+    ("oneOf", "the document's alternatives fit all at once, or what tells them apart is for answers or leads nowhere"),
+    ("required", "the document needs in one part of an allOf what another part, or a reference, keeps for answers"),
+    ("readOnly", "the document needs a parameter whose schema is for answers alone"),
+    ("enum", "the document has an empty list of choices"),
+    ("type", "the parts of the document's allOf are of different types; openapi-core reads no numbers in multipart"),
+    ("additionalProperties", "the document has this path twice, with other names of placeholders"),
 ];
 /// Where openapi-core stops, or the document is not OpenAPI.
 const STOPS: &[(&str, &str)] = &[
-    ("AttributeError: AttributeError", "the document has a parameter in `body`, which OpenAPI 3 does not know"),
-    ("UnicodeEncodeError: UnicodeEncodeError", "openapi-core reads a word of format byte as ASCII alone"),
-    ("RequestBodyValidationError: TypeError", "openapi-core reads forms of its own kind alone"),
+    ("RequestBodyValidationError: TypeError", "openapi-core reads no list in a multipart form"),
+    ("TypeError: TypeError", "openapi-core reads a part of a multipart form as a list"),
     ("RequestBodyValidationError: ValueError", "openapi-core takes an object in a form for a list of pairs"),
     ("ParameterValidationError: ValueError", "openapi-core reads no object in a cookie"),
-    ("MissingRequiredParameter: MissingRequiredParameter", "openapi-core reads no label and no matrix in a path"),
-    ("PathNotFound: PathNotFound", "the document's path does not begin with a slash, or holds a query"),
-    ("ServerNotFound: ServerNotFound", "the document's path ends with a slash, which openapi-core cuts off"),
-    ("RequestBodyValidationError: MediaTypeNotFound", "the document's media type has a comma before its parameter"),
+    (
+        "MissingRequiredParameter: MissingRequiredParameter",
+        "openapi-core reads no label and no matrix in a path; the document has no place for a parameter of the path",
+    ),
     ("ValueError: ValueError", "the document names a dialect of JSON Schema that does not exist"),
     ("error: error", "the document's pattern is none for Python"),
 ];
 /// One judge uses one core.
 const JUDGE_COUNT: usize = 2;
 /// Never down.
-const ACCEPTED_MIN: usize = 6_168;
+const ACCEPTED_MIN: usize = 7_611;
 /// Never down.
 const READ_MIN: usize = 147;

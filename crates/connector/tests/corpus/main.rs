@@ -2,8 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 #![expect(clippy::print_stderr, reason = "the figures belong to the test's answer")]
 
+mod fits;
 mod inputs;
 mod judged;
+mod merged;
+mod pattern;
+mod values;
 
 use std::{
     fs,

@@ -142,6 +142,15 @@ fn texts_and_bytes() {
 }
 
 #[test]
+fn a_range_of_types_is_sent_as_one_of_them() {
+    check("'*/*': { schema: { type: string } }", r#"{"body":"a"}"#, "application/json\n\n\"a\"");
+    check("'text/*': { schema: { type: string } }", r#"{"body":"a"}"#, "text/plain\n\na");
+    let bytes = "schema: { type: string, format: binary }";
+    check(&format!("'*/*': {{ {bytes} }}"), r#"{"body":{"base64":"aGk="}}"#, "application/octet-stream\n\nhi");
+    check(&format!("'image/*': {{ {bytes} }}"), r#"{"body":{"text":"x","type":"image/png"}}"#, "image/png\n\nx");
+}
+
+#[test]
 fn a_body_that_is_not_needed_is_not_sent() {
     let optional = imported(
         "/b",

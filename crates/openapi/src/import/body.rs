@@ -69,7 +69,7 @@ impl<'a> Walk<'a> {
         if draft.is_none()
             && let Some(parameter) = declared.body.take()
         {
-            draft = self.body_parameter(op, parameter.node, declared, &place.key("parameters"));
+            draft = self.body_parameter((op, method), parameter.node, declared, &place.key("parameters"));
         }
         if draft.is_none() && !declared.form.is_empty() {
             draft = self.form_parameters(op, std::mem::take(&mut declared.form));
@@ -179,7 +179,7 @@ impl<'a> Walk<'a> {
 
     fn body_parameter(
         &mut self,
-        op: Node<'a>,
+        (op, method): (Node<'a>, Method),
         node: Node<'a>,
         declared: &Declared<'a>,
         place: &Place<'_>,
@@ -187,7 +187,14 @@ impl<'a> Walk<'a> {
         let required = node.flag("required");
         let description = node.text("description").filter(|text| !text.contains("enerated by shuffler.io"));
         if let Some(Value::String(text)) = node.value.get("example") {
-            let found = self.template(&Value::String(text.clone()), declared, place).into_iter().collect();
+            let mut found: Vec<_> = self.template(&Value::String(text.clone()), declared, place).into_iter().collect();
+            // Shuffle's editor gives each of these methods a body; an empty sample says only that nobody wrote one.
+            if found.is_empty() && matches!(method, Method::Post | Method::Put | Method::Patch) {
+                let stated = declared.content_type.as_deref().and_then(media::clean);
+                let media_type = stated.unwrap_or_else(|| "application/json".to_owned());
+                let form = media::form(&media_type, None);
+                found.push((Content::new(media_type, form, json!({}), None), Encodings::new()));
+            }
             return DraftBody::new(required, description, found);
         }
         let schema = node.get("schema").unwrap_or(node.of(&ANY));

@@ -25,7 +25,9 @@ pub(super) fn clean(written: &str) -> Option<String> {
     if !is_token(kind) || !is_token(subtype) {
         return None;
     }
-    Some(if parameters.is_empty() { essence } else { format!("{essence}; {parameters}") })
+    // A word that is no parameter (`application/json;charset`) makes the header unreadable for strict readers.
+    let is_whole = parameters.contains('"') || parameters.split(';').all(|one| one.contains('='));
+    Some(if is_whole && !parameters.is_empty() { format!("{essence}; {parameters}") } else { essence })
 }
 
 /// How a body of this type and schema is written or read.
@@ -103,6 +105,8 @@ mod tests {
         check("Application/JSON; charset=utf-8", Some("application/json; charset=utf-8"), BodyForm::Json);
         check("application/json, okta-version=1.0.0", Some("application/json; okta-version=1.0.0"), BodyForm::Json);
         check("application/vnd.x+json;version=2", Some("application/vnd.x+json; version=2"), BodyForm::Json);
+        check("application/json;charset", Some("application/json"), BodyForm::Json);
+        check("text/x; a=\"b;c\"", Some("text/x; a=\"b;c\""), BodyForm::Text);
         check("multipart/form-data", Some("multipart/form-data"), BodyForm::Multipart);
         check("multipart/mixed", Some("multipart/mixed"), BodyForm::Binary);
         check("text/csv", Some("text/csv"), BodyForm::Text);

@@ -126,11 +126,7 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
         while let Some(key) = access.next_key::<String>()? {
             self.take(weight(&key))?;
             let value = access.next_value_seed(inner)?;
-            if map.contains_key(&key) {
-                insert(&mut map, key, value, inner.depth, 0, self.state.borrow_mut().notes);
-            } else {
-                map.insert(key, value);
-            }
+            insert(&mut map, key, value, inner.depth, 0, self.state.borrow_mut().notes);
         }
         Ok(Value::Object(map))
     }

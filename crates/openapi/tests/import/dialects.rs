@@ -154,6 +154,26 @@ paths:
 }
 
 #[test]
+fn a_body_that_shuffle_has_no_sample_of_may_be_any() {
+    let empty = |method: &str, header: &str| {
+        format!(
+            "{method}: {{ parameters: [{header}{{ in: body, name: body, example: '', schema: {{ type: string }} }}] }}"
+        )
+    };
+    let typed = "{ in: header, name: Content-Type, example: text/xml, schema: { type: string } }, ";
+    let (put, post, delete) = (empty("put", ""), empty("post", typed), empty("delete", ""));
+    let import = read(&format!(
+        "openapi: 3.0.0\ninfo: {{ title: T }}\nservers: [{{ url: 'https://x.example' }}]\npaths:\n  /a:\n    {put}\n    {post}\n    {delete}\n"
+    ));
+    let body = |id: &str| import.description.operation(id).unwrap().body.clone();
+    let contents = |id: &str| serde_json::to_value(body(id).unwrap().contents).unwrap();
+    assert!(!body("put-a").unwrap().required);
+    assert_eq!(contents("put-a"), json!([{ "media_type": "application/json", "form": "json", "schema": {} }]));
+    assert_eq!(contents("post-a")[0]["media_type"], "text/xml");
+    assert_eq!(body("delete-a"), None);
+}
+
+#[test]
 fn shuffles_oauth_is_client_credentials() {
     let import = read(
         r"

@@ -47,12 +47,13 @@ pub(super) async fn import(arguments: ImportArguments, context: &Context) -> any
     }
     let id = id(arguments.id.as_deref(), &import)?;
     let store = database::open(context)?;
+    let kept = import.description.kept();
     let new = NewConnector {
         id: id.clone(),
         title: import.description.title.clone(),
         origin: arguments.document.origin(),
-        content_hash: import.description.content_hash(),
-        description: serde_json::to_string(&import.description)?,
+        content_hash: kept.content_hash,
+        description: kept.json,
     };
     store.put_connector(SHARED, new, arguments.replace).await?;
     if arguments.output.format() == Format::Table {
@@ -64,6 +65,8 @@ pub(super) async fn import(arguments: ImportArguments, context: &Context) -> any
     } else {
         say(&json!({ "id": id, "report": import.report }).to_string())?;
     }
+    // The process ends with this command: giving back the pieces of a large description one by one serves nobody.
+    std::mem::forget(import);
     Ok(Exit::Success)
 }
 
