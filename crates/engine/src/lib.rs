@@ -1,0 +1,1 @@
+//! The workflow engine decides; it does not do. No clock, no randomness, no I/O, no connector's name.
