@@ -1,1 +1,5 @@
 //! The workflow engine decides; it does not do. No clock, no randomness, no I/O, no connector's name.
+
+pub mod decide;
+pub mod document;
+pub mod text;
