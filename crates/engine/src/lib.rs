@@ -2,4 +2,5 @@
 
 pub mod decide;
 pub mod document;
+pub mod machine;
 pub mod text;
