@@ -264,5 +264,10 @@ pub enum What {
     Stop,
 }
 
+#[cfg(test)]
+mod property;
+#[cfg(test)]
+mod tests;
+
 /// How a question ends when its time is up.
 pub(crate) const EXPIRED: Attempted = Attempted::Expired;
