@@ -7,14 +7,13 @@ mod trigger;
 
 pub use duration::{DurationError, parse_duration};
 pub use read::read;
-use serde_json::Value as Json;
 pub use step::{
     After, Approval, Call, Code, Loop, OnDoubt, OnError, OnTimeout, Otherwise, Retry, Run, Step, Stop, SubWorkflow,
     Verb, Wait,
 };
 pub use trigger::{CatchUp, Change, Needs, Parameter, Secure, Trigger, TriggerKind};
 
-use crate::text::Span;
+use crate::text::{Node, Span};
 
 /// One workflow.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,13 +29,13 @@ pub struct Workflow {
     /// What starts it.
     pub triggers: Vec<Trigger>,
     /// Values of its own, by name.
-    pub vars: Vec<(Spanned<String>, Json)>,
+    pub vars: Vec<(Spanned<String>, Node)>,
     /// What happens when a run of the same key is on its way.
     pub concurrency: Option<Concurrency>,
     /// The steps, in the order of the text.
     pub steps: Vec<Step>,
     /// What a caller gets.
-    pub output: Option<Spanned<Json>>,
+    pub output: Option<Node>,
 }
 
 /// A part of the document and where it stands.

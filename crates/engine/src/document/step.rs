@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::Value as Json;
-
 use super::Spanned;
-use crate::decide::Outcome;
+use crate::{decide::Outcome, text::Node};
 
 /// One step.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,9 +84,9 @@ pub enum Verb {
     /// A function of the author's.
     Code(Code),
     /// Computed values.
-    Set(Vec<(Spanned<String>, Spanned<Json>)>),
+    Set(Vec<(Spanned<String>, Node)>),
     /// The webhook's answer.
-    Respond(Spanned<Json>),
+    Respond(Node),
     /// The run ends here.
     Stop(Stop),
     /// A body, once for each item.
@@ -107,7 +105,7 @@ pub struct Call {
     /// The connection's name; the tenant's own or the shared one where absent.
     pub connection: Option<Spanned<String>>,
     /// Templates by input.
-    pub with: Option<Spanned<Json>>,
+    pub with: Option<Node>,
     /// Whether what it starts remotely is followed to its end.
     pub awaits: bool,
     /// Whether all pages of a list are read.
@@ -120,7 +118,7 @@ pub struct SubWorkflow {
     /// Its id.
     pub id: Spanned<String>,
     /// Templates by input.
-    pub with: Option<Spanned<Json>>,
+    pub with: Option<Node>,
     /// Whether its output is waited for.
     pub waits: bool,
 }
@@ -169,7 +167,7 @@ pub struct Code {
     /// `export default (ctx) => ...`.
     pub script: Spanned<String>,
     /// Templates of what it is given.
-    pub with: Option<Spanned<Json>>,
+    pub with: Option<Node>,
 }
 
 /// The end of the run.

@@ -26,10 +26,13 @@ pub(super) struct World {
 
 /// What calls end with, by step and try; and what expressions give.
 pub(super) struct Answers {
-    pub call: Box<dyn FnMut(&str, u32) -> CallEnd>,
-    pub look: Box<dyn FnMut(&str, u32) -> CallEnd>,
-    pub evaluate: Box<dyn FnMut(&str, What) -> Evaluated>,
+    pub call: Answering<u32, CallEnd>,
+    pub look: Answering<u32, CallEnd>,
+    pub evaluate: Answering<What, Evaluated>,
 }
+
+/// What a step gets, by its name.
+type Answering<A, R> = Box<dyn FnMut(&str, A) -> R>;
 
 impl Default for Answers {
     fn default() -> Self {

@@ -36,7 +36,7 @@ fn workflow(root: &Node, problems: &mut Problems) -> Option<Workflow> {
         Some(node) => step::steps(node, 0, problems),
         None => Vec::new(),
     };
-    let output = fields.take("output").map(|node| Spanned { value: node.to_json(), span: node.span });
+    let output = fields.take("output").cloned();
     // The canvas keeps places there; they mean nothing else.
     fields.take("layout");
     fields.finish(WORKFLOW_KEYS, problems);
@@ -81,7 +81,7 @@ fn concurrency(node: &Node, problems: &mut Problems) -> Option<Concurrency> {
 }
 
 /// A map of names to whatever.
-fn named_values(node: &Node, what: &str, problems: &mut Problems) -> Vec<(Spanned<String>, serde_json::Value)> {
+fn named_values(node: &Node, what: &str, problems: &mut Problems) -> Vec<(Spanned<String>, Node)> {
     let Value::Map(entries) = &node.value else {
         problems.add(node.span, Code::WrongKind, format!("`{what}` is a map, and this is {}", node.kind()), "");
         return Vec::new();
@@ -90,7 +90,7 @@ fn named_values(node: &Node, what: &str, problems: &mut Problems) -> Vec<(Spanne
     for entry in entries {
         if is_name(&entry.key) {
             let name = Spanned { value: entry.key.clone(), span: entry.key_span };
-            values.push((name, entry.node.to_json()));
+            values.push((name, entry.node.clone()));
         } else {
             problems.add(entry.key_span, Code::Id, format!("`{}` is no name", entry.key), NAME);
         }

@@ -162,7 +162,7 @@ fn verb(fields: &mut Fields<'_>, depth: usize, problems: &mut Problems) -> Optio
         problems.add(span, Code::WrongKind, format!("`{name}` is empty"), "");
         return None;
     };
-    let with = fields.take("with").map(|node| Spanned { value: node.to_json(), span: node.span });
+    let with = fields.take("with").cloned();
     Some(match name {
         "call" => {
             let connection = fields.spanned("connection", problems);
@@ -177,8 +177,8 @@ fn verb(fields: &mut Fields<'_>, depth: usize, problems: &mut Problems) -> Optio
         "approval" => Verb::Approval(approval(node, problems)?),
         "wait" => Verb::Wait(wait(node, problems)?),
         "code" => Verb::Code(Script { script: text(node, "`code`", problems)?, with }),
-        "set" => Verb::Set(set(node, problems)),
-        "respond" => Verb::Respond(Spanned { value: node.to_json(), span: node.span }),
+        "set" => Verb::Set(named_values(node, "set", problems)),
+        "respond" => Verb::Respond(node.clone()),
         "stop" => Verb::Stop(stop(node, problems)?),
         _ => Verb::Steps(steps(node, depth + 1, problems)),
     })
@@ -225,7 +225,7 @@ fn notify(node: &Node, problems: &mut Problems) -> Option<Call> {
     let name =
         fields.needed("operation", problems).and_then(|node| operation(node, problems).map(|name| (name, node.span)));
     let connection = fields.spanned("connection", problems);
-    let with = fields.take("with").map(|node| Spanned { value: node.to_json(), span: node.span });
+    let with = fields.take("with").cloned();
     fields.finish(&["operation", "connection", "with"], problems);
     let ((connector, operation), span) = name?;
     Some(Call { connector, operation, span, connection, with, awaits: false, all_pages: false })
@@ -246,17 +246,6 @@ fn wait(node: &Node, problems: &mut Problems) -> Option<Wait> {
     };
     fields.finish(&["for", "until"], problems);
     wait
-}
-
-fn set(node: &Node, problems: &mut Problems) -> Vec<(Spanned<String>, Spanned<serde_json::Value>)> {
-    let named = named_values(node, "set", problems);
-    named
-        .into_iter()
-        .map(|(name, value)| {
-            let span = node.get(&name.value).map_or(name.span, |node| node.span);
-            (name, Spanned { value, span })
-        })
-        .collect()
 }
 
 fn stop(node: &Node, problems: &mut Problems) -> Option<Stop> {
