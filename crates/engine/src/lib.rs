@@ -1,1 +1,3 @@
 //! The workflow engine decides; it does not do. No clock, no randomness, no I/O, no connector's name.
+
+pub mod template;
