@@ -4,5 +4,6 @@ pub mod catalog;
 pub mod decide;
 pub mod document;
 pub mod machine;
+pub mod template;
 pub mod text;
 pub mod validate;

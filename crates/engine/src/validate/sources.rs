@@ -37,10 +37,7 @@ impl Sources {
             }
             TriggerKind::Workflow { inputs } => ("workflow", BTreeSet::new(), named(inputs)),
         });
-        Self {
-            starts: starts.collect(),
-            vars: workflow.vars.iter().map(|(name, _)| name.value.clone()).collect(),
-        }
+        Self { starts: starts.collect(), vars: workflow.vars.iter().map(|(name, _)| name.value.clone()).collect() }
     }
 
     /// Why a path that begins so cannot be read at every start; `None` where it can.
@@ -77,7 +74,10 @@ impl Sources {
         }
         let next = "Let every trigger give it, or read it with `| default(…)`.";
         (!without.is_empty()).then(|| {
-            (format!("`{root}.{key}` is not there when the workflow starts by `{}`", without.join("` or `")), next.to_owned())
+            (
+                format!("`{root}.{key}` is not there when the workflow starts by `{}`", without.join("` or `")),
+                next.to_owned(),
+            )
         })
     }
 }

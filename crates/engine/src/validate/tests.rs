@@ -68,20 +68,34 @@ fn check(text: &str, expected: &[&str]) {
 
 #[track_caller]
 fn check_steps(steps: &str, expected: &[&str]) {
-    check(&format!("workflow: w\ntriggers: [{{ manual: {{ needs: incident }} }}]\nvars: {{ team: soc }}\nsteps:\n{steps}"), expected);
+    check(
+        &format!(
+            "workflow: w\ntriggers: [{{ manual: {{ needs: incident }} }}]\nvars: {{ team: soc }}\nsteps:\n{steps}"
+        ),
+        expected,
+    );
 }
 
 #[test]
 fn calls_are_of_operations_that_are_there_and_take_what_is_given() {
     check_steps("  - { id: a, call: defender/get-device, with: { id: x } }\n", &[]);
-    check_steps("  - { id: a, call: defendr/get-device, with: { id: x } }\n", &["5:18: there is no connector `defendr`. Did you mean `defender`?"]);
-    check_steps("  - { id: a, call: defender/get-devise, with: { id: x } }\n", &["5:18: there is no operation `get-devise`. Did you mean `get-device`?"]);
+    check_steps(
+        "  - { id: a, call: defendr/get-device, with: { id: x } }\n",
+        &["5:18: there is no connector `defendr`. Did you mean `defender`?"],
+    );
+    check_steps(
+        "  - { id: a, call: defender/get-devise, with: { id: x } }\n",
+        &["5:18: there is no operation `get-devise`. Did you mean `get-device`?"],
+    );
     check_steps(
         "  - { id: a, call: defender/isolate-device, with: { Id: x, IsolationType: Hihg } }\n",
         &["needs the input `id`", "has no input `Id`. Did you mean `id`?", "cannot be \"Hihg\""],
     );
     check_steps("  - { id: a, await: true, call: defender/get-device, with: { id: x } }\n", &["`await` means nothing"]);
-    check_steps("  - { id: a, call: defender/get-device, with: { id: x }, connection: other }\n", &["there is no connection `other`"]);
+    check_steps(
+        "  - { id: a, call: defender/get-device, with: { id: x }, connection: other }\n",
+        &["there is no connection `other`"],
+    );
     check_steps("  - { id: a, call: defender/get-device, with: { id: x }, connection: own }\n", &[]);
     check_steps(
         "  - { id: a, call: defender/isolate-device, with: { id: x }, connection: own }\n",
@@ -99,8 +113,14 @@ fn templates_read_what_is_certainly_there() {
         format!("  - {{ id: first, set: {{ x: 1 }} }}\n  - {{ id: b, {after}set: {{ y: \"{reading}\" }} }}\n")
     };
     check_steps(&two("{{ steps.first.output.x }}", "after: [first], "), &[]);
-    check_steps(&two("{{ steps.first.output.x }}", ""), &["`first` may not have ended when this reads it. Put `first` into this step's `after`"]);
-    check_steps(&two("{{ steps.frist.output.x }}", "after: [first], "), &["there is no step `frist` to read here. Did you mean `first`?"]);
+    check_steps(
+        &two("{{ steps.first.output.x }}", ""),
+        &["`first` may not have ended when this reads it. Put `first` into this step's `after`"],
+    );
+    check_steps(
+        &two("{{ steps.frist.output.x }}", "after: [first], "),
+        &["there is no step `frist` to read here. Did you mean `first`?"],
+    );
     check_steps(&two("{{ trigger.incident.id }} {{ vars.team }} {{ run.id }} {{ tenant.name }}", ""), &[]);
     check_steps(&two("{{ vars.tean }}", ""), &["there is no `vars.tean`. Did you mean `team`?"]);
     check_steps(&two("{{ run.number }}", ""), &["there is no `run.number`"]);
@@ -116,7 +136,10 @@ fn every_trigger_gives_what_is_read() {
     };
     let both = "{ incident: {} }, { manual: { needs: incident } }";
     check(&text(both, "{{ trigger.incident.id }}"), &[]);
-    check(&text("{ incident: {} }, { schedule: { every: 1h } }", "{{ trigger.incident.id }}"), &["`trigger.incident` is not there when the workflow starts by `schedule`"]);
+    check(
+        &text("{ incident: {} }, { schedule: { every: 1h } }", "{{ trigger.incident.id }}"),
+        &["`trigger.incident` is not there when the workflow starts by `schedule`"],
+    );
     check(&text("{ incident: {} }, { schedule: { every: 1h } }", "{{ trigger.incident | default(none) }}"), &[]);
     check(&text("{ manual: { inputs: { who: string } } }", "{{ inputs.who }}"), &[]);
     check(&text("{ manual: { inputs: { who: string } } }", "{{ inputs.whom }}"), &["`inputs.whom` is not there"]);
