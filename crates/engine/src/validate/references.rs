@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::sources::Sources;
 use crate::{
     document::{Approval, Step, Verb, Wait, Workflow},
-    template::{Expression, Input, Key, Names, Read, Source, Template, TemplateError},
+    template::{Expression, Key, Names, Read, Source, Template, TemplateError},
     text::{Code, Node, Problems, Scalar, Span, Value, did_you_mean},
 };
 
@@ -130,7 +130,11 @@ impl Reader<'_, '_> {
     }
 
     fn broken(&mut self, error: &TemplateError, span: Span) {
-        self.problems.add(span, Code::Template, error.what(), error.next());
+        let mut next = error.next().to_owned();
+        if let Some(first) = next.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        self.problems.add(span, Code::Template, error.what(), next);
     }
 
     fn reads(&mut self, reads: &[Read], span: Span, seen: &Seen) {

@@ -40,7 +40,7 @@ impl Sources {
         Self { starts: starts.collect(), vars: workflow.vars.iter().map(|(name, _)| name.value.clone()).collect() }
     }
 
-    /// Why a path that begins so cannot be read at every start; `None` where it can.
+    /// Why a path that begins so cannot be read at every start; `None` where it can. What `run` has, the templates know.
     pub(super) fn lacks(&self, root: &str, key: Option<&str>, may_lack: bool) -> Option<(String, String)> {
         let key = key.filter(|_| !may_lack)?;
         match root {
@@ -49,9 +49,6 @@ impl Sources {
             "vars" if !self.vars.contains(key) => {
                 let next = did_you_mean(key, self.vars.iter().map(String::as_str));
                 Some((format!("there is no `vars.{key}`"), next))
-            }
-            "run" if !RUN.contains(&key) => {
-                Some((format!("there is no `run.{key}`"), did_you_mean(key, RUN.iter().copied())))
             }
             "tenant" if !TENANT.contains(&key) => {
                 Some((format!("there is no `tenant.{key}`"), did_you_mean(key, TENANT.iter().copied())))
@@ -82,5 +79,4 @@ impl Sources {
     }
 }
 
-const RUN: &[&str] = &["id", "url", "started_at", "workflow", "version"];
 const TENANT: &[&str] = &["name", "entra_id", "cloud"];

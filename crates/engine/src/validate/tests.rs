@@ -81,11 +81,11 @@ fn calls_are_of_operations_that_are_there_and_take_what_is_given() {
     check_steps("  - { id: a, call: defender/get-device, with: { id: x } }\n", &[]);
     check_steps(
         "  - { id: a, call: defendr/get-device, with: { id: x } }\n",
-        &["5:18: there is no connector `defendr`. Did you mean `defender`?"],
+        &["5:20: there is no connector `defendr`. Did you mean `defender`?"],
     );
     check_steps(
         "  - { id: a, call: defender/get-devise, with: { id: x } }\n",
-        &["5:18: there is no operation `get-devise`. Did you mean `get-device`?"],
+        &["5:20: there is no operation `get-devise`. Did you mean `get-device`?"],
     );
     check_steps(
         "  - { id: a, call: defender/isolate-device, with: { Id: x, IsolationType: Hihg } }\n",
@@ -123,7 +123,8 @@ fn templates_read_what_is_certainly_there() {
     );
     check_steps(&two("{{ trigger.incident.id }} {{ vars.team }} {{ run.id }} {{ tenant.name }}", ""), &[]);
     check_steps(&two("{{ vars.tean }}", ""), &["there is no `vars.tean`. Did you mean `team`?"]);
-    check_steps(&two("{{ run.number }}", ""), &["there is no `run.number`"]);
+    check_steps(&two("{{ run.number }}", ""), &["`run` has no `number`. It has id, url"]);
+    check_steps(&two("{{ tenant.nmae }}", ""), &["nmae"]);
     check_steps(&two("{{ nothing }}", ""), &["nothing"]);
     check_steps(&two("{{ 1 + }}", ""), &["6:"]);
     check_steps("  - { id: a, when: '{{ true }}', set: { x: 1 } }\n", &["5:"]);
