@@ -10,8 +10,13 @@ fn budgeted(text: &str, budget: Budget) -> Result<Value, TemplateError> {
 
 #[track_caller]
 fn beyond(text: &str, part: &str) {
+    beyond_of(Budget::default(), text, part);
+}
+
+#[track_caller]
+fn beyond_of(budget: Budget, text: &str, part: &str) {
     let started = Instant::now();
-    let error = budgeted(text, Budget::default()).unwrap_err();
+    let error = budgeted(text, budget).unwrap_err();
     assert_eq!(error.fault(), Fault::Budget, "{error}");
     assert!(error.to_string().contains(part), "{error}");
     assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
@@ -35,12 +40,14 @@ fn work_is_counted() {
         "nested more than",
     );
     beyond("{{ ('ab' * 100000) | regex_replace('a', 'b' * 1000) }}", text);
-    beyond("{{ ('A' * 100000) | regex_replace('A*[^A]|A', '') }}", work);
+    // A tenth of the usual work: without optimisation a search takes some thirty times as long.
+    let tenth = Budget { work_max: 100_000, ..Budget::default() };
+    beyond_of(tenth, "{{ ('A' * 100000) | regex_replace('A*[^A]|A', '') }}", work);
     beyond("{{ ('a' * 300000) | regex_find('b') }}", "262144 are searched at most");
     beyond("{{ ('a' * 1000000) | replace('', 'bb') }}", text);
     beyond("{{ ['a' * 1000000, 'b' * 1000000] | join }}", text);
     beyond("{{ ['a' * 1000000, 'b' * 1000000] }}{{ 1 }}", text);
-    beyond("{% for a in range(400) %}{% set z = ('a' * 100000) | iocs %}{% endfor %}", work);
+    beyond_of(tenth, "{% for a in range(400) %}{% set z = ('a' * 100000) | iocs %}{% endfor %}", work);
     let slow =
         "{% for a in range(100000) %}{% set z = 'aaaaaaaaaaaaaaaaaaaaaaa' is matching('(a|aa)+$' ~ a) %}{% endfor %}";
     beyond(slow, work);

@@ -214,6 +214,10 @@ fn rule_7_joined_values_are_spelled_as_json() {
     );
     is("'a' ~ true ~ none ~ 1 ~ [none, 'x'] ~ {'k': false}", r#"atruenull1[null,"x"]{"k":false}"#);
     is("[true, none, 1, 'x', ['y']] | join(' ')", r#"true null 1 x ["y"]"#);
+    check(
+        "{{ 1 == 1 }} {{ not true }} {{ [1 == 1, 2 * 2, trigger.incident.no is defined] }}",
+        "true false [true,4,false]",
+    );
     is("true | string", "true");
     is("none | string", "null");
     is("['a', none] | string", r#"["a",null]"#);
