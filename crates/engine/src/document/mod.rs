@@ -2,11 +2,13 @@
 
 mod duration;
 mod read;
+mod schema;
 mod step;
 mod trigger;
 
 pub use duration::{DurationError, parse_duration};
 pub use read::read;
+pub use schema::schema;
 pub use step::{
     After, Approval, Call, Code, Loop, OnDoubt, OnError, OnTimeout, Otherwise, Retry, Run, Step, Stop, SubWorkflow,
     Verb, Wait,

@@ -5,6 +5,8 @@ mod step;
 mod trigger;
 
 use fields::Fields;
+#[cfg(test)]
+pub(super) use step::STEP_KEYS;
 
 use super::{Concurrency, STEPS_MAX, Spanned, Tenants, WhenBusy, Workflow};
 use crate::text::{Code, Node, Problem, Problems, Scalar, Value, read as read_text};
@@ -133,8 +135,8 @@ fn is_name(text: &str) -> bool {
 
 const NAME: &str = "Write letters, digits and `_`, such as `device_name`.";
 const ID_BYTES_MAX: usize = 64;
-const WORKFLOW_KEYS: &[&str] =
+pub(super) const WORKFLOW_KEYS: &[&str] =
     &["workflow", "title", "note", "tenants", "triggers", "vars", "concurrency", "steps", "output", "layout"];
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

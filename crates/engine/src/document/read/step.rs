@@ -300,7 +300,7 @@ const VERBS: &[&str] = &["call", "workflow", "approval", "wait", "code", "set", 
 /// Keys that only some verbs take.
 const VERB_KEYS: &[&str] =
     &["with", "connection", "await", "all_pages", "background", "retry", "on_timeout", "on_doubt"];
-const STEP_KEYS: &[&str] = &[
+pub(in crate::document) const STEP_KEYS: &[&str] = &[
     "id",
     "title",
     "note",

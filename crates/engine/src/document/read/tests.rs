@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// The example of the language's own document.
-const EXAMPLE: &str = r#"
+pub(in crate::document) const EXAMPLE: &str = r#"
 workflow: contain-risky-device          # id: kebab-case, unique
 title: Contain a risky device
 tenants: all

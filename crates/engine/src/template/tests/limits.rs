@@ -115,41 +115,20 @@ fn incident() -> Value {
     json!({ "incident": { "id": "29", "title": "A title", "devices": (0..28).map(device).collect::<Vec<_>>() } })
 }
 
-/// The median over some rounds, in nanoseconds.
-fn median(mut work: impl FnMut()) -> u128 {
-    let mut times: Vec<u128> = (0..31)
-        .map(|_| {
-            (0..200).for_each(|_| work());
-            started.elapsed().as_nanos() / 200
-        })
-        .collect();
-    times.sort_unstable();
-    times[times.len() / 2]
-}
-
-/// What is read is pointed to: a path costs the same whatever hangs beside it. Figures go to the log; the bound is generous,
-/// because machines differ.
+/// What is read is pointed to: a path costs the same work whatever hangs beside it.
 #[test]
-#[expect(clippy::print_stdout, reason = "the figures are what somebody runs it for")]
 fn a_path_is_found_without_a_copy_of_what_is_around_it() {
     let trigger = incident();
     let bytes = trigger.to_string().len();
     assert!((6_000..9_000).contains(&bytes), "{bytes}");
     let large = json!({ "incident": { "title": "A title", "more": vec![trigger.clone(); 200] } });
-    let text = "{{ trigger.incident.title }}";
-    let template = Template::compile(text, &names()).unwrap();
-    let timed = |trigger: Value| {
+    let template = Template::compile("{{ trigger.incident.title }}", &names()).unwrap();
+    let work_for = |trigger: Value| {
         let scope = scope(&values()).with("trigger", Arc::new(trigger));
-        median(|| assert_eq!(template.evaluate(&scope, Budget::default()), Ok("A title".into())))
+        let does = |work_max: u64| template.evaluate(&scope, Budget { work_max, ..Budget::default() }).is_ok();
+        (0..1_000).find(|work| does(*work)).expect("a path takes little work")
     };
-    let (small, large) = (timed(trigger.clone()), timed(large));
-    let compiled = median(|| assert!(Template::compile(text, &names()).is_ok()));
-    let scope = scope(&values()).with("trigger", Arc::new(trigger));
-    let long = "{% for d in trigger.incident.devices if d.riskScore == 'high' %}{{ d.name }}: {{ d.ips | join(', ') }}\n{% endfor %}";
-    let long = Template::compile(long, &names()).unwrap();
-    let looped = median(|| assert!(long.evaluate(&scope, Budget::default()).is_ok()));
-    println!("compile {compiled} ns, one path {small} ns (beside 1.4 MB {large} ns), loop over 28 devices {looped} ns");
-    assert!(large < small * 4 + 2_000, "{small} ns became {large} ns");
+    assert_eq!(work_for(trigger), work_for(large));
 }
 
 #[test]
