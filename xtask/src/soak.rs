@@ -145,6 +145,7 @@ fn written_inputs(target: &str) -> &'static [&'static str] {
         "data_iocs" => TEXTS,
         "openapi_import" => DOCUMENTS,
         "connector_build" => INPUTS,
+        "templates" => TEMPLATES,
         _ => &[],
     }
 }
@@ -170,6 +171,13 @@ fn targets(options: &Options) -> anyhow::Result<Vec<String>> {
 const SAMPLE_FOLDERS: &[&str] = &["../shared/reference/microsoft/samples", "../shared/corpus/microsoft-answers"];
 const QUERY_FOLDERS: &[&str] = &["../shared/corpus/kql"];
 const DOCUMENT_FOLDERS: &[&str] = &["../shared/corpus/openapi", "../shared/corpus/shuffle-apps"];
+const TEMPLATES: &[&str] = &[
+    "Isolate {{ trigger.incident.title | upper }}?",
+    "{{ trigger.incident.devices | selectattr('risk', 'equalto', 'high') | map(attribute='name') | join(', ') }}",
+    "{% for device in trigger.incident.devices if device is not none %}{{ loop.index }}: {{ device.name }}\n{% endfor %}",
+    "{{ steps.m.output.n[-1] * 2 ~ 'x' if trigger.incident.score >= 7 else default }}",
+    "{{ {'a': [1, true, none], 'b': trigger.incident.title | kql_quote} | json }}",
+];
 const TEXTS: &[&str] = &[
     "hxxps://evil[.]example[.]com/a?b=1, bob[@]mail.example.org (1.2.3[.]4:80) fe80::1%eth0 CVE-2024-3094",
     "d41d8cd98f00b204e9800998ecf8427e cmd.exe build.rs [http://b.example/z].",

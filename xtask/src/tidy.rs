@@ -45,6 +45,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sortie-model", &[]),
     ("sortie-builtins", &[]),
     ("sortie-kql", &[]),
+    ("sortie-engine", &["sortie-model", "sortie-builtins"]),
     ("sortie-transport", &["sortie-model"]),
     ("sortie-openapi", &["sortie-model"]),
     ("sortie-identity", &["sortie-model", "sortie-transport"]),

@@ -1,0 +1,298 @@
+//! YAML 1.2 (core schema) as nodes with places. Of YAML it takes what a person writes and reads: no anchors, no tags, one
+//! document; a document that a machine has written shorter than it is would not be what people review.
+
+use std::collections::HashSet;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Marked};
+use serde_json::Number;
+
+use super::{Code, DEPTH_MAX, Entry, Node, Problems, Scalar, Span, TEXT_BYTES_MAX, Value};
+
+/// Reads the text. `None` where there is nothing to go on with; the problems say why.
+pub fn read(text: &str, problems: &mut Problems) -> Option<Node> {
+    if text.len() > TEXT_BYTES_MAX {
+        let what = format!("the document has {} bytes; at most {TEXT_BYTES_MAX} are read", text.len());
+        problems.add(Span { line: 1, column: 1, ..Span::default() }, Code::Syntax, what, "");
+        return None;
+    }
+    let mut reader = Reader { places: Places::of(text), problems, stack: Vec::new(), root: None };
+    let mut documents = 0;
+    for event in Parser::new_from_str(text) {
+        let (event, marked) = match event {
+            Ok(found) => found,
+            Err(error) => {
+                reader.syntax(&error);
+                return None;
+            }
+        };
+        let span = reader.places.span(marked);
+        match event {
+            Event::DocumentStart(_) => {
+                documents += 1;
+                if documents > 1 {
+                    let next = "Put each workflow into a file of its own.";
+                    reader.problems.add(span, Code::Syntax, "a second document begins here", next);
+                    break;
+                }
+            }
+            Event::Alias(_) => reader.refuse(span, "an alias (`*name`)"),
+            Event::Scalar(text, style, anchor, tag) => {
+                reader.plain_only(span, anchor, tag.is_some());
+                reader.put(Node { value: scalar(&text, style), span });
+            }
+            Event::SequenceStart(anchor, tag) => {
+                reader.plain_only(span, anchor, tag.is_some());
+                reader.open(Frame { value: Value::List(Vec::new()), span, key: None, keys: HashSet::new() })?;
+            }
+            Event::MappingStart(anchor, tag) => {
+                reader.plain_only(span, anchor, tag.is_some());
+                reader.open(Frame { value: Value::Map(Vec::new()), span, key: None, keys: HashSet::new() })?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => reader.close(span),
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
+        }
+    }
+    let Reader { root, problems, .. } = reader;
+    if root.is_none() {
+        problems.add(Span { line: 1, column: 1, ..Span::default() }, Code::Syntax, "the document is empty", "");
+    }
+    root
+}
+
+struct Reader<'p> {
+    places: Places<'p>,
+    problems: &'p mut Problems,
+    stack: Vec<Frame>,
+    root: Option<Node>,
+}
+
+/// A list or map that is not closed yet.
+struct Frame {
+    value: Value,
+    span: Span,
+    /// Of a map: the key whose value comes next.
+    key: Option<(String, Span)>,
+    /// Of a map: the keys so far.
+    keys: HashSet<String>,
+}
+
+impl Reader<'_> {
+    fn open(&mut self, frame: Frame) -> Option<()> {
+        if self.stack.len() >= DEPTH_MAX {
+            let what = format!("lists and maps are nested deeper than {DEPTH_MAX}");
+            self.problems.add(frame.span, Code::Syntax, what, "");
+            return None;
+        }
+        self.stack.push(frame);
+        Some(())
+    }
+
+    fn close(&mut self, end: Span) {
+        if let Some(frame) = self.stack.pop() {
+            let span = Span { end: end.end.max(frame.span.end), ..frame.span };
+            self.put(Node { value: frame.value, span });
+        }
+    }
+
+    /// Into the list or map that is open, or as the whole document.
+    fn put(&mut self, node: Node) {
+        let Some(frame) = self.stack.last_mut() else {
+            self.root.get_or_insert(node);
+            return;
+        };
+        match &mut frame.value {
+            Value::List(items) => items.push(node),
+            Value::Map(entries) => match frame.key.take() {
+                None => frame.key = Some((self.problems.key(&node), node.span)),
+                Some((key, key_span)) if !frame.keys.insert(key.clone()) => {
+                    let what = format!("`{key}` stands here for the second time");
+                    self.problems.add(key_span, Code::Syntax, what, "Keep one of them.");
+                }
+                Some((key, key_span)) => entries.push(Entry { key, key_span, node }),
+            },
+            Value::Null | Value::Scalar(_) => {}
+        }
+    }
+
+    fn plain_only(&mut self, span: Span, anchor: usize, has_tag: bool) {
+        if anchor != 0 {
+            self.refuse(span, "an anchor (`&name`)");
+        }
+        if has_tag {
+            self.refuse(span, "a tag (`!name`)");
+        }
+    }
+
+    fn refuse(&mut self, span: Span, what: &str) {
+        let next = "Write the value out where it is used.";
+        self.problems.add(span, Code::Syntax, format!("{what} is no part of a workflow document"), next);
+        if what.starts_with("an alias") {
+            self.put(Node { value: Value::Null, span });
+        }
+    }
+
+    fn syntax(&mut self, error: &ScanError) {
+        let marker = error.marker();
+        let span = self.places.at(marker.index(), marker.line(), marker.col());
+        let next = match error.info() {
+            info if info.contains("mapping values") => {
+                "A text that holds `: ` or ` #` stands in quotes, or after `>-` on lines of its own."
+            }
+            _ => "",
+        };
+        self.problems.add(span, Code::Syntax, format!("this is no YAML: {}", error.info()), next);
+    }
+}
+
+impl Problems {
+    /// A key is a text; a number or truth is taken as it is spelled in JSON.
+    fn key(&mut self, node: &Node) -> String {
+        match &node.value {
+            Value::Scalar(Scalar::Text(text)) => text.clone(),
+            Value::Scalar(_) | Value::Null => node.to_json().to_string(),
+            Value::List(_) | Value::Map(_) => {
+                self.add(node.span, Code::Syntax, format!("a key is a text, and this is {}", node.kind()), "");
+                String::new()
+            }
+        }
+    }
+}
+
+/// By the core schema, which knows no `yes`, no octal `0777` and no dates.
+fn scalar(text: &str, style: ScalarStyle) -> Value {
+    if style != ScalarStyle::Plain {
+        return Value::Scalar(Scalar::Text(text.to_owned()));
+    }
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
+        "true" | "True" | "TRUE" => return Value::Scalar(Scalar::Bool(true)),
+        "false" | "False" | "FALSE" => return Value::Scalar(Scalar::Bool(false)),
+        _ => {}
+    }
+    Value::Scalar(match number(text) {
+        Some(number) => Scalar::Number(number),
+        None => Scalar::Text(text.to_owned()),
+    })
+}
+
+fn number(text: &str) -> Option<Number> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return None;
+    }
+    if let Some(hex) = text.strip_prefix("0x") {
+        return u64::from_str_radix(hex, 16).ok().map(Number::from);
+    }
+    if let Some(octal) = text.strip_prefix("0o") {
+        return u64::from_str_radix(octal, 8).ok().map(Number::from);
+    }
+    let plain = text.strip_prefix('+').unwrap_or(text);
+    if let Ok(whole) = plain.parse::<i64>() {
+        return Some(whole.into());
+    }
+    if let Ok(whole) = plain.parse::<u64>() {
+        return Some(whole.into());
+    }
+    let looks_like_one = plain.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
+    // `1e400` is larger than any number that arrives anywhere: it stays the text that it is.
+    plain.parse::<f64>().ok().filter(|_| looks_like_one).and_then(Number::from_f64)
+}
+
+/// From characters, as the parser counts, to bytes.
+struct Places<'t> {
+    text: &'t str,
+    /// Byte of each [`STRIDE`]th character.
+    marks: Vec<u32>,
+}
+
+impl<'t> Places<'t> {
+    fn of(text: &'t str) -> Self {
+        let at = |byte: usize| u32::try_from(byte).expect("the document is shorter than 4 GB");
+        Self { text, marks: text.char_indices().step_by(STRIDE).map(|(byte, _)| at(byte)).collect() }
+    }
+
+    fn span(&self, marked: Marked) -> Span {
+        let start = self.at(marked.start.index(), marked.start.line(), marked.start.col());
+        Span { end: self.byte(marked.end.index()).max(start.start), ..start }
+    }
+
+    fn at(&self, index: usize, line: usize, column: usize) -> Span {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let byte = self.byte(index);
+        Span { start: byte, end: byte, line: count(line), column: count(column + 1) }
+    }
+
+    fn byte(&self, character: usize) -> u32 {
+        let whole = || u32::try_from(self.text.len()).expect("the document is shorter than 4 GB");
+        let Some(mark) = self.marks.get(character / STRIDE) else { return whole() };
+        let rest = &self.text[*mark as usize..];
+        let within = rest.char_indices().nth(character % STRIDE).map(|(byte, _)| byte);
+        within.map_or_else(whole, |byte| mark + u32::try_from(byte).expect("it is within the stride"))
+    }
+}
+
+const STRIDE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read_all(text: &str) -> (Option<Node>, Vec<String>) {
+        let mut problems = Problems::default();
+        let node = read(text, &mut problems);
+        (node, problems.into_sorted().iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn every_value_knows_its_place() {
+        let text = "a: 1\n# ä\nlist:\n  - 'x: y'\n  - ü: {deep: true}\n";
+        let node = read_all(text).0.unwrap();
+        assert_eq!(node.to_json(), json!({ "a": 1, "list": ["x: y", { "ü": { "deep": true } }] }));
+        let Value::List(items) = &node.get("list").unwrap().value else { panic!("a list") };
+        let place =
+            |node: &Node| (node.span.line, node.span.column, &text[node.span.start as usize..node.span.end as usize]);
+        assert_eq!(place(&items[0]), (4, 5, "'x: y'"));
+        assert_eq!(place(items[1].get("ü").unwrap().get("deep").unwrap()), (5, 15, "true"));
+    }
+
+    #[test]
+    fn scalars_are_those_of_the_core_schema() {
+        #[track_caller]
+        fn check(text: &str, expected: serde_json::Value) {
+            assert_eq!(read_all(&format!("v: {text}")).0.unwrap().get("v").unwrap().to_json(), expected, "{text}");
+        }
+        check("yes", json!("yes"));
+        check("Null", json!(null));
+        check("0777", json!(777));
+        check("0x1F", json!(31));
+        check("-1.5e3", json!(-1500.0));
+        check("1e400", json!("1e400"));
+        check(".inf", json!(".inf"));
+        check("18446744073709551615", json!(u64::MAX));
+        check("2026-11-29", json!("2026-11-29"));
+        check("'1'", json!("1"));
+        check("1.2.3.4", json!("1.2.3.4"));
+        check("\"tab\\t\\u0000\"", json!("tab\t\0"));
+        check(">-\n  a: b\n  # c", json!("a: b # c"));
+    }
+
+    #[test]
+    fn what_is_no_workflow_text_is_told_with_its_place() {
+        #[track_caller]
+        fn check(text: &str, expected: &str) {
+            let problems = read_all(text).1;
+            assert!(problems.iter().any(|problem| problem.starts_with(expected)), "{text:?}: {problems:?}");
+        }
+        check("", "1:1: the document is empty");
+        check("a: b: c", "1:5: this is no YAML: mapping values");
+        check("a: 1\nb: 2\na: 3", "3:1: `a` stands here for the second time");
+        check("a: &x 1\nb: *x", "1:");
+        check("a: !!str 1", "1:");
+        check("a: 1\n---\nb: 2", "2:1: a second document");
+        check("? [a]\n: 1", "1:3: a key is a text");
+        check(&"[".repeat(100), "1:65: lists and maps are nested deeper than 64");
+        check(&" ".repeat(TEXT_BYTES_MAX + 1), "1:1: the document has 1048577 bytes");
+    }
+}
