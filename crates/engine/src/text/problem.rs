@@ -64,7 +64,7 @@ pub enum Code {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Notes one. Beyond [`PROBLEMS_MAX`] nobody reads on.
+    /// Notes one. Beyond two hundred nobody reads on.
     pub fn add(&mut self, span: Span, code: Code, what: impl Into<String>, next: impl Into<String>) {
         if self.0.len() < PROBLEMS_MAX {
             self.0.push(Problem { span, code, what: what.into(), next: next.into() });
