@@ -146,6 +146,7 @@ fn written_inputs(target: &str) -> &'static [&'static str] {
         "openapi_import" => DOCUMENTS,
         "connector_build" => INPUTS,
         "templates" => TEMPLATES,
+        "workflow" => WORKFLOWS,
         _ => &[],
     }
 }
@@ -171,6 +172,11 @@ fn targets(options: &Options) -> anyhow::Result<Vec<String>> {
 const SAMPLE_FOLDERS: &[&str] = &["../shared/reference/microsoft/samples", "../shared/corpus/microsoft-answers"];
 const QUERY_FOLDERS: &[&str] = &["../shared/corpus/kql"];
 const DOCUMENT_FOLDERS: &[&str] = &["../shared/corpus/openapi", "../shared/corpus/shuffle-apps"];
+const WORKFLOWS: &[&str] = &[
+    "workflow: w\ntriggers: [manual]\nsteps:\n  - { id: a, call: x/y, with: { id: '{{ run.id }}' } }\n",
+    "workflow: w\nsteps:\n  - id: each\n    for_each: '[1, 2]'\n    as: n\n    steps:\n      - { id: ask, approval: { ask: 'Go on with {{ n }}?', within: 4h } }\n      - { id: do, after: [ask], call: x/y, timeout: 1m }\n",
+    "workflow: w\nsteps:\n  - { id: a, code: x, retry: { attempts: 2 } }\n  - { id: b, after: [{ step: a, accept: [failed] }], run: always, stop: { outcome: failed } }\n",
+];
 const TEMPLATES: &[&str] = &[
     "Isolate {{ trigger.incident.title | upper }}?",
     "{{ trigger.incident.devices | selectattr('risk', 'equalto', 'high') | map(attribute='name') | join(', ') }}",

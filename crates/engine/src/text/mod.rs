@@ -1,10 +1,12 @@
 //! The text of a workflow document: what is written where, and what is wrong with it.
 
 mod node;
+mod patch;
 mod problem;
 mod yaml;
 
 pub use node::{Entry, Node, Scalar, Value};
+pub use patch::{Edit, PatchError, Step, patch};
 pub use problem::{Code, Problem, Problems, did_you_mean};
 use serde::{Deserialize, Serialize};
 pub use yaml::read;

@@ -1,0 +1,140 @@
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::{Edit, PatchError, Step, patch};
+
+const TEXT: &str = "\
+# Contains a device.
+workflow: contain   # its id
+steps:
+  # first of all
+  - id: get
+    call: x/get-device
+    with: { id: \"{{ trigger.id }}\" }   # the device
+
+  - id: isolate   # the effect
+    after: [get]
+    call: x/isolate
+    with:
+      id: a
+      # why
+      Comment: >-
+        Contained by
+        {{ run.id }}
+  # the end
+  - { id: note, after: [isolate, get], set: { x: 1 } }
+";
+
+fn path(text: &str) -> Vec<Step> {
+    text.split('.').map(|part| part.parse().map_or_else(|_| Step::Key(part.to_owned()), Step::Item)).collect()
+}
+
+#[track_caller]
+fn check(at: &str, value: Option<Json>, old: &str, new: &str) {
+    let path = path(at);
+    let edit = match value {
+        Some(value) => Edit::Set { path, value },
+        None => Edit::Remove { path },
+    };
+    let patched = patch(TEXT, &edit).unwrap_or_else(|error| panic!("{at}: {error}"));
+    assert!(TEXT.contains(old), "{old}");
+    assert_eq!(patched, TEXT.replacen(old, new, 1), "{at}");
+}
+
+#[test]
+fn an_edit_changes_what_is_meant_and_nothing_else() {
+    check("workflow", Some(json!("other")), "contain   #", "other   #");
+    check("steps.0.call", Some(json!("x/get")), "x/get-device", "x/get");
+    check("steps.0.with.id", Some(json!("{{ x }}")), "\"{{ trigger.id }}\"", "\"{{ x }}\"");
+    check("steps.0.with.deep", Some(json!([1, null])), "trigger.id }}\" }", "trigger.id }}\", deep: [1, null] }");
+    check("steps.0.timeout", Some(json!("30m")), "  # the device\n", "  # the device\n    timeout: 30m\n");
+    check("steps.1.after", Some(json!(["get", "ask"])), "after: [get]", "after:\n      - get\n      - ask");
+    check("steps.1.after.1", Some(json!("ask")), "[get]", "[get, ask]");
+    check("steps.1.with.Comment", Some(json!("short")), ">-\n        Contained by\n        {{ run.id }}", "short");
+    check("steps.2.set.x", Some(json!("a: b")), "x: 1", "x: \"a: b\"");
+    check("steps.2.title", Some(json!("Tell")), "set: { x: 1 } }", "set: { x: 1 }, title: Tell }");
+    check("steps.1.with.Comment", None, "      Comment: >-\n        Contained by\n        {{ run.id }}\n", "");
+    check("steps.1.after", None, "    after: [get]\n", "");
+    check("steps.2.after.0", None, "[isolate, get]", "[get]");
+    check("steps.2.after.1", None, "[isolate, get]", "[isolate]");
+    check(
+        "steps.0",
+        None,
+        "  - id: get\n    call: x/get-device\n    with: { id: \"{{ trigger.id }}\" }   # the device\n",
+        "",
+    );
+    check("steps.2", None, "  - { id: note, after: [isolate, get], set: { x: 1 } }\n", "");
+    check(
+        "steps.3",
+        Some(json!({ "id": "ask", "approval": { "ask": "Sure?" } })),
+        "x: 1 } }\n",
+        "x: 1 } }\n  - approval:\n      ask: Sure?\n    id: ask\n",
+    );
+    check("title", Some(json!("A title")), "set: { x: 1 } }\n", "set: { x: 1 } }\ntitle: A title\n");
+}
+
+#[test]
+fn what_is_not_there_is_told_and_changes_nothing() {
+    let absent = |at: &str| patch(TEXT, &Edit::Remove { path: path(at) }).unwrap_err();
+    assert_eq!(absent("steps.9"), PatchError::Absent("steps[9]".to_owned()));
+    assert_eq!(absent("steps.0.nothing"), PatchError::Absent("steps[0].nothing".to_owned()));
+    let beyond = patch(TEXT, &Edit::Set { path: path("steps.7"), value: json!(1) });
+    assert_eq!(beyond.unwrap_err(), PatchError::Absent("steps[7]".to_owned()));
+    assert!(matches!(patch("a: b: c", &Edit::Remove { path: path("a") }), Err(PatchError::Unreadable(_))));
+}
+
+fn value() -> impl Strategy<Value = Json> {
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::from),
+        any::<i64>().prop_map(Json::from),
+        ".{0,12}".prop_map(Json::from),
+        proptest::sample::select(vec![
+            "yes",
+            "null",
+            "1",
+            "- a",
+            "# b",
+            "a: b",
+            "{{ x }}",
+            "x\ny",
+            " ",
+            "'",
+            "\u{85}",
+            "\u{2028}z",
+            "@a",
+            "%",
+            "~"
+        ])
+        .prop_map(Json::from),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..3).prop_map(Json::from),
+            proptest::collection::btree_map("[a-z]{1,3}|[ -~]{1,4}", inner, 0..3).prop_map(Json::from_iter),
+        ]
+    })
+}
+
+proptest! {
+    /// Edits follow each other, each proven by reading: none is refused in a text as people write it, and no comment goes but
+    /// with what it stands in.
+    #[test]
+    fn any_value_can_be_set_anywhere(edits in proptest::collection::vec((0..8_usize, value()), 1..4)) {
+        const PLACES: [&str; 8] =
+            ["steps.0.with.id", "steps.0.with", "steps.1.with.new", "steps.1.after", "steps.2.set", "steps.3", "title", "steps.1.call"];
+        let mut text = TEXT.to_owned();
+        for (place, value) in edits {
+            let edit = Edit::Set { path: path(PLACES[place]), value };
+            match patch(&text, &edit) {
+                Ok(patched) => text = patched,
+                // An edit before may have made something else of what it leads through.
+                Err(PatchError::Absent(_)) => {}
+                Err(error) => prop_assert!(false, "{error}: {edit:?}\n{text}"),
+            }
+        }
+        for comment in ["# Contains a device.", "# its id", "# first of all", "# the effect", "# the end"] {
+            prop_assert!(text.contains(comment), "{comment}\n{text}");
+        }
+    }
+}
