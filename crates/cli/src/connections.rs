@@ -3,14 +3,16 @@
 use std::{collections::HashMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use sortie_identity::CredentialSource;
 use sortie_model::{ConnectionName, TenantId};
-use sortie_store::{Connection, Scope, Store, Tenant, TenantKey};
+use sortie_store::{Connection, NewConnection, Scope, Store, Tenant, TenantKey};
 
 use crate::{
     context::Context,
     database,
     exit::{Exit, Problem},
-    product::{DefenderConnection, Kept},
+    product::{ConnectionSettings, DefenderConnection, Kept},
+    reference::{is_rs256, reference_text},
     settings::Settings,
 };
 
@@ -30,6 +32,15 @@ pub(crate) struct Named {
 }
 
 impl Named {
+    /// Whether calls for the tenant may go through it: its own, or one for all. One that leads to a single tenant of Entra's
+    /// is for no other, whoever keeps it.
+    pub(crate) fn serves(&self, tenant: &Tenant) -> bool {
+        let leads_to = self.row.settings.get("tenant").and_then(|tenant| tenant.as_str());
+        let is_for_all = self.row.tenant == TenantKey::SHARED;
+        self.row.tenant == tenant.key
+            || (is_for_all && leads_to.is_none_or(|to| Some(to) == tenant.entra_id.as_deref()))
+    }
+
     /// Whose rows are meant with it.
     pub(crate) fn scope(&self) -> Scope {
         Scope::Tenant(self.row.tenant)
@@ -108,6 +119,21 @@ pub(crate) fn pick(mut all: Vec<DefenderConnection>, path: &ConnectionPath) -> R
     Ok(all.swap_remove(at))
 }
 
+/// The chosen one, by its whole name: what is only alike was never chosen.
+pub(crate) fn pick_current(
+    mut all: Vec<DefenderConnection>,
+    path: &ConnectionPath,
+) -> Result<DefenderConnection, Problem> {
+    let whole = path.to_string();
+    match all.iter().position(|one| one.name == whole) {
+        Some(at) => Ok(all.swap_remove(at)),
+        None => {
+            let next = "Choose another with `sortie connection use NAME`, or name one with `--connection`.";
+            Err(Problem::usage(format!("there is no connection `{path}` any more, which was the current one"), next))
+        }
+    }
+}
+
 /// Keeps a connection of Defender's commands that refers to its credential, in the place of one of that name. It becomes
 /// that of the tenant of ours to which it leads, where there is one.
 pub(crate) async fn keep(
@@ -119,13 +145,49 @@ pub(crate) async fn keep(
         anyhow::bail!("connection {name} is kept already");
     };
     let new = connection.row(name.clone(), source)?;
-    let owner = owner(store, &connection.tenant).await?;
+    let (owner, present) = place(store, name, &connection.tenant).await?;
     let scope = owner.as_ref().map_or(database::SHARED, |tenant| Scope::Tenant(tenant.key));
-    match store.connections_named(scope, name.as_str()).await?.pop() {
+    match present {
+        Some(other) if other.connector != new.connector => {
+            let what = format!("there is a connection `{name}` to {} already", other.connector);
+            return Err(Problem::usage(what, "Choose another name.").into());
+        }
         Some(present) => drop(store.change_connection(scope, present.id, present.version, new).await?),
         None => drop(store.add_connection(scope, new).await?),
     }
     Ok(ConnectionPath { tenant: owner.map(|tenant| tenant.name.parse()).transpose()?, name: name.clone() })
+}
+
+/// Lets a connection refer to its credential elsewhere; everything else of it stays.
+pub(crate) async fn refer(store: &Store, row: &Connection, source: &CredentialSource) -> anyhow::Result<()> {
+    let settings = ConnectionSettings {
+        reference: Some(reference_text(source)),
+        rs256: is_rs256(source),
+        vault: None,
+        expires: None,
+        ..ConnectionSettings::of(row)?
+    };
+    let new = NewConnection {
+        name: row.name.parse()?,
+        connector: row.connector.clone(),
+        base_url: row.base_url.clone(),
+        token_url: row.token_url.clone(),
+        allowed_hosts: row.allowed_hosts.clone(),
+        destinations: row.destinations.clone(),
+        settings: serde_json::to_value(settings)?,
+    };
+    store.change_connection(Scope::Tenant(row.tenant), row.id, row.version, new).await?;
+    Ok(())
+}
+
+/// The row as it is now, if nobody has changed it since it was read.
+pub(crate) async fn unchanged(store: &Store, row: &Connection) -> anyhow::Result<()> {
+    let now = store.connections_named(Scope::Tenant(row.tenant), &row.name).await?.pop();
+    if now.is_some_and(|now| now.id == row.id && now.version == row.version) {
+        return Ok(());
+    }
+    let what = format!("connection {} was changed meanwhile", row.name);
+    Err(Problem::usage(what, "Look at it with `sortie connection show`, and try again.").into())
 }
 
 /// The tenant of ours that this one of Entra's is.
@@ -139,37 +201,61 @@ pub(crate) async fn owner(store: &Store, entra_id: &TenantId) -> anyhow::Result<
 /// Moves connections out of the settings file. They are in the database before the file forgets them, so that a killed
 /// process leaves them in both, and the next one goes on.
 async fn adopt(context: &Context) -> anyhow::Result<()> {
-    let mut settings = context.settings()?;
-    if settings.connections.is_empty() {
+    if context.settings()?.connections.is_empty() {
         return Ok(());
     }
     let store = database::open_soon(context).await?;
-    let present = all(&store).await?;
+    // Another process may have moved them while this one waited.
+    let mut settings = context.settings()?;
+    let mut moved = Vec::new();
     for (name, old) in &settings.connections {
         let connection = old.as_defender(name);
         let Kept::Reference(source) = &connection.credential else { continue };
         let wanted = connection.row(name.clone(), source)?;
-        match present.iter().find(|one| one.row.name == name.as_str()) {
-            None => drop(keep(&store, name, &connection).await?),
+        let present = place(&store, name, &connection.tenant).await?.1;
+        match present {
+            None => {
+                let path = keep(&store, name, &connection).await?;
+                if settings.current == Some(ConnectionPath::shared(name.clone())) {
+                    settings.current = Some(path);
+                }
+            }
             // A process was killed between the two.
-            Some(one) if one.row.settings == wanted.settings => {}
-            Some(one) => {
-                let what = format!("the settings file and the database both have a connection `{}`", one.name);
-                let next = format!("Rename or remove it in {}.", context.settings_path()?.display());
-                return Err(Problem::usage(what, next).into());
+            Some(row) if row.settings == wanted.settings => {}
+            Some(_) => {
+                let next = format!("rename it in {} to use it", context.settings_path()?.display());
+                context.note(&format!("the database has another connection `{name}` than the settings file: {next}"));
+                continue;
             }
         }
+        moved.push(name.clone());
     }
-    context.note(&format!(
-        "{} of the settings file moved into the database {}",
-        match settings.connections.len() {
-            1 => "the connection".to_owned(),
-            count => format!("the {count} connections"),
-        },
-        database::path(context)?.display()
-    ));
-    settings.connections.clear();
-    settings.save(&context.settings_path()?)
+    settings.connections.retain(|name, _| !moved.contains(name));
+    let path = database::path(context)?;
+    // Where the file cannot be written, what was moved is found in both, and is the same.
+    match settings.save(&context.settings_path()?) {
+        Ok(()) if !moved.is_empty() => {
+            context.note(&format!("{} moved from the settings file into {}", counted(moved.len()), path.display()));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    Ok(())
+}
+
+fn counted(count: usize) -> String {
+    if count == 1 { "1 connection was".to_owned() } else { format!("{count} connections were") }
+}
+
+/// Whose a connection to this tenant of Entra's is, and what has the name there already.
+async fn place(
+    store: &Store,
+    name: &ConnectionName,
+    entra_id: &TenantId,
+) -> anyhow::Result<(Option<Tenant>, Option<Connection>)> {
+    let owner = owner(store, entra_id).await?;
+    let scope = owner.as_ref().map_or(database::SHARED, |tenant| Scope::Tenant(tenant.key));
+    let present = store.connections_named(scope, name.as_str()).await?.pop();
+    Ok((owner, present))
 }
 
 /// The tenant of this name, as an argument gives it.

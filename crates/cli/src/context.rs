@@ -14,7 +14,7 @@ use crate::{
     connections::{self, ConnectionPath, SHARED_NAME},
     exit::{Exit, Problem, report},
     input::Terminal,
-    product::{DefenderConnection, Kept, Microsoft},
+    product::{DefenderConnection, Kept, Microsoft, Way},
     settings::{self, Settings},
 };
 
@@ -207,15 +207,18 @@ impl Context {
     async fn load(&self, connection: &DefenderConnection) -> anyhow::Result<Session> {
         let credential = connection.load(self).await?;
         let application = connection.application(credential);
-        let transport = self.transport(&self.settings()?)?;
+        let transport = connection.way.unguarded(self)?;
         Ok(Session::new(connection.name.clone(), application, transport, Arc::clone(&self.clock)))
     }
 
     /// `--connection`, else the current one, else the only one, else the usual `AZURE_*` variables.
     pub(crate) async fn choose(&self) -> anyhow::Result<DefenderConnection> {
         let mut connections = connections::of_defender(self).await?;
-        if let Some(path) = self.global.connection.clone().or(self.settings()?.current) {
-            return Ok(connections::pick(connections, &path)?);
+        if let Some(path) = &self.global.connection {
+            return Ok(connections::pick(connections, path)?);
+        }
+        if let Some(path) = self.settings()?.current {
+            return Ok(connections::pick_current(connections, &path)?);
         }
         if connections.len() == 1 {
             return Ok(connections.remove(0));
@@ -290,7 +293,9 @@ fn from_environment() -> anyhow::Result<Option<DefenderConnection>> {
         tenant: tenant.parse().context("AZURE_TENANT_ID is not usable").map_err(usage)?,
         client_id: client_id.parse().context("AZURE_CLIENT_ID is not usable").map_err(usage)?,
         microsoft: Microsoft { hosts, ..Microsoft::default() },
+        way: Way::default(),
         credential: Kept::Reference(credential),
+        row: None,
     }))
 }
 

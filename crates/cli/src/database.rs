@@ -42,7 +42,8 @@ pub(crate) fn open_existing(context: &Context) -> anyhow::Result<Option<Store>> 
 
 /// The same after a short wait for another process that has it.
 pub(crate) async fn open_existing_soon(context: &Context) -> anyhow::Result<Option<Store>> {
-    if path(context)?.exists() { open_soon(context).await.map(Some) } else { Ok(None) }
+    // Without a place for one there is none.
+    if path(context).is_ok_and(|path| path.exists()) { open_soon(context).await.map(Some) } else { Ok(None) }
 }
 
 /// What commands without a tenant work on: what is for all tenants.

@@ -215,7 +215,7 @@ pub(crate) async fn connection(
             _ => path.clone(),
         };
         let found = connections::find(store, &path).await?;
-        if tenant.is_some_and(|tenant| found.row.tenant != tenant.key && found.row.tenant != TenantKey::SHARED) {
+        if tenant.is_some_and(|tenant| !found.serves(tenant)) {
             let what = format!("connection {} is another tenant's", found.name);
             return Err(Problem::usage(what, "Leave `--tenant` out, or name one of that tenant's.").into());
         }
@@ -230,8 +230,8 @@ pub(crate) async fn connection(
     all.retain(|one| one.row.connector == *id);
     if let Some(tenant) = tenant {
         let is_theirs = |one: &Named| one.row.tenant == tenant.key;
-        let owner = if all.iter().any(is_theirs) { tenant.key } else { TenantKey::SHARED };
-        all.retain(|one| one.row.tenant == owner);
+        let has_own = all.iter().any(is_theirs);
+        all.retain(|one| if has_own { is_theirs(one) } else { one.serves(tenant) });
     }
     match all.len() {
         1 => Ok(all.remove(0)),

@@ -15,7 +15,7 @@ use url::Url;
 use crate::{
     connections::ConnectionPath,
     exit::Problem,
-    product::{DefenderConnection, Kept, Microsoft},
+    product::{DefenderConnection, Kept, Microsoft, Way},
 };
 
 /// Everything in the file.
@@ -70,7 +70,9 @@ impl Connection {
             tenant: self.tenant.clone(),
             client_id: self.client_id.clone(),
             microsoft: Microsoft { cloud, endpoint, region, hosts },
+            way: Way::default(),
             credential: Kept::Reference(self.credential.clone()),
+            row: None,
         }
     }
 }

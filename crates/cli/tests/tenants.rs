@@ -88,6 +88,31 @@ async fn a_tenants_calls_go_through_its_own_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_for_all_that_leads_to_one_tenant_serves_no_other() {
+    let contoso = TestCloud::start().await;
+    let fabrikam = TestCloud::start_with(EmulatorConfig { seed: 7, ..EmulatorConfig::default() }).await;
+    let sortie = Sortie::new(PROGRAM, contoso.leaks());
+    let stage = Stage { contoso, fabrikam, sortie };
+    // Set up before anybody spoke of tenants.
+    stage.connect("defender", &stage.contoso, &stage.contoso.tenant()).await.0.succeeded();
+    stage.run(&["tenant", "add", "fabrikam", "--entra-id", &stage.fabrikam.tenant()]).await.succeeded();
+    let added = stage.run(&["tenant", "add", "contoso", "--entra-id", &stage.contoso.tenant()]).await.succeeded();
+    assert!(added.stderr.contains("connection defender leads to this tenant"), "{}", added.stderr);
+    let call = ["call", "microsoft-365-defender/list-devices", "$top=1", "--tenant"];
+    stage.run(&[&call[..], &["contoso"]].concat()).await.succeeded();
+    stage.run(&[&call[..], &["fabrikam"]].concat()).await.ended_with(2);
+    let named = stage.run(&[&call[..], &["fabrikam", "-c", "shared/defender"]].concat()).await.ended_with(2);
+    assert!(named.stderr.contains("another tenant's"), "{}", named.stderr);
+    // The chosen one is gone: nothing that is only alike takes its place.
+    stage.connect("defender", &stage.fabrikam, "fabrikam").await.0.succeeded();
+    stage.run(&["connection", "remove", "shared/defender", "--yes"]).await.succeeded();
+    let config = stage.sortie.folder().join("sortie/config.toml");
+    std::fs::write(&config, "current = \"defender\"\n").unwrap();
+    let gone = stage.run(&["incidents", "list"]).await.ended_with(2);
+    assert!(gone.stderr.contains("any more"), "{}", gone.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_keeps_its_own_values_and_goes_when_nothing_is_left_of_it() {
     let stage = Stage::start().await;
     stage.connect("defender", &stage.contoso, "contoso").await.0.succeeded();
@@ -175,8 +200,9 @@ ca_bundle = "corporate.pem"
     std::fs::write(&path, file).unwrap();
     sortie.run(&["connection", "use", "one"]).await.succeeded();
     std::fs::write(&path, file.replace("gcc-high", "china")).unwrap();
-    let differs = sortie.run(&["connection", "list"]).await.ended_with(2);
-    assert!(differs.stderr.contains("both have a connection `two`"), "{}", differs.stderr);
+    let differs = sortie.run(&["connection", "list"]).await.succeeded();
+    assert!(differs.stderr.contains("another connection `two`") && !differs.stdout.contains("china"), "{differs:?}");
+    assert!(std::fs::read_to_string(&path).unwrap().contains("china"), "what was not moved stays");
 }
 
 #[tokio::test(flavor = "multi_thread")]

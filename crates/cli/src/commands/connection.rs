@@ -12,6 +12,7 @@ use clap::{Args, Subcommand};
 use crate::{
     connections::{self, ConnectionPath},
     context::Context,
+    database,
     exit::Exit,
     input::confirm,
     output::{OutputArguments, say},
@@ -96,10 +97,14 @@ async fn remove(arguments: &RemoveArguments, context: &Context) -> anyhow::Resul
     if !users.is_empty() {
         context.note(&format!("it is used by {}", users.join(", ")));
     }
+    drop(store);
     if !confirm(&format!("Forget connection {name}?"), arguments.yes)? {
         return Ok(Exit::Failure);
     }
+    let store = database::open_soon(context).await?;
+    connections::unchanged(&store, &connection.row).await?;
     store.remove_connection(connection.scope(), connection.row.id).await?;
+    drop(store);
     if context.settings()?.current.is_some_and(|current| current.to_string() == *name) {
         connections::choose(None, context)?;
     }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use sortie_connector::{Caller, Credential, Engine, HttpCall, Mail, MailServer, NativeCall, as_data};
-use sortie_store::{Connection, Kept, Scope, Store, StoreError, StoreErrorKind, Tenant, TenantKey};
+use sortie_store::{Kept, Scope, Store, StoreError, StoreErrorKind, Tenant};
 use sortie_transport::{Delivery, Guard};
 
 use super::call::{Arguments, dry_run, in_doubt};
 use crate::{
+    connections::{self, Named},
     context::Context,
     database::SHARED,
     exit::{Exit, Problem},
@@ -68,11 +69,9 @@ async fn data(call: NativeCall, context: &Context) -> anyhow::Result<Value> {
 async fn chosen(call: &NativeCall, place: &Place<'_>, context: &Context) -> anyhow::Result<Option<Ready>> {
     let Place { store, product, tenant } = place;
     let path = context.global.connection.as_ref();
-    let is_reached = |row: &Connection| {
-        row.tenant == TenantKey::SHARED || tenant.as_ref().is_none_or(|tenant| row.tenant == tenant.key)
-    };
-    let all = store.connections(Scope::Every).await?;
-    if path.is_none() && !all.iter().any(|row| row.connector == product.info.id && is_reached(row)) {
+    let all = connections::all(store).await?;
+    let is_reached = |one: &Named| tenant.as_ref().is_none_or(|tenant| one.serves(tenant));
+    if path.is_none() && !all.iter().any(|one| one.row.connector == product.info.id && is_reached(one)) {
         return Ok(None);
     }
     let connection = connection(store, product, path, tenant.as_ref()).await?;

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use sortie_identity::Cloud;
 use sortie_model::{ConnectionName, TenantId};
-use sortie_store::Scope;
+use sortie_store::{Scope, TenantKey};
 
 use crate::{
     connections::{self, SHARED_NAME},
@@ -75,6 +75,15 @@ async fn add(arguments: &AddArguments, context: &Context) -> anyhow::Result<Exit
     }
     store.add_tenant(name, arguments.entra_id.as_ref(), &arguments.cloud.to_string()).await?;
     say(&format!("tenant {name} added"))?;
+    for connection in connections::all(&store).await?.iter().filter(|one| one.row.tenant == TenantKey::SHARED) {
+        let leads_to = connection.row.settings.get("tenant").and_then(|tenant| tenant.as_str());
+        if leads_to.is_some() && leads_to == arguments.entra_id.as_ref().map(TenantId::as_str) {
+            let own = &connection.name;
+            context.note(&format!(
+                "connection {own} leads to this tenant and stays among those for all; add it anew to make it {name}/{own}"
+            ));
+        }
+    }
     context.note(&format!("`sortie connection add NAME --tenant {name} …` gives it a connection"));
     Ok(Exit::Success)
 }

@@ -10,8 +10,9 @@ use sortie_model::{ClientId, ConnectionName, TenantId};
 use sortie_store::{Connection, NewConnection};
 use url::Url;
 
-use super::{ConnectionSettings, Held, VAULT_REFERENCE, origin};
+use super::{ConnectionSettings, Held, VAULT_REFERENCE, Way, origin};
 use crate::{
+    connections,
     context::Context,
     database,
     exit::Problem,
@@ -40,7 +41,11 @@ pub(crate) struct DefenderConnection {
     pub tenant: TenantId,
     pub client_id: ClientId,
     pub microsoft: Microsoft,
+    /// Whom it trusts, and what proves it during the handshake.
+    pub way: Way,
     pub credential: Kept,
+    /// Where it is kept; nowhere, for what the `AZURE_*` variables describe.
+    pub row: Option<Box<Connection>>,
 }
 
 /// Where its credential is.
@@ -125,7 +130,9 @@ impl DefenderConnection {
             tenant: settings.tenant.unwrap_or_default().parse().with_context(broken)?,
             client_id: settings.client_id.unwrap_or_default().parse().with_context(broken)?,
             microsoft,
+            way: settings.way,
             credential,
+            row: Some(Box::new(row.clone())),
             name,
         }))
     }
@@ -160,6 +167,8 @@ impl DefenderConnection {
             Kept::Stored(row) => row,
         };
         let store = database::open_soon(context).await?;
+        // Its secret is for the addresses that were read, and for no others.
+        connections::unchanged(&store, row).await?;
         let settings = ConnectionSettings::of(row)?;
         let transport = settings.way.transport(row, context)?;
         let held = Held::load(&store, row, &settings, &transport, context).await?;

@@ -162,7 +162,7 @@ impl Ready {
         })?;
         self.permits(&connection.microsoft.hosts().login)?;
         // The machine's own identity is asked for at an address that no guard lets through.
-        let transport = context.transport(&context.settings()?)?;
+        let transport = self.settings.way.unguarded(context)?;
         let source = TokenSource::new(transport, Arc::clone(&context.clock), connection.application(credential));
         Ok(EntraPlan::new(source, audience_of(operation)?, context))
     }

@@ -69,7 +69,8 @@ impl Way {
         })
     }
 
-    fn unguarded(&self, context: &Context) -> anyhow::Result<Transport> {
+    /// The same without the guard: to Microsoft's own services, and to the machine's own identity.
+    pub(crate) fn unguarded(&self, context: &Context) -> anyhow::Result<Transport> {
         let certificate = self.client_certificate.as_deref().map(|text| {
             let (certificate, key) =
                 text.split_once(',').map_or((text, None), |(certificate, key)| (certificate, Some(key.trim().into())));

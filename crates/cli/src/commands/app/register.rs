@@ -9,13 +9,13 @@ use sortie_model::{ClientId, ConnectionName, TenantId};
 
 use super::{CloudArguments, lifetime, refused, secret_place::SecretPlace};
 use crate::{
-    connections::{self, ConnectionPath},
+    connections,
     context::{Context, Session},
     database,
     exit::{Exit, Problem},
     input::confirm,
     output::{say, visible},
-    product::{DefenderConnection, Kept, Microsoft},
+    product::{DefenderConnection, Kept, Microsoft, Way},
     registration::{Plan, Registrar, Registration, Step, calls},
     roles::{Purpose, Reading, Role, covers, read_role},
     sign_in::{Browser, SignIn, SignInArguments},
@@ -104,7 +104,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         tenant: known.map_or(tenant, |known| known.tenant),
         client_id: registration.client_id.parse()?,
         microsoft,
+        way: Way::default(),
         credential: Kept::Reference(place.reference()),
+        row: None,
     };
     match present {
         Some(present) if has_its_secret(&present, &connection, &plan, context).await => {
@@ -210,10 +212,22 @@ fn tenant_of(token: &DelegatedToken) -> anyhow::Result<TenantId> {
     tenant.ok_or_else(|| refused("the sign-in does not tell its tenant", "Name the tenant with `--tenant`."))
 }
 
-/// The connection that has the name already.
+/// The connection that has the name already. Another connector's is nobody's to replace, and of several one is meant.
 async fn present(name: &ConnectionName, context: &Context) -> anyhow::Result<Option<DefenderConnection>> {
-    let all = connections::of_defender(context).await?;
-    Ok(connections::pick(all, &ConnectionPath::shared(name.clone())).ok())
+    let mut found = connections::of_defender(context).await?;
+    found.retain(|one| one.name.split('/').next_back() == Some(name.as_str()));
+    if let [one, other, ..] = &found[..] {
+        let what = format!("there are connections `{}` and `{}`", one.name, other.name);
+        return Err(Problem::usage(what, "Choose another name with `--connection-name`.").into());
+    }
+    if found.is_empty()
+        && let Some(store) = database::open_existing_soon(context).await?
+        && let Some(other) = store.connections_named(database::SHARED, name.as_str()).await?.pop()
+    {
+        let what = format!("there is a connection `{name}` to {} already", other.connector);
+        return Err(Problem::usage(what, "Choose another name with `--connection-name`.").into());
+    }
+    Ok(found.pop())
 }
 
 /// The connection that this command brings up to date: of that name and application, unless another cloud is asked for.
@@ -238,7 +252,9 @@ async fn has_its_secret(
         Kept::Reference(CredentialSource::Environment { .. } | CredentialSource::Stdin | CredentialSource::Prompt) => {
             return true;
         }
-        _ if present.load(context).await.is_err() => return false,
+        // A vault that does not answer now, a key that is elsewhere: no reason for another secret.
+        Kept::Stored(_) if present.load(context).await.is_err() => return true,
+        Kept::Reference(_) if present.load(context).await.is_err() => return false,
         _ => {}
     }
     let Ok(session) = context.session_of(present).await else { return false };

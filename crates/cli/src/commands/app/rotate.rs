@@ -10,8 +10,8 @@ use sortie_model::Secret;
 
 use super::{lifetime, refused, secret_place::SecretPlace};
 use crate::{
-    connections::{self, ConnectionPath},
-    context::{Context, ENVIRONMENT, Session},
+    connections,
+    context::{Context, Session},
     database,
     exit::{Exit, Problem},
     input::confirm,
@@ -108,16 +108,20 @@ fn place(arguments: &Arguments, connection: &DefenderConnection) -> anyhow::Resu
 
 /// Where the secret went elsewhere than before, the connection refers to the new place.
 async fn refer(connection: &DefenderConnection, place: &SecretPlace, context: &Context) -> anyhow::Result<()> {
-    let is_kept = connection.name != ENVIRONMENT && !matches!(place, SecretPlace::Sealed(_));
-    let is_same = matches!(&connection.credential, Kept::Reference(source) if *source == place.reference());
-    if !is_kept || is_same {
+    let Some(row) = &connection.row else { return Ok(()) };
+    let stays = match (place, &connection.credential) {
+        (SecretPlace::Sealed(_), _) => true,
+        // The command has put it where the connection finds it.
+        (SecretPlace::Vault(_), Kept::Stored(_)) => true,
+        (place, Kept::Reference(source)) => *source == place.reference(),
+        (SecretPlace::File(_), Kept::Stored(_)) => false,
+    };
+    if stays {
         return Ok(());
     }
-    let path: ConnectionPath = connection.name.parse().map_err(anyhow::Error::msg)?;
     let store = database::open_soon(context).await?;
-    let changed = DefenderConnection { credential: Kept::Reference(place.reference()), ..connection.clone() };
-    connections::keep(&store, &path.name, &changed).await?;
-    eprintln!("done  connection {path} refers to it");
+    connections::refer(&store, row, &place.reference()).await?;
+    eprintln!("done  connection {} refers to it", connection.name);
     Ok(())
 }
 

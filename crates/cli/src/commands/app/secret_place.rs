@@ -14,7 +14,7 @@ use sortie_store::{Connection, Scope};
 use tokio::io::AsyncWriteExt as _;
 
 use super::refused;
-use crate::{context::Context, database, product::SECRET, settings::write_private};
+use crate::{connections, context::Context, database, product::SECRET, settings::write_private};
 
 /// The place that was chosen. It is tried before the secret is made, for Entra shows a secret only once.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ impl SecretPlace {
             Self::Vault(command) => pipe(command, secret).await,
             Self::Sealed(row) => {
                 let store = database::open_soon(context).await?;
+                // A person has signed in meanwhile, and another may have set the connection up anew.
+                connections::unchanged(&store, row).await?;
                 let keyring = database::unlock(&store, context).await?;
                 let ends = context.clock.now().checked_add(lifetime).ok();
                 Ok(store.set_secret(&keyring, Scope::Tenant(row.tenant), row.id, SECRET, secret, ends).await?)

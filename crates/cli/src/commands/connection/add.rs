@@ -206,6 +206,11 @@ async fn put(
     sortie_transport::Guard::allowing(&new.allowed_hosts)
         .map_err(|error| Problem::usage(error.to_string(), "Correct `--allow-host`."))?;
     let scope = whose.scope();
+    // A key that does not open is told before anything is changed.
+    let keyring = match entered {
+        Some(_) => Some(database::unlock(store, context).await?),
+        None => None,
+    };
     let present = store.connections_named(scope, arguments.name.as_str()).await?.pop();
     let connection = match present {
         Some(present) if arguments.replace => {
@@ -221,9 +226,8 @@ async fn put(
         Some(_) => return Err(taken(&whose.path(&arguments.name)?)),
         None => store.add_connection(scope, new).await?,
     };
-    if let Some(secret) = entered {
-        let keyring = database::unlock(store, context).await?;
-        store.set_secret(&keyring, scope, connection.id, SECRET, secret, arguments.product.expires).await?;
+    if let (Some(secret), Some(keyring)) = (entered, &keyring) {
+        store.set_secret(keyring, scope, connection.id, SECRET, secret, arguments.product.expires).await?;
     }
     Ok(connection)
 }

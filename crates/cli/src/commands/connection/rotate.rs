@@ -41,7 +41,11 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         };
         return Err(Problem::usage(format!("connection {name} only refers to its secret"), next).into());
     }
+    // Nobody else waits for the database while a person types.
+    drop(store);
     let secret = entered(&arguments.credential, name, context)?;
+    let store = database::open_soon(context).await?;
+    connections::unchanged(&store, &connection.row).await?;
     let keyring = database::unlock(&store, context).await?;
     store.set_secret(&keyring, connection.scope(), connection.row.id, SECRET, &secret, arguments.expires).await?;
     say(&format!("connection {name} has a new secret"))?;

@@ -31,7 +31,10 @@ pub(super) async fn add(arguments: &Arguments, context: &Context) -> anyhow::Res
     if !arguments.replace && !store.connections_named(whose.scope(), arguments.name.as_str()).await?.is_empty() {
         return Err(taken(&path));
     }
+    // Nobody else waits for the database while a person types.
+    drop(store);
     let Given { reference, entered } = given(arguments, context)?;
+    let store = database::open_soon(context).await?;
     let microsoft = microsoft(arguments, &whose);
     let entra_id = whose.entra_id.as_ref().ok_or_else(|| {
         let next = "Give its Directory (tenant) ID, or add it to the tenant.";
@@ -48,6 +51,10 @@ pub(super) async fn add(arguments: &Arguments, context: &Context) -> anyhow::Res
         ..ConnectionSettings::default()
     };
     settings.way.check(context)?;
+    if settings.way.rate.is_some() || settings.way.at_once.is_some() {
+        let next = "Leave them out: Defender's own limits are kept anyway.";
+        return Err(Problem::usage("`--rate` and `--at-once` are for connections to other connectors", next).into());
+    }
     if let (Some(reference), Some(vault)) = (&settings.reference, &settings.vault) {
         vault.check(reference, &settings)?;
     }
