@@ -10,7 +10,7 @@ use sortie_store::{Connection, NewConnection, Scope, Store, Tenant, TenantKey};
 use crate::{
     context::Context,
     database,
-    exit::{Exit, Problem},
+    exit::{Exit, Problem, sentence},
     product::{ConnectionSettings, DefenderConnection, Kept},
     reference::{is_rs256, reference_text},
     settings::Settings,
@@ -35,10 +35,14 @@ impl Named {
     /// Whether calls for the tenant may go through it: its own, or one for all. One that leads to a single tenant of Entra's
     /// is for no other, whoever keeps it.
     pub(crate) fn serves(&self, tenant: &Tenant) -> bool {
-        let leads_to = self.row.settings.get("tenant").and_then(|tenant| tenant.as_str());
         let is_for_all = self.row.tenant == TenantKey::SHARED;
-        self.row.tenant == tenant.key
-            || (is_for_all && leads_to.is_none_or(|to| Some(to) == tenant.entra_id.as_deref()))
+        let leads_there = || self.leads_to().is_none_or(|to| Some(to) == tenant.entra_id.as_deref());
+        self.row.tenant == tenant.key || (is_for_all && leads_there())
+    }
+
+    /// The tenant of Entra's that it was set up for, where it was for one.
+    pub(crate) fn leads_to(&self) -> Option<&str> {
+        self.row.settings.get("tenant").and_then(|tenant| tenant.as_str())
     }
 
     /// Whose rows are meant with it.
@@ -66,7 +70,7 @@ pub(crate) async fn find(store: &Store, path: &ConnectionPath) -> anyhow::Result
 /// The database and the connection of this name in it.
 pub(crate) async fn open(context: &Context, path: &ConnectionPath) -> anyhow::Result<(Store, Named)> {
     adopt(context).await?;
-    let store = database::open_soon(context).await?;
+    let store = database::open(context).await?;
     let found = find(&store, path).await?;
     Ok((store, found))
 }
@@ -105,7 +109,7 @@ fn position<'a>(names: impl Iterator<Item = &'a str> + Clone, path: &ConnectionP
 /// moved into the database first.
 pub(crate) async fn of_defender(context: &Context) -> anyhow::Result<Vec<DefenderConnection>> {
     adopt(context).await?;
-    let Some(store) = database::open_existing_soon(context).await? else { return Ok(Vec::new()) };
+    let Some(store) = database::open_existing(context).await? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for Named { name, row } in all(&store).await? {
         found.extend(DefenderConnection::of(&row, name)?);
@@ -145,9 +149,9 @@ pub(crate) async fn keep(
         anyhow::bail!("connection {name} is kept already");
     };
     let new = connection.row(name.clone(), source)?;
-    let (owner, present) = place(store, name, &connection.tenant).await?;
-    let scope = owner.as_ref().map_or(database::SHARED, |tenant| Scope::Tenant(tenant.key));
-    match present {
+    let owner = owner(store, &connection.tenant).await?;
+    let scope = scope_of(owner.as_ref());
+    match store.connections_named(scope, name.as_str()).await?.pop() {
         Some(other) if other.connector != new.connector => {
             let what = format!("there is a connection `{name}` to {} already", other.connector);
             return Err(Problem::usage(what, "Choose another name.").into());
@@ -155,7 +159,7 @@ pub(crate) async fn keep(
         Some(present) => drop(store.change_connection(scope, present.id, present.version, new).await?),
         None => drop(store.add_connection(scope, new).await?),
     }
-    Ok(ConnectionPath { tenant: owner.map(|tenant| tenant.name.parse()).transpose()?, name: name.clone() })
+    ConnectionPath::of(owner.as_ref(), name)
 }
 
 /// Lets a connection refer to its credential elsewhere; everything else of it stays.
@@ -204,7 +208,7 @@ async fn adopt(context: &Context) -> anyhow::Result<()> {
     if context.settings()?.connections.is_empty() {
         return Ok(());
     }
-    let store = database::open_soon(context).await?;
+    let store = database::open(context).await?;
     // Another process may have moved them while this one waited.
     let mut settings = context.settings()?;
     let mut moved = Vec::new();
@@ -212,14 +216,9 @@ async fn adopt(context: &Context) -> anyhow::Result<()> {
         let connection = old.as_defender(name);
         let Kept::Reference(source) = &connection.credential else { continue };
         let wanted = connection.row(name.clone(), source)?;
-        let present = place(&store, name, &connection.tenant).await?.1;
-        match present {
-            None => {
-                let path = keep(&store, name, &connection).await?;
-                if settings.current == Some(ConnectionPath::shared(name.clone())) {
-                    settings.current = Some(path);
-                }
-            }
+        let owner = owner(&store, &connection.tenant).await?;
+        match store.connections_named(scope_of(owner.as_ref()), name.as_str()).await?.pop() {
+            None => drop(keep(&store, name, &connection).await?),
             // A process was killed between the two.
             Some(row) if row.settings == wanted.settings => {}
             Some(_) => {
@@ -228,17 +227,21 @@ async fn adopt(context: &Context) -> anyhow::Result<()> {
                 continue;
             }
         }
+        if settings.current.as_ref().is_some_and(|current| current.to_string() == name.as_str()) {
+            settings.current = Some(ConnectionPath::of(owner.as_ref(), name)?);
+        }
         moved.push(name.clone());
     }
-    settings.connections.retain(|name, _| !moved.contains(name));
-    let path = database::path(context)?;
-    // Where the file cannot be written, what was moved is found in both, and is the same.
-    match settings.save(&context.settings_path()?) {
-        Ok(()) if !moved.is_empty() => {
-            context.note(&format!("{} moved from the settings file into {}", counted(moved.len()), path.display()));
-        }
-        Ok(()) | Err(_) => {}
+    if moved.is_empty() {
+        return Ok(());
     }
+    settings.connections.retain(|name, _| !moved.contains(name));
+    let (count, path) = (counted(moved.len()), database::path(context)?);
+    // Where the file cannot be written, what was moved is in both, and is the same.
+    context.note(&match settings.save(&context.settings_path()?) {
+        Ok(()) => format!("{count} moved from the settings file into {}", path.display()),
+        Err(error) => format!("{count} copied into {}: {}", path.display(), sentence(&error)),
+    });
     Ok(())
 }
 
@@ -246,16 +249,9 @@ fn counted(count: usize) -> String {
     if count == 1 { "1 connection was".to_owned() } else { format!("{count} connections were") }
 }
 
-/// Whose a connection to this tenant of Entra's is, and what has the name there already.
-async fn place(
-    store: &Store,
-    name: &ConnectionName,
-    entra_id: &TenantId,
-) -> anyhow::Result<(Option<Tenant>, Option<Connection>)> {
-    let owner = owner(store, entra_id).await?;
-    let scope = owner.as_ref().map_or(database::SHARED, |tenant| Scope::Tenant(tenant.key));
-    let present = store.connections_named(scope, name.as_str()).await?.pop();
-    Ok((owner, present))
+/// Where the connections of this tenant of ours are kept; those of nobody are for all.
+pub(crate) fn scope_of(owner: Option<&Tenant>) -> Scope {
+    owner.map_or(database::SHARED, |tenant| Scope::Tenant(tenant.key))
 }
 
 /// The tenant of this name, as an argument gives it.
@@ -287,9 +283,9 @@ fn named(row: Connection, tenants: &HashMap<TenantKey, String>) -> Named {
 }
 
 impl ConnectionPath {
-    /// Of everybody.
-    pub(crate) fn shared(name: ConnectionName) -> Self {
-        Self { tenant: None, name }
+    /// As a connection of this tenant of ours, or of nobody, is named.
+    pub(crate) fn of(owner: Option<&Tenant>, name: &ConnectionName) -> anyhow::Result<Self> {
+        Ok(Self { tenant: owner.map(|tenant| tenant.name.parse()).transpose()?, name: name.clone() })
     }
 }
 

@@ -13,37 +13,25 @@ use sortie_store::{KeySource, Keyring, MasterKey, Scope, Store, StoreError, Stor
 
 use crate::{context::Context, exit::Problem};
 
-/// Opens the database; only one process at a time has it.
-pub(crate) fn open(context: &Context) -> anyhow::Result<Store> {
+/// Opens the database. Only one process at a time has it, most only for a moment: that is waited for.
+pub(crate) async fn open(context: &Context) -> anyhow::Result<Store> {
     let path = path(context)?;
-    let options = StoreOptions { path, purpose: "sortie".to_owned(), clock: Arc::clone(&context.clock) };
-    Ok(Store::open(options)?)
-}
-
-/// The same after a wait for another process that has it: most have it only for a moment.
-pub(crate) async fn open_soon(context: &Context) -> anyhow::Result<Store> {
-    for _ in 0..HELD_TRIES {
-        match open(context) {
-            Err(error) if is_held(&error) => tokio::time::sleep(HELD_PAUSE).await,
-            opened => return opened,
+    let mut tries = 0;
+    loop {
+        let (path, clock) = (path.clone(), Arc::clone(&context.clock));
+        match Store::open(StoreOptions { path, purpose: "sortie".to_owned(), clock }) {
+            Err(StoreError { kind: StoreErrorKind::Held { .. }, .. }) if tries < HELD_TRIES => {
+                tries += 1;
+                tokio::time::sleep(HELD_PAUSE).await;
+            }
+            opened => return Ok(opened?),
         }
     }
-    open(context)
 }
 
-fn is_held(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref::<StoreError>(), Some(StoreError { kind: StoreErrorKind::Held { .. }, .. }))
-}
-
-/// The same where it is there already; a look makes none.
-pub(crate) fn open_existing(context: &Context) -> anyhow::Result<Option<Store>> {
-    if path(context)?.exists() { open(context).map(Some) } else { Ok(None) }
-}
-
-/// The same after a short wait for another process that has it.
-pub(crate) async fn open_existing_soon(context: &Context) -> anyhow::Result<Option<Store>> {
-    // Without a place for one there is none.
-    if path(context).is_ok_and(|path| path.exists()) { open_soon(context).await.map(Some) } else { Ok(None) }
+/// The same where it is there already; a look makes none, and without a place for one there is none.
+pub(crate) async fn open_existing(context: &Context) -> anyhow::Result<Option<Store>> {
+    if path(context).is_ok_and(|path| path.exists()) { open(context).await.map(Some) } else { Ok(None) }
 }
 
 /// What commands without a tenant work on: what is for all tenants.

@@ -196,6 +196,15 @@ ca_bundle = "corporate.pem"
     let expected = json!({ "cloud": "gcc-high", "endpoint": "v1", "hosts": { "graph": "https://graph.example/" } });
     assert_eq!(shown["microsoft"], expected);
 
+    // Whose it is may have been settled before it moved; what was chosen stays chosen.
+    let own = sortie.run(&["tenant", "add", "fabrikam", "--entra-id", "fabrikam.onmicrosoft.com"]).await;
+    own.succeeded();
+    sortie.run(&["connection", "remove", "two", "--yes"]).await.succeeded();
+    std::fs::write(&path, file).unwrap();
+    let moved = sortie.run(&["connection", "list", "--csv"]).await.succeeded();
+    assert!(moved.stdout.contains("*,fabrikam/two,"), "{}", moved.stdout);
+    sortie.run(&["tenant", "list"]).await.succeeded();
+
     // A process that was killed between the database and the file left both; another content is nobody's to decide.
     std::fs::write(&path, file).unwrap();
     sortie.run(&["connection", "use", "one"]).await.succeeded();

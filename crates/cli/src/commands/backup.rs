@@ -29,7 +29,7 @@ pub(crate) struct RestoreArguments {
 }
 
 pub(crate) async fn backup(arguments: BackupArguments, context: &Context) -> anyhow::Result<Exit> {
-    let Some(store) = database::open_existing(context)? else {
+    let Some(store) = database::open_existing(context).await? else {
         let next = "A database is made with the first connector's connection; `--database FILE` names another.";
         return Err(Problem::usage("there is no database to back up", next).into());
     };
@@ -51,7 +51,7 @@ pub(crate) async fn restore(arguments: RestoreArguments, context: &Context) -> a
     }
     let (file, clock) = (arguments.file.clone(), context.clock.clone());
     tokio::task::spawn_blocking(move || Store::restore(&file, &path, &*clock)).await??;
-    let store = database::open(context)?;
+    let store = database::open(context).await?;
     say(&format!("restored from {}", arguments.file.display()))?;
     if store.has_key().await?
         && let Err(error) = database::unlock(&store, context).await

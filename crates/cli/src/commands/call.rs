@@ -54,7 +54,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         let next = "Write it as CONNECTOR/OPERATION; `sortie connector list` and `show` list both.";
         return Err(Problem::usage(format!("`{}` names no operation", arguments.operation), next).into());
     };
-    let store = database::open_soon(context).await?;
+    let store = database::open(context).await?;
     let product = Product::load(&store, connector).await?;
     let operation = product.operation(name)?;
     let inputs = inputs(&arguments, &product.description, operation)?;

@@ -101,7 +101,7 @@ async fn remove(arguments: &RemoveArguments, context: &Context) -> anyhow::Resul
     if !confirm(&format!("Forget connection {name}?"), arguments.yes)? {
         return Ok(Exit::Failure);
     }
-    let store = database::open_soon(context).await?;
+    let store = database::open(context).await?;
     connections::unchanged(&store, &connection.row).await?;
     store.remove_connection(connection.scope(), connection.row.id).await?;
     drop(store);

@@ -13,7 +13,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
     match command {
         Command::Rotate => {
-            let store = database::open(context)?;
+            let store = database::open(context).await?;
             let (sealed, old) = database::rotate_key(&store, context).await?;
             let secrets = if sealed == 1 { "1 secret".to_owned() } else { format!("{sealed} secrets") };
             say(&format!("{secrets} sealed anew with a new key in {}", database::key_place(context)?))?;

@@ -12,7 +12,6 @@ use super::call::{Arguments, dry_run, in_doubt};
 use crate::{
     connections::{self, Named},
     context::Context,
-    database::SHARED,
     exit::{Exit, Problem},
     input::confirm,
     output::{say, visible},
@@ -161,7 +160,7 @@ async fn email(call: &NativeCall, place: Place<'_>, context: &Context) -> anyhow
 
 async fn kv(call: &NativeCall, place: &Place<'_>, now: Timestamp) -> anyhow::Result<Value> {
     let store = &place.store;
-    let scope = place.tenant.as_ref().map_or(SHARED, |tenant| Scope::Tenant(tenant.key));
+    let scope = connections::scope_of(place.tenant.as_ref());
     let text = |key: &str| call.inputs.get(key).and_then(Value::as_str).unwrap_or_default();
     let whole = |key: &str| call.inputs.get(key).and_then(Value::as_i64);
     let value = || call.inputs.get("value").unwrap_or(&Value::Null).to_string();

@@ -66,7 +66,7 @@ async fn add(arguments: &AddArguments, context: &Context) -> anyhow::Result<Exit
         let next = "Choose another name.";
         return Err(Problem::usage("`all` means every tenant, so none can be called so", next).into());
     }
-    let store = database::open_soon(context).await?;
+    let store = database::open(context).await?;
     if let Some(entra_id) = &arguments.entra_id
         && let Some(taken) = connections::owner(&store, entra_id).await?
     {
@@ -76,7 +76,7 @@ async fn add(arguments: &AddArguments, context: &Context) -> anyhow::Result<Exit
     store.add_tenant(name, arguments.entra_id.as_ref(), &arguments.cloud.to_string()).await?;
     say(&format!("tenant {name} added"))?;
     for connection in connections::all(&store).await?.iter().filter(|one| one.row.tenant == TenantKey::SHARED) {
-        let leads_to = connection.row.settings.get("tenant").and_then(|tenant| tenant.as_str());
+        let leads_to = connection.leads_to();
         if leads_to.is_some() && leads_to == arguments.entra_id.as_ref().map(TenantId::as_str) {
             let own = &connection.name;
             context.note(&format!(
@@ -90,7 +90,7 @@ async fn add(arguments: &AddArguments, context: &Context) -> anyhow::Result<Exit
 
 async fn list(arguments: &ListArguments, context: &Context) -> anyhow::Result<Exit> {
     let mut listing = Listing::start(arguments.output.format(), &["name", "entra id", "cloud", "connections"])?;
-    if let Some(store) = database::open_existing_soon(context).await? {
+    if let Some(store) = database::open_existing(context).await? {
         let connections = store.connections(Scope::Every).await?;
         for tenant in store.tenants(Scope::Every).await? {
             let count = connections.iter().filter(|connection| connection.tenant == tenant.key).count();
@@ -116,7 +116,7 @@ async fn list(arguments: &ListArguments, context: &Context) -> anyhow::Result<Ex
 
 async fn remove(arguments: &RemoveArguments, context: &Context) -> anyhow::Result<Exit> {
     let name = arguments.name.as_str();
-    let store = database::open_soon(context).await?;
+    let store = database::open(context).await?;
     connections::tenant(&store, name).await?;
     if name == SHARED_NAME {
         return Err(Problem::usage("`shared` holds what is for all tenants, and stays", "Name another.").into());

@@ -137,6 +137,12 @@ impl DefenderConnection {
         }))
     }
 
+    /// Whether both are the same application in the same tenant, as far as a domain and a GUID can be told apart.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        let is_same_tenant = self.tenant == other.tenant || !self.tenant.is_guid() || !other.tenant.is_guid();
+        self.client_id == other.client_id && is_same_tenant
+    }
+
     /// The tenant of ours that has it; `None` for what is for all.
     pub(crate) fn owner(&self) -> Option<&str> {
         self.name.split_once('/').map(|(tenant, _)| tenant)
@@ -166,7 +172,7 @@ impl DefenderConnection {
             Kept::Reference(source) => return source.load(&Terminal, context.clock.now()).with_context(broken),
             Kept::Stored(row) => row,
         };
-        let store = database::open_soon(context).await?;
+        let store = database::open(context).await?;
         // Its secret is for the addresses that were read, and for no others.
         connections::unchanged(&store, row).await?;
         let settings = ConnectionSettings::of(row)?;

@@ -75,7 +75,7 @@ impl TokenPlan {
     /// one is on disk before the access token is used.
     async fn refreshed(&self, person: &Person) -> anyhow::Result<Token> {
         let Person { scope, id, name } = person;
-        let store = database::open_soon(&self.context).await?;
+        let store = database::open(&self.context).await?;
         let again = || format!("Sign in again with `sortie connection sign-in {name}`.");
         let keyring = database::unlock(&store, &self.context).await?;
         let Some(refresh) = store.secret(&keyring, *scope, *id, REFRESH).await? else {

@@ -183,3 +183,27 @@ async fn a_vault_takes_the_secret_on_standard_input() {
     stage.run(&stage.register(&["--vault-command", "cat > vault.txt"])).await.succeeded();
     assert_eq!(stage.changing_calls().await, Vec::<Value>::new());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_of_that_name_to_something_else_is_not_replaced() {
+    let stage = Stage::start().await;
+    let add = ["connection", "add", "default"];
+    stage
+        .run(&[&add[..], &["--connector", "http", "--base", "https://x.example", "--credential", "none"]].concat())
+        .await
+        .succeeded();
+    let refused = stage.run(&stage.register(&[])).await.ended_with(2);
+    assert!(refused.stderr.contains("connection `default` to http"), "{}", refused.stderr);
+    assert!(stage.application("Sortie").await.is_none(), "nothing was made");
+    stage.run(&["connection", "remove", "default", "--yes"]).await.succeeded();
+    let other = "11111111-2222-3333-4444-555555555555";
+    let (tenant, url) = (stage.cloud.tenant(), stage.cloud.url());
+    let who = ["--tenant", &tenant, "--client-id", other, "--emulator", &url, "--credential", "env:OTHER"];
+    stage.run(&[&add[..], &who].concat()).await.succeeded();
+    let refused = stage.run(&stage.register(&[])).await.ended_with(2);
+    assert!(refused.stderr.contains(other) && refused.stderr.contains("--connection-name"), "{}", refused.stderr);
+    assert_eq!(stage.secret_count("Sortie").await, 0, "no secret that nobody keeps");
+    let shown = stage.run(&["connection", "show", "default"]).await.succeeded();
+    assert!(shown.stdout.contains("env:OTHER"), "{}", shown.stdout);
+    stage.run(&stage.register(&["--connection-name", "own"])).await.succeeded();
+}

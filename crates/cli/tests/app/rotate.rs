@@ -64,6 +64,21 @@ async fn a_sealed_secret_is_replaced_where_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sealed_secret_that_moves_to_a_vault_is_not_used_any_more() {
+    let stage = registered().await;
+    let old = secret(&stage);
+    let application = stage.application("Sortie").await.unwrap();
+    let (tenant, client_id, url) = (stage.cloud.tenant(), application["appId"].as_str().unwrap(), stage.cloud.url());
+    let add = ["connection", "add", "own", "--tenant", &tenant, "--client-id", client_id, "--emulator", &url];
+    stage.sortie.run_with_input(&[&add[..], &["--credential", "stdin"]].concat(), &old).await.succeeded();
+    let vault = ["--vault-command", "cat > vault.txt"];
+    stage.run(&[&ROTATE[..], &["--connection", "own"], &vault].concat()).await.succeeded();
+    // Its old secret is gone at Entra: the connection takes the new one from where the operator puts it.
+    let shown = stage.run(&["connection", "show", "own"]).await.succeeded();
+    assert!(shown.stdout.contains("env:AZURE_CLIENT_SECRET"), "{}", shown.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_old_secret_can_be_kept() {
     let stage = registered().await;
     let old = secret(&stage);

@@ -129,3 +129,22 @@ async fn an_edited_row_sends_no_secret() {
     assert!(base.contains("localhost"), "{base}");
     stage.run(CALL).await.succeeded();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_process_waits_and_then_hears_who_has_the_database() {
+    let (stage, _) = connected().await;
+    let options = sortie_store::StoreOptions {
+        path: place(&stage, "sortie.db"),
+        purpose: "test".to_owned(),
+        clock: std::sync::Arc::new(sortie_model::SystemClock),
+    };
+    let store = sortie_store::Store::open(options).unwrap();
+    let refused = stage.run(&["connector", "list"]).await.ended_with(2);
+    let process = std::process::id().to_string();
+    assert!(refused.stderr.contains(&process) && refused.stderr.contains("next:"), "{}", refused.stderr);
+    let (waiting, ()) = tokio::join!(stage.run(&["connector", "list"]), async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        drop(store);
+    });
+    waiting.succeeded();
+}

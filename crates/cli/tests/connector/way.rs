@@ -144,3 +144,26 @@ async fn a_connection_calls_no_more_often_than_its_rate() {
     let shown = stage.run(&["connection", "show", "contoso"]).await.succeeded().stdout;
     assert!(shown.contains("1/s") && shown.contains("At once"), "{shown}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_connection_to_microsoft_trusts_holds_for_its_token_and_for_every_command() {
+    let stage = Stage::start().await;
+    let application = stage.cloud.application(&[("graph", "SecurityIncident.Read.All")]).await;
+    let authority = stage.cloud.emulator().ca_pem().unwrap();
+    let sortie = Sortie::new(PROGRAM, stage.cloud.leaks());
+    let at = format!("https://{}", stage.host());
+    let add = async |name: &str, more: &[&str]| {
+        let who = ["--tenant", &application.tenant, "--client-id", &application.client_id, "--credential", "stdin"];
+        let add = [&["connection", "add", name, "--emulator", &at][..], &who, more].concat();
+        sortie.run_with_input(&add, &application.secret).await
+    };
+    add("without", &[]).await.succeeded();
+    add("with", &["--trust", authority.to_str().unwrap()]).await.succeeded();
+    for command in [&["incidents", "list", "--limit", "1"][..], &["call", "microsoft-365-defender/list-incidents"]] {
+        let distrusted = sortie.run(&[command, &["-c", "without"]].concat()).await.ended_with(6);
+        assert!(distrusted.stderr.contains("unknown authority"), "{}", distrusted.stderr);
+        sortie.run(&[command, &["-c", "with"]].concat()).await.succeeded();
+    }
+    let bounded = add("bounded", &["--rate", "1/s"]).await.ended_with(2);
+    assert!(bounded.stderr.contains("Defender's own limits"), "{}", bounded.stderr);
+}

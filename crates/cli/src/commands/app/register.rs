@@ -108,8 +108,13 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         credential: Kept::Reference(place.reference()),
         row: None,
     };
+    if let Some(other) = present.as_ref().filter(|other| !other.is_of(&connection)) {
+        let what = format!("connection {} is one of application {} already", other.name, other.client_id);
+        let next = "Choose another name with `--connection-name`, or forget it with `sortie connection remove`; run again, it goes on with this application.";
+        return Err(Problem::usage(what, next).into());
+    }
     match present {
-        Some(present) if has_its_secret(&present, &connection, &plan, context).await => {
+        Some(present) if has_its_secret(&present, &plan, context).await => {
             tell(Step { changed: false, text: format!("connection {} has its credential", present.name) });
             connection = DefenderConnection { credential: present.credential, name: present.name, ..connection };
         }
@@ -221,7 +226,7 @@ async fn present(name: &ConnectionName, context: &Context) -> anyhow::Result<Opt
         return Err(Problem::usage(what, "Choose another name with `--connection-name`.").into());
     }
     if found.is_empty()
-        && let Some(store) = database::open_existing_soon(context).await?
+        && let Some(store) = database::open_existing(context).await?
         && let Some(other) = store.connections_named(database::SHARED, name.as_str()).await?.pop()
     {
         let what = format!("there is a connection `{name}` to {} already", other.connector);
@@ -239,15 +244,7 @@ fn known(arguments: &Arguments, present: Option<&DefenderConnection>) -> Option<
 
 /// Whether the connection exists with a credential that nothing speaks against: a second secret would only be one more
 /// to guard. What is not at hand now (a vault's, one that is typed) counts as good.
-async fn has_its_secret(
-    present: &DefenderConnection,
-    wanted: &DefenderConnection,
-    plan: &Plan,
-    context: &Context,
-) -> bool {
-    if present.client_id != wanted.client_id || present.tenant != wanted.tenant {
-        return false;
-    }
+async fn has_its_secret(present: &DefenderConnection, plan: &Plan, context: &Context) -> bool {
     match &present.credential {
         Kept::Reference(CredentialSource::Environment { .. } | CredentialSource::Stdin | CredentialSource::Prompt) => {
             return true;
@@ -294,7 +291,7 @@ async fn keep_connection(
     context: &Context,
 ) -> anyhow::Result<()> {
     let is_first = connections::of_defender(context).await?.is_empty();
-    let store = database::open_soon(context).await?;
+    let store = database::open(context).await?;
     let path = connections::keep(&store, name, connection).await?;
     if is_first || context.settings()?.current.is_none() {
         connections::choose(Some(path.clone()), context)?;

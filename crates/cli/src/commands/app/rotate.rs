@@ -111,15 +111,15 @@ async fn refer(connection: &DefenderConnection, place: &SecretPlace, context: &C
     let Some(row) = &connection.row else { return Ok(()) };
     let stays = match (place, &connection.credential) {
         (SecretPlace::Sealed(_), _) => true,
-        // The command has put it where the connection finds it.
-        (SecretPlace::Vault(_), Kept::Stored(_)) => true,
+        // The command puts it where the connection finds it. A sealed secret would be the old one for ever.
+        (SecretPlace::Vault(_), Kept::Stored(row)) => ConnectionSettings::of(row)?.vault.is_some(),
         (place, Kept::Reference(source)) => *source == place.reference(),
         (SecretPlace::File(_), Kept::Stored(_)) => false,
     };
     if stays {
         return Ok(());
     }
-    let store = database::open_soon(context).await?;
+    let store = database::open(context).await?;
     connections::refer(&store, row, &place.reference()).await?;
     eprintln!("done  connection {} refers to it", connection.name);
     Ok(())

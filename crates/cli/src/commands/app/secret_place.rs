@@ -48,7 +48,7 @@ impl SecretPlace {
                 .with_context(|| format!("the secret cannot be written to {}", path.display())),
             Self::Vault(command) => pipe(command, secret).await,
             Self::Sealed(row) => {
-                let store = database::open_soon(context).await?;
+                let store = database::open(context).await?;
                 // A person has signed in meanwhile, and another may have set the connection up anew.
                 connections::unchanged(&store, row).await?;
                 let keyring = database::unlock(&store, context).await?;

@@ -179,7 +179,7 @@ impl Whose {
     }
 
     fn scope(&self) -> Scope {
-        self.owner.as_ref().map_or(database::SHARED, |tenant| Scope::Tenant(tenant.key))
+        connections::scope_of(self.owner.as_ref())
     }
 
     fn cloud(&self, given: Option<Cloud>) -> Cloud {
@@ -189,8 +189,7 @@ impl Whose {
 
     /// How a person names the connection.
     fn path(&self, name: &ConnectionName) -> anyhow::Result<ConnectionPath> {
-        let tenant = self.owner.as_ref().map(|tenant| tenant.name.parse()).transpose()?;
-        Ok(ConnectionPath { tenant, name: name.clone() })
+        ConnectionPath::of(self.owner.as_ref(), name)
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     // Nobody else waits for the database while a person types.
     drop(store);
     let secret = entered(&arguments.credential, name, context)?;
-    let store = database::open_soon(context).await?;
+    let store = database::open(context).await?;
     connections::unchanged(&store, &connection.row).await?;
     let keyring = database::unlock(&store, context).await?;
     store.set_secret(&keyring, connection.scope(), connection.row.id, SECRET, &secret, arguments.expires).await?;

@@ -24,7 +24,7 @@ pub(super) async fn list(output: OutputArguments, context: &Context) -> anyhow::
         output.format(),
         &["current", "name", "tenant", "client id", "cloud", "credential", "connector"],
     )?;
-    if let Some(store) = database::open_existing_soon(context).await? {
+    if let Some(store) = database::open_existing(context).await? {
         for named in connections::all(&store).await? {
             let shown = Shown::read(&store, &named, context).await?;
             shown.warn(&named.name, context);

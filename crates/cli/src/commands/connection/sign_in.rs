@@ -150,7 +150,7 @@ fn code(parameters: Parameters) -> anyhow::Result<Secret> {
 
 /// Seals it, unless the connection leads elsewhere meanwhile.
 async fn keep(before: &Named, refresh: &Secret, context: &Context) -> anyhow::Result<()> {
-    let store = database::open_soon(context).await?;
+    let store = database::open(context).await?;
     let now = store.connections_named(before.scope(), &before.row.name).await?.pop();
     if now.is_none_or(|now| now.id != before.row.id || now.version != before.row.version) {
         let what = format!("connection {} was changed while the person signed in", before.name);

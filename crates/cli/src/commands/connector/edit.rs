@@ -84,7 +84,7 @@ enum Grant {
 }
 
 pub(super) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
-    let store = database::open(context)?;
+    let store = database::open(context).await?;
     let product = Product::load(&store, &arguments.id).await?;
     let edits = match arguments.reset {
         true => Edits::default(),

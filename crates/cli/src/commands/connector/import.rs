@@ -46,7 +46,7 @@ pub(super) async fn import(arguments: ImportArguments, context: &Context) -> any
         return Err(Problem::usage(what, "Give the document that describes the product's API.").into());
     }
     let id = id(arguments.id.as_deref(), &import)?;
-    let store = database::open(context)?;
+    let store = database::open(context).await?;
     let kept = import.description.kept();
     let new = NewConnector {
         id: id.clone(),
@@ -72,7 +72,7 @@ pub(super) async fn import(arguments: ImportArguments, context: &Context) -> any
 
 pub(super) async fn diff(arguments: DiffArguments, context: &Context) -> anyhow::Result<Exit> {
     let newer = arguments.newer.import(context).await?;
-    let store = database::open(context)?;
+    let store = database::open(context).await?;
     let product = Product::load(&store, &arguments.id).await?;
     let diff = sortie_openapi::diff(&product.description, &newer.description);
     if arguments.output.format() != Format::Table {

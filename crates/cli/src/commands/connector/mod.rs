@@ -67,7 +67,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Edit(arguments) => edit::run(*arguments, context).await,
         Command::Diff(arguments) => import::diff(arguments, context).await,
         Command::Export(arguments) => {
-            let store = database::open(context)?;
+            let store = database::open(context).await?;
             let product = Product::load(&store, &arguments.id).await?;
             say(&serde_json::to_string_pretty(&sortie_openapi::export(&product.description))?)?;
             Ok(Exit::Success)
@@ -77,7 +77,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
 }
 
 async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exit> {
-    let store = database::open(context)?;
+    let store = database::open(context).await?;
     let format = arguments.output.format();
     let mut listing = Listing::start(format, &["id", "title", "operations", "connections", "changed", "from"])?;
     let connections = store.connections(Scope::Every).await?;
@@ -108,7 +108,7 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
 }
 
 async fn remove(arguments: RemoveArguments, context: &Context) -> anyhow::Result<Exit> {
-    let store = database::open(context)?;
+    let store = database::open(context).await?;
     let info = store.connector(SHARED, &arguments.id).await?.info;
     if !confirm(&format!("Remove connector {}?", visible(&info.id)), arguments.yes)? {
         context.note("nothing was removed");

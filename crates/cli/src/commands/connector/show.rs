@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
-    let store = database::open(context)?;
+    let store = database::open(context).await?;
     let product = Product::load(&store, &arguments.id).await?;
     let format = arguments.output.format();
     if let Some(name) = &arguments.operation {

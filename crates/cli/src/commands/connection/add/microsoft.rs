@@ -25,7 +25,7 @@ pub(super) async fn add(arguments: &Arguments, context: &Context) -> anyhow::Res
         arguments.client_id.as_deref().unwrap_or_default().parse().map_err(|error: ClientIdError| {
             Problem::usage(error.to_string(), "Copy it from the application's Overview page.")
         })?;
-    let store = database::open_soon(context).await?;
+    let store = database::open(context).await?;
     let whose = Whose::find(&store, arguments).await?;
     let path = whose.path(&arguments.name)?;
     if !arguments.replace && !store.connections_named(whose.scope(), arguments.name.as_str()).await?.is_empty() {
@@ -34,7 +34,7 @@ pub(super) async fn add(arguments: &Arguments, context: &Context) -> anyhow::Res
     // Nobody else waits for the database while a person types.
     drop(store);
     let Given { reference, entered } = given(arguments, context)?;
-    let store = database::open_soon(context).await?;
+    let store = database::open(context).await?;
     let microsoft = microsoft(arguments, &whose);
     let entra_id = whose.entra_id.as_ref().ok_or_else(|| {
         let next = "Give its Directory (tenant) ID, or add it to the tenant.";

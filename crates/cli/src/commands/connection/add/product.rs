@@ -19,13 +19,13 @@ use crate::{
 
 /// Adds the connection, or replaces the one of that name.
 pub(super) async fn add(connector: &str, arguments: &Arguments, context: &Context) -> anyhow::Result<Exit> {
-    let store = database::open_soon(context).await?;
+    let store = database::open(context).await?;
     let product = Product::load(&store, connector).await?;
     let whose = Whose::find(&store, arguments).await?;
     // Nobody else waits for the database while a person types.
     drop(store);
     let Given { reference, entered } = given(arguments, context)?;
-    let store = database::open_soon(context).await?;
+    let store = database::open(context).await?;
     let new = new(connector, arguments, &product, reference, &whose, context)?;
     put(&store, &whose, new, entered.as_ref(), arguments, context).await?;
     let path = whose.path(&arguments.name)?;
