@@ -55,11 +55,8 @@ pub enum Refusal {
     Own,
 }
 
-/// The same as an answer of the machine.
-pub type Answer = Decision;
-
 /// What becomes of the question.
-pub fn answer(asked: Asked, attempted: Attempted, otherwise: Otherwise) -> Answer {
+pub fn answer(asked: Asked, attempted: Attempted, otherwise: Otherwise) -> Decision {
     decide(&(asked, attempted, otherwise), None).1
 }
 

@@ -8,7 +8,7 @@ mod start;
 #[cfg(test)]
 mod table;
 
-pub use approval::{Answer, Asked, Attempted, Decision, Refusal, answer};
+pub use approval::{Asked, Attempted, Decision, Refusal, answer};
 pub use ending::{Class, Delivery, Doubt, Ending, Left, Next, Seen, ending, seen};
 pub use gather::{Gathered, Tally};
 use serde::{Deserialize, Serialize};

@@ -5,7 +5,7 @@ use super::{
     pause::pause,
 };
 use crate::{
-    decide::{Class, Decision, Ending, Left, Next, Outcome, Seen, When, answer, ending, seen},
+    decide::{Asked, Attempted, Class, Decision, Ending, Left, Next, Outcome, Seen, When, answer, ending, seen},
     document::OnTimeout,
 };
 
@@ -187,7 +187,7 @@ impl Turn<'_> {
             (TimerKind::Expiry, Phase::Asking) => {
                 let Kind::Approval { otherwise, .. } = self.plan.step(at.last().step).kind else { return };
                 self.commands.push(Command::Withdraw { at: at.clone() });
-                let decision = answer(crate::decide::Asked::Open, super::EXPIRED, otherwise);
+                let decision = answer(Asked::Open, Attempted::Expired, otherwise);
                 self.end(at, Outcome::Failed, None);
                 if decision == Decision::Stops {
                     self.close(Outcome::Failed);

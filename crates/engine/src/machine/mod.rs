@@ -17,7 +17,7 @@ pub use state::{Active, Item, LoopState, Phase, RunEnd, Scope, State, StepState}
 
 use std::time::Duration;
 
-use crate::decide::{Attempted, Delivery, Outcome, Seen};
+use crate::decide::{Delivery, Outcome, Seen};
 
 /// Something that has happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -268,6 +268,3 @@ pub enum What {
 mod property;
 #[cfg(test)]
 mod tests;
-
-/// How a question ends when its time is up.
-pub(crate) const EXPIRED: Attempted = Attempted::Expired;

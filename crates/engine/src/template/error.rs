@@ -144,16 +144,4 @@ pub(super) fn quoted(text: &str, span: &Span) -> String {
     }
 }
 
-/// The word among these that was probably meant.
-pub(super) fn nearest<'a>(word: &str, among: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = word.to_lowercase();
-    let close = among.into_iter().take(CANDIDATE_COUNT_MAX).filter_map(|candidate| {
-        let distance = strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
-        (distance <= 1 + word.chars().count() / 4).then_some((distance, candidate))
-    });
-    close.min().map(|(_, candidate)| candidate)
-}
-
 const QUOTED_COUNT_MAX: usize = 80;
-/// An object of data may have any number of keys.
-const CANDIDATE_COUNT_MAX: usize = 500;

@@ -7,11 +7,12 @@ use serde_json::Value;
 
 use super::{
     compare,
-    error::{Fail, nearest, quoted},
+    error::{Fail, quoted},
     scope::{Budget, Scope},
     syntax::{Applied, Body, For, Kind, LoopField, Node, Piece, Program, Tested},
     value::{Fields, Items, Val, View},
 };
+use crate::text::nearest;
 
 pub(super) struct Machine<'a> {
     pub(super) program: &'a Program,

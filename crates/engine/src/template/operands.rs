@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     checks,
-    error::{Fail, Span, nearest, quoted},
+    error::{Fail, Span, quoted},
     filters::{self, Filter, Parameter},
     parse::Parser,
     reads::{Key, Read, Source},
@@ -12,6 +12,7 @@ use super::{
     syntax::{Applied, Kind, LoopField, Node, Tested},
     token::{Token, TokenKind, step_id},
 };
+use crate::text::nearest;
 
 /// What stands in the brackets of a filter.
 type Arguments<'t> = Vec<(Option<&'t str>, Node)>;

@@ -9,12 +9,13 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::{
-    error::{Fail, Span, nearest, quoted},
+    error::{Fail, Span, quoted},
     reads::Reads,
     scope::Names,
     syntax::{Kind, Node, Operator},
     token::{Token, TokenKind, token},
 };
+use crate::text::nearest;
 
 /// Reads one text.
 pub(super) struct Parser<'t> {

@@ -1,11 +1,12 @@
 //! Texts with `{{ }}`, and with the few blocks that the language has: `if`, `for`, `set`, `raw` and comments.
 
 use super::{
-    error::{Fail, Span, nearest},
+    error::{Fail, Span},
     parse::{Parser, Variable},
     syntax::{Body, For, Piece, Program},
     token::TokenKind,
 };
+use crate::text::nearest;
 
 /// What ends a list of pieces.
 enum End<'t> {

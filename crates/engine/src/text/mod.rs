@@ -7,6 +7,7 @@ mod yaml;
 
 pub use node::{Entry, Node, Scalar, Value};
 pub use patch::{Edit, PatchError, Step, patch};
+pub(crate) use problem::nearest;
 pub use problem::{Code, Problem, Problems, did_you_mean};
 use serde::{Deserialize, Serialize};
 pub use yaml::read;

@@ -94,18 +94,28 @@ impl fmt::Display for Problem {
 /// `Did you mean ...?` for a word that is close to one of those known, else which there are.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
-    let near = known.iter().map(|one| (strsim::damerau_levenshtein(word, one), *one)).min();
-    match near {
+    match nearest(word, known.iter().copied()) {
+        Some(one) => format!("Did you mean `{one}`?"),
+        None if !known.is_empty() && known.len() <= LISTED_MAX => format!("There are `{}`.", known.join("`, `")),
         None => String::new(),
-        Some((distance, one)) if distance <= 1 + word.chars().count() / 4 => format!("Did you mean `{one}`?"),
-        Some(_) if known.len() <= LISTED_MAX => format!("There are `{}`.", known.join("`, `")),
-        Some(_) => String::new(),
     }
+}
+
+/// The word among these that was probably meant, in whatever letter case.
+pub(crate) fn nearest<'a>(word: &str, among: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = word.to_lowercase();
+    let close = among.into_iter().take(CANDIDATES_MAX).filter_map(|candidate| {
+        let distance = strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
+        (distance <= 1 + word.chars().count() / 4).then_some((distance, candidate))
+    });
+    close.min().map(|(_, candidate)| candidate)
 }
 
 /// So many problems of one document are told.
 const PROBLEMS_MAX: usize = 200;
 const LISTED_MAX: usize = 12;
+/// An object of data may have any number of keys.
+const CANDIDATES_MAX: usize = 500;
 
 #[cfg(test)]
 mod tests {

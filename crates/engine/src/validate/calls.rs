@@ -3,7 +3,7 @@
 use super::inputs;
 use crate::{
     catalog::{Catalog, Found, Operation},
-    document::{Call, Step, SubWorkflow, Verb},
+    document::{Call, OnTimeout, Step, SubWorkflow, Verb},
     text::{Code, Problems, Span, did_you_mean},
 };
 
@@ -11,10 +11,10 @@ use crate::{
 pub(super) fn check(steps: &[Step], catalog: &dyn Catalog, problems: &mut Problems) {
     for step in steps {
         match &step.verb {
-            Verb::Call(called) => call(called, catalog, problems),
+            Verb::Call(called) => call(called, step.on_timeout, catalog, problems),
             Verb::Approval(approval) => {
                 if let Some(notify) = &approval.notify {
-                    call(notify, catalog, problems);
+                    call(notify, OnTimeout::Leave, catalog, problems);
                 }
             }
             Verb::Workflow(called) => workflow(called, catalog, problems),
@@ -24,12 +24,16 @@ pub(super) fn check(steps: &[Step], catalog: &dyn Catalog, problems: &mut Proble
     }
 }
 
-fn call(call: &Call, catalog: &dyn Catalog, problems: &mut Problems) {
+fn call(call: &Call, on_timeout: OnTimeout, catalog: &dyn Catalog, problems: &mut Problems) {
     let name = format!("{}/{}", call.connector, call.operation);
     match catalog.operation(&call.connector, &call.operation) {
         Found::Known(operation) => {
             inputs::check(call.with.as_ref(), &operation.inputs, &name, call.span, problems);
             fits(call, &operation, &name, problems);
+            if on_timeout == OnTimeout::Cancel && !operation.can_cancel {
+                let what = format!("`on_timeout: cancel` means nothing for {name}: nothing takes it back");
+                problems.add(call.span, Code::WrongValue, what, "Leave `on_timeout` out.");
+            }
             connection(call, &operation, &name, catalog, problems);
         }
         Found::Unknown { what, known } => {

@@ -93,6 +93,10 @@ fn calls_are_of_operations_that_are_there_and_take_what_is_given() {
     );
     check_steps("  - { id: a, await: true, call: defender/get-device, with: { id: x } }\n", &["`await` means nothing"]);
     check_steps(
+        "  - { id: a, on_timeout: cancel, call: defender/get-device, with: { id: x } }\n",
+        &["`on_timeout: cancel` means nothing for defender/get-device"],
+    );
+    check_steps(
         "  - { id: a, call: defender/get-device, with: { id: x }, connection: other }\n",
         &["there is no connection `other`"],
     );

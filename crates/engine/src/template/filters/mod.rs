@@ -7,11 +7,8 @@ mod texts;
 
 use regex::{Regex, RegexBuilder};
 
-use super::{
-    error::{Fail, nearest},
-    machine::Machine,
-    value::Val,
-};
+use super::{error::Fail, machine::Machine, value::Val};
+use crate::text::nearest;
 
 pub(super) use security::ago;
 

@@ -1,6 +1,6 @@
 //! What holds for any text and any data.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::Map;
@@ -152,7 +152,6 @@ proptest! {
     fn no_text_makes_it_panic_or_go_on(text in soup(), x in data()) {
         let budget = Budget { work_max: 20_000, text_bytes_max: 10_000, value_bytes_max: 100_000 };
         let scope = scope(&json!({ "trigger": { "x": x } }));
-        let started = Instant::now();
         let check = |error: &TemplateError, text: &str| {
             assert!(text.get(error.span()).is_some(), "{error}: {:?}", error.span());
             assert!(!error.what().is_empty());
@@ -171,6 +170,5 @@ proptest! {
             }
             Err(error) => check(&error, &text),
         }
-        prop_assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
     }
 }
