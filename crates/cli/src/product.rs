@@ -237,7 +237,11 @@ pub(crate) async fn connection(
         1 => Ok(all.remove(0)),
         0 => {
             let next = format!("`sortie connection add NAME --connector {id}` makes one.");
-            Err(Problem::usage(format!("there is no connection to {id} yet"), next).into())
+            let what = match tenant {
+                Some(tenant) => format!("tenant {} has no connection to {id}, and none for all serves it", tenant.name),
+                None => format!("there is no connection to {id} yet"),
+            };
+            Err(Problem::usage(what, next).into())
         }
         _ => {
             let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();

@@ -100,7 +100,8 @@ async fn a_connection_for_all_that_leads_to_one_tenant_serves_no_other() {
     assert!(added.stderr.contains("connection defender leads to this tenant"), "{}", added.stderr);
     let call = ["call", "microsoft-365-defender/list-devices", "$top=1", "--tenant"];
     stage.run(&[&call[..], &["contoso"]].concat()).await.succeeded();
-    stage.run(&[&call[..], &["fabrikam"]].concat()).await.ended_with(2);
+    let none = stage.run(&[&call[..], &["fabrikam"]].concat()).await.ended_with(2);
+    assert!(none.stderr.contains("tenant fabrikam has no connection"), "{}", none.stderr);
     let named = stage.run(&[&call[..], &["fabrikam", "-c", "shared/defender"]].concat()).await.ended_with(2);
     assert!(named.stderr.contains("another tenant's"), "{}", named.stderr);
     // The chosen one is gone: nothing that is only alike takes its place.

@@ -164,6 +164,9 @@ async fn what_a_connection_to_microsoft_trusts_holds_for_its_token_and_for_every
         assert!(distrusted.stderr.contains("unknown authority"), "{}", distrusted.stderr);
         sortie.run(&[command, &["-c", "with"]].concat()).await.succeeded();
     }
-    let bounded = add("bounded", &["--rate", "1/s"]).await.ended_with(2);
-    assert!(bounded.stderr.contains("Defender's own limits"), "{}", bounded.stderr);
+    // What only connections to other connectors have is refused, not dropped.
+    for more in [["--rate", "1/s"], ["--at-once", "2"], ["--base", "https://x.example"], ["--variable", "a=b"]] {
+        let refused = add("bounded", &more).await.ended_with(2);
+        assert!(refused.stderr.contains("--connector"), "{}", refused.stderr);
+    }
 }

@@ -35,8 +35,7 @@ pub(crate) struct Arguments {
     connector: Option<String>,
     #[command(flatten)]
     product: ProductArguments,
-    /// Directory (tenant) ID, a verified domain, or the name of a tenant of `sortie tenant list`, whose connection it then
-    /// is; `shared` for a connection of all tenants
+    /// Directory (tenant) ID, a verified domain, or the name of a tenant of `sortie tenant list`, whose connection it then is
     #[arg(long, required_unless_present = "connector", value_name = "TENANT")]
     tenant: Option<String>,
     /// Application (client) ID; with --connector also a user's name
@@ -131,6 +130,19 @@ struct ProductArguments {
 }
 
 impl ProductArguments {
+    /// What is given and belongs to other connectors alone. (clap asks for no argument that conflicts with one that is there,
+    /// as `--connector` does with `--emulator`.)
+    fn of_connectors_alone(&self) -> Option<&'static str> {
+        let given = [
+            ("--base", self.base.is_some()),
+            ("--variable", !self.variable.is_empty()),
+            ("--token-url", self.token_url.is_some()),
+            ("--rate", self.rate.is_some()),
+            ("--at-once", self.at_once.is_some()),
+        ];
+        given.into_iter().find(|(_, is_given)| *is_given).map(|(name, _)| name)
+    }
+
     /// The connection's own way out.
     fn way(&self) -> Way {
         Way {

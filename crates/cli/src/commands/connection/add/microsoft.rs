@@ -20,6 +20,10 @@ use crate::{
 
 /// Adds the connection, or replaces the one of that name; the first one is the current one.
 pub(super) async fn add(arguments: &Arguments, context: &Context) -> anyhow::Result<Exit> {
+    if let Some(name) = arguments.product.of_connectors_alone() {
+        let what = format!("`{name}` is for connections to other connectors than Microsoft Defender");
+        return Err(Problem::usage(what, "Name one with `--connector`, or leave it out.").into());
+    }
     let is_first = connections::of_defender(context).await?.is_empty();
     let client_id: ClientId =
         arguments.client_id.as_deref().unwrap_or_default().parse().map_err(|error: ClientIdError| {
@@ -51,10 +55,6 @@ pub(super) async fn add(arguments: &Arguments, context: &Context) -> anyhow::Res
         ..ConnectionSettings::default()
     };
     settings.way.check(context)?;
-    if settings.way.rate.is_some() || settings.way.at_once.is_some() {
-        let next = "Leave them out: Defender's own limits are kept anyway.";
-        return Err(Problem::usage("`--rate` and `--at-once` are for connections to other connectors", next).into());
-    }
     if let (Some(reference), Some(vault)) = (&settings.reference, &settings.vault) {
         vault.check(reference, &settings)?;
     }
