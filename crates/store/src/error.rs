@@ -74,6 +74,14 @@ pub enum StoreErrorKind {
     /// Somebody else has changed it since it was read.
     #[error("{0} was changed by somebody else meanwhile")]
     Stale(String),
+    /// Another run is doing the same to the same.
+    #[error("run {by} is doing the same to the same")]
+    Active {
+        /// Which of the intents.
+        intent: usize,
+        /// The other run.
+        by: crate::RunId,
+    },
     /// Still needed.
     #[error("it is used by {}", .0.join(", "))]
     InUse(Vec<String>),
@@ -138,6 +146,7 @@ impl StoreError {
             Kind::Absent(_) => "Look at the list for what is there.",
             Kind::Exists(_) => "Take another name, or change the one that is there.",
             Kind::Stale(_) => "Look at it again, and repeat the change if it is still wanted.",
+            Kind::Active { .. } => "Wait until that run has ended, or cancel it.",
             Kind::InUse(_) => "Take it out of them first.",
             Kind::TooLarge { .. } => "Make it smaller.",
             Kind::NeedsTenant => "Name the tenant.",

@@ -32,19 +32,27 @@ pub enum Feed {
 /// The kinds of objects that the feed tells of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ChangeKind {
+    Approval,
     Connection,
     Connector,
+    Run,
+    Signal,
     Tenant,
     Value,
+    Workflow,
 }
 
 impl ChangeKind {
     fn word(self) -> &'static str {
         match self {
+            Self::Approval => "approval",
             Self::Connection => "connection",
             Self::Connector => "connector",
+            Self::Run => "run",
+            Self::Signal => "signal",
             Self::Tenant => "tenant",
             Self::Value => "value",
+            Self::Workflow => "workflow",
         }
     }
 }

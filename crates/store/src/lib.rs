@@ -1,5 +1,5 @@
-//! The one SQLite file of an installation: tenants, connectors, connections with sealed secrets, leases, blobs, values,
-//! and the feed of what changed.
+//! The one SQLite file of an installation: tenants, connectors, connections with sealed secrets, workflows, runs, leases,
+//! blobs, values, and the feed of what changed.
 //!
 //! All SQL lives here, one file a table. A method is one transaction and takes a [`Scope`], so that no caller can forget
 //! either. Writes are committed in groups by one thread and are durable when their method returns; readers stand beside it.
@@ -20,11 +20,13 @@ mod master_key;
 mod nodes;
 mod readers;
 mod retention;
+mod runs;
 mod schema;
 mod scope;
 mod secrets;
 mod tenants;
 mod values;
+mod workflows;
 mod writer;
 
 pub use blobs::BlobHash;
@@ -38,7 +40,12 @@ pub use leases::{Lease, LeaseSubject};
 pub use master_key::{KeySource, MasterKey};
 pub use nodes::NodeId;
 pub use retention::{Freed, Retention};
+pub use runs::{
+    Approval, Committed, Decision, Intent, JournalRow, NewApproval, NewIntent, NewRun, OpenRun, Run, RunCommit,
+    RunFilter, RunId, RunMode, RunStatus, RunValue, Settled, Signal, Started,
+};
 pub use scope::{Scope, TenantKey};
 pub use secrets::SecretInfo;
 pub use tenants::Tenant;
 pub use values::Kept;
+pub use workflows::{NewWorkflow, Workflow, WorkflowState, WorkflowVersion};

@@ -1,0 +1,288 @@
+//! The one way to take a run further: everything that one turn of it means, in one transaction, by whoever holds it.
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, params};
+use serde_json::json;
+
+use super::{
+    Decision, NewApproval, NewIntent, NewRun, RunId, RunStatus, RunValue, Started, approvals, intents, signals, start,
+};
+use crate::{
+    NodeId, Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    feed::{ChangeKind, note},
+    writer::Writing,
+};
+
+/// What a turn of a run writes.
+#[derive(Clone, Debug)]
+pub struct RunCommit {
+    /// Whose run.
+    pub tenant: TenantKey,
+    /// Which.
+    pub run: RunId,
+    /// Who writes; a run that another node held becomes this one's by it.
+    pub node: NodeId,
+    /// As it was read: somebody else's commit since then makes this one void.
+    pub epoch: i64,
+    /// The same.
+    pub seq: i64,
+    /// How the run goes now.
+    pub status: RunStatus,
+    /// Why it does not go on.
+    pub why: Option<String>,
+    /// When it wants to go on by itself.
+    pub wake: Option<Timestamp>,
+    /// Where its machine stands.
+    pub snapshot: String,
+    /// Of its first commit: the key by which runs of its workflow go one at a time, and whether the one before is given up.
+    pub busy: Option<(String, bool)>,
+    /// Of its last one: outcome, and whether a failure was dealt with.
+    pub end: Option<(String, bool)>,
+    /// What happened, a JSON list.
+    pub entries: String,
+    /// What steps gave, by place.
+    pub values: Vec<(String, RunValue)>,
+    /// Calls that leave after it.
+    pub intents: Vec<NewIntent>,
+    /// Calls of which is known what became.
+    pub settled: Vec<Settled>,
+    /// Questions to people.
+    pub asked: Vec<NewApproval>,
+    /// Questions that nobody needs to answer any more, by place.
+    pub closed: Vec<(String, Decision)>,
+    /// Signals that it acts on.
+    pub taken: Vec<i64>,
+    /// Runs that it starts.
+    pub children: Vec<NewRun>,
+    /// Places whose runs are to be given up.
+    pub cancelled: Vec<String>,
+}
+
+/// What became of a step's call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// Which step.
+    pub place: String,
+    /// In a word.
+    pub verdict: String,
+}
+
+/// What became of a commit.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Committed {
+    /// It is on the disk.
+    Done {
+        /// The run's epoch now.
+        epoch: i64,
+        /// Its number of commits now.
+        seq: i64,
+        /// What became of the runs to be started, in order.
+        children: Vec<Started>,
+        /// Runs that may go on now, with their tenants.
+        woken: Vec<(TenantKey, RunId)>,
+    },
+    /// Only that the run waits was written: a run of the same key is at work.
+    Busy {
+        /// The other run.
+        by: RunId,
+    },
+}
+
+impl Store {
+    /// Takes a run further; durable when it returns.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Stale`] when somebody else has taken the run, or a question was decided meanwhile: read it anew.
+    /// [`StoreErrorKind::Active`] when another run is doing the same to the same.
+    pub async fn commit_run(&self, commit: RunCommit) -> Result<Committed, StoreError> {
+        let now = self.now();
+        self.write(&format!("take run {} further", commit.run), move |sqlite| {
+            Turn { sqlite, commit: &commit, now }.write()
+        })
+        .await
+    }
+
+    /// Nothing but that this run is held by this node from now on.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Stale`] when somebody else has taken it.
+    pub async fn claim_run(&self, scope: Scope, run: RunId, node: NodeId, epoch: i64) -> Result<i64, StoreError> {
+        self.write_statement("claim a run", move |sqlite| {
+            let sql = "UPDATE runs SET node_id = ?3, epoch = epoch + 1
+                       WHERE tenant_id = ?1 AND run_id = ?2 AND epoch = ?4 RETURNING epoch";
+            let row = params![scope.owner()?, run, node, epoch];
+            let claimed = sqlite.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?;
+            claimed.ok_or_else(|| StoreErrorKind::Stale(format!("run {run}")))
+        })
+        .await
+    }
+}
+
+/// One commit while it is written.
+struct Turn<'a> {
+    sqlite: &'a Writing<'a>,
+    commit: &'a RunCommit,
+    now: Timestamp,
+}
+
+impl Turn<'_> {
+    fn write(&self) -> Result<Committed, StoreErrorKind> {
+        let RunCommit { tenant, run, .. } = *self.commit;
+        let epoch = self.claim()?;
+        if let Some((key, replaces)) = &self.commit.busy
+            && let Some(by) = self.holder(key)?
+        {
+            self.queue_up(key, by, *replaces)?;
+            return Ok(Committed::Busy { by });
+        }
+        for settled in &self.commit.settled {
+            intents::settle(self.sqlite, tenant, run, &settled.place, &settled.verdict, self.now)?;
+        }
+        for (intent, new) in self.commit.intents.iter().enumerate() {
+            if let Some(by) = intents::insert(self.sqlite, tenant, run, new, self.now)? {
+                return Err(StoreErrorKind::Active { intent, by });
+            }
+        }
+        let children = self.rows()?;
+        let seq = self.advance()?;
+        let mut woken: Vec<_> = children.iter().filter_map(|started| Some((tenant, started.run()?))).collect();
+        for place in &self.commit.cancelled {
+            woken.extend(self.cancel_child(place)?.map(|child| (tenant, child)));
+        }
+        if self.commit.end.is_some() {
+            woken.extend(self.tell_parent()?.map(|parent| (tenant, parent)));
+            woken.extend(self.next_in_line()?.map(|next| (tenant, next)));
+        }
+        if self.commit.status != RunStatus::Running {
+            note(self.sqlite, tenant, ChangeKind::Run, &run.to_string(), self.now);
+        }
+        Ok(Committed::Done { epoch, seq, children, woken })
+    }
+
+    /// The run is this node's, and as it was read.
+    fn claim(&self) -> Result<i64, StoreErrorKind> {
+        let commit = self.commit;
+        let sql = "UPDATE runs SET epoch = epoch + (node_id IS NOT ?3), node_id = ?3
+                   WHERE tenant_id = ?1 AND run_id = ?2 AND epoch = ?4 AND seq = ?5 AND ended_us IS NULL RETURNING epoch";
+        let row = params![commit.tenant, commit.run, commit.node, commit.epoch, commit.seq];
+        let epoch = self.sqlite.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?;
+        epoch.ok_or_else(|| StoreErrorKind::Stale(format!("run {}", commit.run)))
+    }
+
+    /// Another run of this key that has begun, or stands before this one.
+    fn holder(&self, key: &str) -> Result<Option<RunId>, StoreErrorKind> {
+        let commit = self.commit;
+        let sql = "SELECT other.run_id FROM runs other JOIN runs own ON own.tenant_id = ?1 AND own.run_id = ?2
+                   WHERE other.tenant_id = ?1 AND other.workflow_id = own.workflow_id AND other.busy_key = ?3
+                     AND other.ended_us IS NULL AND other.run_id <> own.run_id
+                     AND (other.begun_us IS NOT NULL OR (other.made_us, other.run_id) < (own.made_us, own.run_id))
+                   ORDER BY other.begun_us IS NULL, other.made_us LIMIT 1";
+        let row = params![commit.tenant, commit.run, key];
+        Ok(self.sqlite.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?)
+    }
+
+    fn queue_up(&self, key: &str, by: RunId, replaces: bool) -> Result<(), StoreErrorKind> {
+        let commit = self.commit;
+        let why = format!("run {by} of the same key is at work");
+        let sql = "UPDATE runs SET busy_key = ?3, why = ?4, wake_us = NULL, seq = seq + 1 WHERE tenant_id = ?1 AND run_id = ?2";
+        self.sqlite.prepare_cached(sql)?.execute(params![commit.tenant, commit.run, key, why])?;
+        if replaces {
+            let signal = json!({ "signal": "cancel", "by": format!("run {}", commit.run) }).to_string();
+            signals::insert(self.sqlite, commit.tenant, by, &signal, self.now)?;
+        }
+        note(self.sqlite, commit.tenant, ChangeKind::Run, &commit.run.to_string(), self.now);
+        Ok(())
+    }
+
+    fn rows(&self) -> Result<Vec<Started>, StoreErrorKind> {
+        let RunCommit { tenant, run, .. } = *self.commit;
+        for (place, value) in &self.commit.values {
+            start::put_value(self.sqlite, tenant, run, place, value)?;
+        }
+        for new in &self.commit.asked {
+            approvals::insert(self.sqlite, tenant, run, new, self.now)?;
+        }
+        for (place, decision) in &self.commit.closed {
+            let ended = approvals::end(self.sqlite, tenant, run, place, *decision, self.now)?;
+            if !ended && *decision == Decision::Expired {
+                return Err(StoreErrorKind::Stale(format!("a question of run {run}")));
+            }
+        }
+        let sql = "DELETE FROM signals WHERE signal_id = ?1";
+        for signal in &self.commit.taken {
+            self.sqlite.prepare_cached(sql)?.execute([signal])?;
+        }
+        let children = self.commit.children.iter().map(|child| start::insert(self.sqlite, tenant, child, self.now));
+        children.collect()
+    }
+
+    fn advance(&self) -> Result<i64, StoreErrorKind> {
+        let commit = self.commit;
+        let (outcome, handled) = commit.end.clone().unzip();
+        let ended = commit.end.is_some().then(|| self.now.as_microsecond());
+        // What it was told while this was written wakes it again.
+        let wake = "CASE WHEN ?9 IS NULL AND EXISTS (SELECT 1 FROM signals WHERE tenant_id = ?1 AND run_id = ?2) THEN ?8 ELSE ?5 END";
+        let sql = format!(
+            "UPDATE runs SET status = ?3, why = ?4, wake_us = {wake}, snapshot = ?6, seq = seq + 1, outcome = ?7,
+                    begun_us = coalesce(begun_us, ?8), ended_us = ?9, handled = ?10, busy_key = coalesce(?11, busy_key)
+             WHERE tenant_id = ?1 AND run_id = ?2 RETURNING seq"
+        );
+        let row = params![
+            commit.tenant,
+            commit.run,
+            commit.status,
+            commit.why,
+            commit.wake.map(Timestamp::as_microsecond),
+            commit.snapshot,
+            outcome,
+            self.now.as_microsecond(),
+            ended,
+            handled.unwrap_or(false),
+            commit.busy.as_ref().map(|(key, _)| key),
+        ];
+        let seq: i64 = self.sqlite.prepare_cached(&sql)?.query_row(row, |row| row.get(0))?;
+        let sql = "INSERT INTO journal (tenant_id, run_id, seq, at_us, entries) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let row = params![commit.tenant, commit.run, seq, self.now.as_microsecond(), commit.entries];
+        self.sqlite.prepare_cached(sql)?.execute(row)?;
+        Ok(seq)
+    }
+
+    fn cancel_child(&self, place: &str) -> Result<Option<RunId>, StoreErrorKind> {
+        let commit = self.commit;
+        let sql = "SELECT run_id FROM runs WHERE tenant_id = ?1 AND parent_id = ?2 AND parent_place = ?3 AND ended_us IS NULL";
+        let row = params![commit.tenant, commit.run, place];
+        let Some(child) = self.sqlite.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()? else {
+            return Ok(None);
+        };
+        let signal = json!({ "signal": "cancel", "by": format!("run {}", commit.run) }).to_string();
+        signals::insert(self.sqlite, commit.tenant, child, &signal, self.now)?;
+        Ok(Some(child))
+    }
+
+    fn tell_parent(&self) -> Result<Option<RunId>, StoreErrorKind> {
+        let commit = self.commit;
+        let sql =
+            "SELECT parent_id, parent_place FROM runs WHERE tenant_id = ?1 AND run_id = ?2 AND parent_id IS NOT NULL";
+        let row = params![commit.tenant, commit.run];
+        let parent: Option<(RunId, String)> =
+            self.sqlite.prepare_cached(sql)?.query_row(row, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let Some((parent, place)) = parent else { return Ok(None) };
+        let outcome = commit.end.as_ref().map(|(outcome, _)| outcome);
+        let signal =
+            json!({ "signal": "child_done", "place": place, "outcome": outcome, "run": commit.run.to_string() });
+        let told = signals::insert(self.sqlite, commit.tenant, parent, &signal.to_string(), self.now)?;
+        Ok(told.then_some(parent))
+    }
+
+    /// The oldest run of the same key that waits for this one.
+    fn next_in_line(&self) -> Result<Option<RunId>, StoreErrorKind> {
+        let commit = self.commit;
+        let sql = "UPDATE runs SET wake_us = ?3, why = NULL WHERE tenant_id = ?1 AND run_id =
+                       (SELECT next.run_id FROM runs next JOIN runs own ON own.tenant_id = ?1 AND own.run_id = ?2
+                        WHERE next.tenant_id = ?1 AND next.workflow_id = own.workflow_id AND next.busy_key = own.busy_key
+                          AND next.ended_us IS NULL AND next.begun_us IS NULL ORDER BY next.made_us, next.run_id LIMIT 1)
+                   RETURNING run_id";
+        let row = params![commit.tenant, commit.run, self.now.as_microsecond()];
+        Ok(self.sqlite.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?)
+    }
+}

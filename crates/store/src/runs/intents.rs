@@ -1,0 +1,125 @@
+//! Intents: calls with effects, written before they leave.
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::RunId;
+use crate::{Scope, Store, StoreError, StoreErrorKind, TenantKey, database::instant, writer::Writing};
+
+/// A call that is about to leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewIntent {
+    /// Of which step.
+    pub place: String,
+    /// Which try.
+    pub attempt: u32,
+    /// What tells this step's effect from all others; the same for each try.
+    pub key: String,
+    /// `connector/operation`.
+    pub operation: String,
+    /// What it acts on: only one call at a time does the same to it.
+    pub target: String,
+    /// JSON: what is needed to send it, or to look for it.
+    pub request: String,
+}
+
+/// A call that has left, or was about to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// As it was written.
+    pub new: NewIntent,
+    /// Whose run.
+    pub tenant: TenantKey,
+    /// Which.
+    pub run: RunId,
+    /// When it was written; the call left after it.
+    pub made: Timestamp,
+    /// When it was known what became of it.
+    pub settled: Option<Timestamp>,
+    /// What that was.
+    pub verdict: Option<String>,
+}
+
+impl Store {
+    /// The intents of a run, by place and try.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be read.
+    pub async fn intents(&self, scope: Scope, run: RunId) -> Result<Vec<Intent>, StoreError> {
+        self.read("read intents", move |sqlite| {
+            let sql =
+                format!("SELECT {COLUMNS} FROM intents WHERE tenant_id = ?1 AND run_id = ?2 ORDER BY place, attempt");
+            let mut statement = sqlite.prepare_cached(&sql)?;
+            let rows = statement.query_map(params![scope.owner()?, run], intent)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+}
+
+/// Writes an intent. The run that is doing the same to the same, where there is one.
+pub(super) fn insert(
+    sqlite: &Writing<'_>,
+    tenant: TenantKey,
+    run: RunId,
+    new: &NewIntent,
+    now: Timestamp,
+) -> Result<Option<RunId>, StoreErrorKind> {
+    let active =
+        "SELECT run_id FROM intents WHERE tenant_id = ?1 AND operation = ?2 AND target = ?3 AND settled_us IS NULL";
+    let row = params![tenant, new.operation, new.target];
+    if let Some(other) = sqlite.prepare_cached(active)?.query_row(row, |row| row.get(0)).optional()? {
+        return Ok(Some(other));
+    }
+    let sql = "INSERT INTO intents (tenant_id, run_id, place, attempt, key, operation, target, request, made_us)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let row = params![
+        tenant,
+        run,
+        new.place,
+        new.attempt,
+        new.key,
+        new.operation,
+        new.target,
+        new.request,
+        now.as_microsecond()
+    ];
+    sqlite.prepare_cached(sql)?.execute(row)?;
+    Ok(None)
+}
+
+/// Writes what became of all tries of a step that are still open.
+pub(super) fn settle(
+    sqlite: &Writing<'_>,
+    tenant: TenantKey,
+    run: RunId,
+    place: &str,
+    verdict: &str,
+    now: Timestamp,
+) -> Result<(), StoreErrorKind> {
+    let sql = "UPDATE intents SET settled_us = ?5, verdict = ?4
+               WHERE tenant_id = ?1 AND run_id = ?2 AND place = ?3 AND settled_us IS NULL";
+    sqlite.prepare_cached(sql)?.execute(params![tenant, run, place, verdict, now.as_microsecond()])?;
+    Ok(())
+}
+
+fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
+    Ok(Intent {
+        tenant: row.get(0)?,
+        run: row.get(1)?,
+        new: NewIntent {
+            place: row.get(2)?,
+            attempt: row.get(3)?,
+            key: row.get(4)?,
+            operation: row.get(5)?,
+            target: row.get(6)?,
+            request: row.get(7)?,
+        },
+        made: instant(row.get(8)?),
+        settled: row.get::<_, Option<i64>>(9)?.map(instant),
+        verdict: row.get(10)?,
+    })
+}
+
+const COLUMNS: &str =
+    "tenant_id, run_id, place, attempt, key, operation, target, request, made_us, settled_us, verdict";

@@ -1,0 +1,176 @@
+//! Reading runs: one, many by page, those that are open, what they were given and gave.
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, params};
+
+use super::{COLUMNS, JournalRow, Run, RunId, RunStatus, RunValue, run};
+use crate::{Scope, Store, StoreError, StoreErrorKind, TenantKey, database::instant};
+
+/// Which runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Of this workflow.
+    pub workflow: Option<String>,
+    /// That go so.
+    pub status: Option<RunStatus>,
+    /// That ended so.
+    pub outcome: Option<String>,
+    /// About this.
+    pub object: Option<String>,
+    /// After this one in the list.
+    pub before: Option<RunId>,
+}
+
+/// A run that has not ended, as a scheduler needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenRun {
+    /// Whose.
+    pub tenant: TenantKey,
+    /// Which.
+    pub id: RunId,
+    /// When it wants to go on; `None` while it waits for somebody.
+    pub wake: Option<Timestamp>,
+    /// Whether it has begun.
+    pub has_begun: bool,
+}
+
+impl Store {
+    /// One run.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Absent`] where the scope has none of that id.
+    pub async fn run(&self, scope: Scope, id: RunId) -> Result<Run, StoreError> {
+        self.read("read a run", move |sqlite| {
+            let sql = format!("SELECT {COLUMNS} FROM runs WHERE tenant_id = ?1 AND run_id = ?2");
+            let any = format!("SELECT {COLUMNS} FROM runs WHERE run_id = ?1");
+            let found = match scope {
+                Scope::Tenant(tenant) => sqlite.prepare_cached(&sql)?.query_row(params![tenant, id], run).optional()?,
+                Scope::Every => sqlite.prepare_cached(&any)?.query_row(params![id], run).optional()?,
+            };
+            found.ok_or_else(|| StoreErrorKind::Absent(format!("run {id}")))
+        })
+        .await
+    }
+
+    /// Runs of the scope, the latest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be read.
+    pub async fn runs(&self, scope: Scope, filter: RunFilter, count: u32) -> Result<Vec<Run>, StoreError> {
+        self.read("list runs", move |sqlite| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM runs
+                 WHERE tenant_id = coalesce(?1, tenant_id) AND (?2 IS NULL OR workflow_id = ?2) AND (?3 IS NULL OR status = ?3)
+                   AND (?4 IS NULL OR outcome = ?4) AND (?5 IS NULL OR object = ?5) AND (?6 IS NULL OR run_id < ?6)
+                 ORDER BY run_id DESC LIMIT ?7"
+            );
+            let mut statement = sqlite.prepare_cached(&sql)?;
+            let row = params![
+                scope.filter(),
+                filter.workflow,
+                filter.status,
+                filter.outcome,
+                filter.object,
+                filter.before,
+                count
+            ];
+            let rows = statement.query_map(row, run)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Runs that have not ended, those that want to go on first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be read.
+    pub async fn open_runs(&self, scope: Scope) -> Result<Vec<OpenRun>, StoreError> {
+        self.read("list open runs", move |sqlite| {
+            let sql = "SELECT tenant_id, run_id, wake_us, begun_us IS NOT NULL FROM runs
+                       WHERE ended_us IS NULL AND tenant_id = coalesce(?1, tenant_id) ORDER BY wake_us IS NULL, wake_us";
+            let mut statement = sqlite.prepare_cached(sql)?;
+            let rows = statement.query_map(params![scope.filter()], |row| {
+                let wake: Option<i64> = row.get(2)?;
+                Ok(OpenRun { tenant: row.get(0)?, id: row.get(1)?, wake: wake.map(instant), has_begun: row.get(3)? })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// What the run was given, or a step of it gave; the run's own has the empty place.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Damaged`] when its blob is not there any more.
+    pub async fn run_value(&self, scope: Scope, id: RunId, place: &str) -> Result<Option<String>, StoreError> {
+        let sought = place.to_owned();
+        let found = self
+            .read("read a value of a run", move |sqlite| {
+                let sql = "SELECT value, hash FROM run_values WHERE tenant_id = ?1 AND run_id = ?2 AND place = ?3";
+                let row = params![scope.owner()?, id, sought];
+                Ok(sqlite.prepare_cached(sql)?.query_row(row, |row| value(row, 0)).optional()?)
+            })
+            .await?;
+        match found {
+            Some(value) => self.text_of(scope, value).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The values of all places that begin so, by place.
+    ///
+    /// # Errors
+    /// As [`Self::run_value`].
+    pub async fn run_values(&self, scope: Scope, id: RunId, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let prefix = prefix.to_owned();
+        let found: Vec<(String, RunValue)> = self
+            .read("read values of a run", move |sqlite| {
+                let sql = "SELECT place, value, hash FROM run_values
+                           WHERE tenant_id = ?1 AND run_id = ?2 AND place >= ?3 AND substr(place, 1, length(?3)) = ?3 ORDER BY place";
+                let mut statement = sqlite.prepare_cached(sql)?;
+                let rows =
+                    statement.query_map(params![scope.owner()?, id, prefix], |row| Ok((row.get(0)?, value(row, 1)?)))?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await?;
+        let mut values = Vec::with_capacity(found.len());
+        for (place, value) in found {
+            values.push((place, self.text_of(scope, value).await?));
+        }
+        Ok(values)
+    }
+
+    /// The journal after a commit (0 for the start), oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be read.
+    pub async fn journal(&self, scope: Scope, id: RunId, after: i64) -> Result<Vec<JournalRow>, StoreError> {
+        self.read("read a journal", move |sqlite| {
+            let sql = "SELECT seq, at_us, entries FROM journal WHERE tenant_id = ?1 AND run_id = ?2 AND seq > ?3 ORDER BY seq";
+            let mut statement = sqlite.prepare_cached(sql)?;
+            let rows = statement.query_map(params![scope.owner()?, id, after], |row| {
+                Ok(JournalRow { seq: row.get(0)?, at: instant(row.get(1)?), entries: row.get(2)? })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    async fn text_of(&self, scope: Scope, value: RunValue) -> Result<String, StoreError> {
+        let hash = match value {
+            RunValue::Text(text) => return Ok(text),
+            RunValue::Blob(hash) => hash,
+        };
+        let damaged = |what: &str| StoreError::new("read a value of a run", StoreErrorKind::Damaged(what.to_owned()));
+        let bytes = self.blob(scope, hash).await?.ok_or_else(|| damaged("its blob is not there"))?;
+        String::from_utf8(bytes).map_err(|_| damaged("its blob is no text"))
+    }
+}
+
+fn value(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<RunValue> {
+    let text: Option<String> = row.get(at)?;
+    match text {
+        Some(text) => Ok(RunValue::Text(text)),
+        None => Ok(RunValue::Blob(row.get(at + 1)?)),
+    }
+}
