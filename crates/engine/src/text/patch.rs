@@ -141,7 +141,9 @@ fn replace(text: &str, around: &Node, present: &Node, step: &Step, value: &Json)
         }
         Step::Item(_) => {
             let indent = column(text, dash(text, start)?);
-            Some(spliced(text, start, end, &write::block(value, indent + 2)))
+            // An empty item may end with its dash.
+            let blank = if text[..start].ends_with('-') { " " } else { "" };
+            Some(spliced(text, start, end, &format!("{blank}{}", write::block(value, indent + 2))))
         }
     }
 }
@@ -248,13 +250,14 @@ fn is_flow(text: &str, node: &Node) -> bool {
         && text.get(node.span.start as usize..).is_some_and(|rest| rest.starts_with(['{', '[']))
 }
 
-/// The dash of the item that begins there.
+/// The dash of the item that begins there. An item that is a list begins with a dash of its own, behind the one that is meant;
+/// an empty one begins at the dash that is meant.
 fn dash(text: &str, start: usize) -> Option<usize> {
-    if text[start..].starts_with("- ") || text[start..].starts_with("-\n") {
-        return Some(start);
-    }
     let line = &text[line_start(text, start)..start];
-    line.rfind('-').map(|at| line_start(text, start) + at)
+    match line.trim_end().ends_with('-') {
+        true => line.rfind('-').map(|at| line_start(text, start) + at),
+        false => text[start..].starts_with('-').then_some(start),
+    }
 }
 
 fn column(text: &str, at: usize) -> usize {

@@ -116,6 +116,18 @@ fn value() -> impl Strategy<Value = Json> {
     })
 }
 
+#[test]
+fn an_item_that_is_a_list_gives_way_whole() {
+    #[track_caller]
+    fn check(text: &str, value: Json, expected: &str) {
+        assert_eq!(patch(text, &Edit::Set { path: path("l.1"), value }).unwrap(), expected);
+    }
+    check("l:\n  - a\n  - - null\n", json!({ "b": 1 }), "l:\n  - a\n  - b: 1\n");
+    check("l:\n  - a\n  - - b\n    - c\n  - d\n", json!("x"), "l:\n  - a\n  - x\n  - d\n");
+    check("l:\n  - a\n  - - - b\n", json!(["c"]), "l:\n  - a\n  - - c\n");
+    check("l:\n  - a\n  -\n", json!(7), "l:\n  - a\n  - 7\n");
+}
+
 proptest! {
     /// Edits follow each other, each proven by reading: none is refused in a text as people write it, and no comment goes but
     /// with what it stands in.
