@@ -24,6 +24,25 @@ impl Address {
         Self(vec![Place { step, item: None }])
     }
 
+    /// As [`fmt::Display`] writes it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let place = |part: &str| {
+            let (step, item) = match part.split_once('[') {
+                None => (part, None),
+                Some((step, item)) => (step, Some(item.strip_suffix(']')?.parse().ok()?)),
+            };
+            Some(Place { step: step.parse().ok()?, item })
+        };
+        text.split('.').map(place).collect::<Option<Vec<_>>>().map(Self)
+    }
+
+    /// The same address as far as `depth` places, the last of them without its item; then this step beside it.
+    pub fn beside(&self, depth: usize, step: u16) -> Self {
+        let mut places = self.0[..depth].to_vec();
+        places.push(Place { step, item: None });
+        Self(places)
+    }
+
     /// A step in the body of which this is an item.
     pub fn within(&self, step: u16) -> Self {
         let mut places = self.0.clone();

@@ -35,6 +35,15 @@ impl Input {
         &self.reads
     }
 
+    /// Whether it is an object that has this field.
+    pub fn gives(&self, key: &str) -> bool {
+        match &self.root {
+            Node::Object(fields) => fields.iter().any(|(name, _)| name == key),
+            Node::Fixed(Value::Object(fields)) => fields.contains_key(key),
+            _ => false,
+        }
+    }
+
     /// The tree with the values in place of the templates. The budget is that of the whole tree.
     ///
     /// # Errors

@@ -46,6 +46,8 @@ pub struct RunCommit {
     pub intents: Vec<NewIntent>,
     /// Calls of which is known what became.
     pub settled: Vec<Settled>,
+    /// Intents whose calls did nothing for certain and leave again later: place and try.
+    pub dropped: Vec<(String, u32)>,
     /// Questions to people.
     pub asked: Vec<NewApproval>,
     /// Questions that nobody needs to answer any more, by place.
@@ -102,6 +104,23 @@ impl Store {
         .await
     }
 
+    /// Writes down that a run cannot go on, and why; a person must act.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the row cannot be written.
+    pub async fn stop_run(&self, scope: Scope, run: RunId, why: &str) -> Result<(), StoreError> {
+        let (why, now) = (why.to_owned(), self.now());
+        self.write(&format!("stop run {run}"), move |sqlite| {
+            let tenant = scope.owner()?;
+            let sql = "UPDATE runs SET status = ?3, why = ?4, wake_us = NULL
+                       WHERE tenant_id = ?1 AND run_id = ?2 AND ended_us IS NULL";
+            sqlite.prepare_cached(sql)?.execute(params![tenant, run, RunStatus::NeedsAttention, why])?;
+            note(sqlite, tenant, ChangeKind::Run, &run.to_string(), now);
+            Ok(())
+        })
+        .await
+    }
+
     /// Nothing but that this run is held by this node from now on.
     ///
     /// # Errors
@@ -137,6 +156,9 @@ impl Turn<'_> {
         }
         for settled in &self.commit.settled {
             intents::settle(self.sqlite, tenant, run, &settled.place, &settled.verdict, self.now)?;
+        }
+        for (place, attempt) in &self.commit.dropped {
+            intents::remove(self.sqlite, tenant, run, place, *attempt)?;
         }
         for (intent, new) in self.commit.intents.iter().enumerate() {
             if let Some(by) = intents::insert(self.sqlite, tenant, run, new, self.now)? {

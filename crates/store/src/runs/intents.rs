@@ -103,6 +103,19 @@ pub(super) fn settle(
     Ok(())
 }
 
+/// Forgets an intent whose call did nothing for certain.
+pub(super) fn remove(
+    sqlite: &Writing<'_>,
+    tenant: TenantKey,
+    run: RunId,
+    place: &str,
+    attempt: u32,
+) -> Result<(), StoreErrorKind> {
+    let sql = "DELETE FROM intents WHERE tenant_id = ?1 AND run_id = ?2 AND place = ?3 AND attempt = ?4 AND settled_us IS NULL";
+    sqlite.prepare_cached(sql)?.execute(params![tenant, run, place, attempt])?;
+    Ok(())
+}
+
 fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
     Ok(Intent {
         tenant: row.get(0)?,

@@ -1,0 +1,418 @@
+//! The runner: which runs are at work, which come next, which wait until when.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use sortie_model::Clock;
+use sortie_store::{Approval, NewRun, Run, RunId, Scope, Started, Store, StoreError, TenantKey};
+use tokio::{
+    sync::{Notify, Semaphore, broadcast},
+    task::JoinSet,
+};
+
+use crate::{
+    calls::Calls,
+    outside::Outside,
+    points::{Passing, Points},
+    ready::{Haste, Ready},
+    run::{DriveError, Parked, Session},
+    shared::{Advance, Shared},
+};
+
+/// How a runner works.
+#[derive(Clone)]
+pub struct RunnerOptions {
+    /// Where runs are.
+    pub store: Store,
+    /// Where products are.
+    pub outside: Arc<dyn Outside>,
+    /// What it takes for now.
+    pub clock: Arc<dyn Clock>,
+    /// What this process is called among others.
+    pub name: String,
+    /// Runs at work at once; those that wait for time or people do not count.
+    pub runs_at_once: usize,
+    /// The same of one tenant.
+    pub runs_of_a_tenant_at_once: usize,
+    /// Calls on their way at once.
+    pub calls_at_once: usize,
+    /// Where people look at runs, without a slash at its end; empty where nothing serves them.
+    pub public_url: String,
+    /// Hears of each point at which a process may die; a test dies there.
+    pub points: Option<Arc<dyn Points>>,
+    /// A test's control: without it, a call that may have left is made again.
+    pub trusts_intents: bool,
+}
+
+/// Takes runs further. Clones are one runner.
+#[derive(Clone)]
+pub struct Runner {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    board: Mutex<Board>,
+    changed: Notify,
+    runs_at_once: usize,
+    runs_of_a_tenant_at_once: usize,
+}
+
+/// Where every run that has not ended is.
+#[derive(Default)]
+struct Board {
+    ready: Ready,
+    active: HashMap<RunId, Active>,
+    of_tenant: HashMap<TenantKey, usize>,
+    /// Runs that wait for time.
+    wheel: BTreeMap<(Timestamp, RunId), TenantKey>,
+    wakes: HashMap<RunId, Timestamp>,
+    /// Runs that were told something while they were at work.
+    again: HashSet<RunId>,
+}
+
+struct Active {
+    tenant: TenantKey,
+    poke: Arc<Notify>,
+}
+
+type Finished = (TenantKey, RunId, Result<(Parked, Vec<(TenantKey, RunId)>), DriveError>);
+
+impl RunnerOptions {
+    /// The usual bounds.
+    pub fn new(store: Store, outside: Arc<dyn Outside>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            outside,
+            clock,
+            name: "sortie".to_owned(),
+            runs_at_once: 256,
+            runs_of_a_tenant_at_once: 64,
+            calls_at_once: 128,
+            public_url: String::new(),
+            points: None,
+            trusts_intents: true,
+        }
+    }
+}
+
+impl Runner {
+    /// Joins the installation and takes up every run that has not ended.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub async fn new(options: RunnerOptions) -> Result<Self, StoreError> {
+        let now = options.clock.now();
+        let dead_before = now.saturating_sub(NODE_DEAD_AFTER).expect("a signed duration is never a calendar span");
+        let node = options.store.join(&options.name, dead_before).await?;
+        let calls = Calls { outside: options.outside, store: options.store.clone(), clock: Arc::clone(&options.clock) };
+        let (advanced, _) = broadcast::channel(WATCH_LEN);
+        let shared = Arc::new(Shared {
+            store: options.store,
+            calls,
+            clock: options.clock,
+            node,
+            points: options.points.map(Passing::by).unwrap_or_default(),
+            calls_at_once: Semaphore::new(options.calls_at_once.max(1)),
+            clock_moved: Notify::new(),
+            advanced,
+            public_url: options.public_url,
+            trusts_intents: options.trusts_intents,
+            versions: Mutex::default(),
+        });
+        let inner = Inner {
+            shared,
+            board: Mutex::default(),
+            changed: Notify::new(),
+            runs_at_once: options.runs_at_once.max(1),
+            runs_of_a_tenant_at_once: options.runs_of_a_tenant_at_once.max(1),
+        };
+        let runner = Self { inner: Arc::new(inner) };
+        runner.reconcile().await?;
+        Ok(runner)
+    }
+
+    /// Takes runs further until `stop` is ready; then those at work have `grace` to come to a commit. Whatever is cut off goes
+    /// on with the next process.
+    ///
+    /// # Cancellation
+    /// Dropping it is a crash: every run goes on from its last commit.
+    pub async fn serve(&self, stop: impl Future<Output = ()>, grace: Duration) {
+        let mut tasks: JoinSet<Finished> = JoinSet::new();
+        let mut stop = std::pin::pin!(stop);
+        let mut checks = tokio::time::interval(CHECK_EVERY);
+        checks.tick().await;
+        loop {
+            let pause = self.begin_due(&mut tasks);
+            tokio::select! {
+                () = &mut stop => break,
+                Some(Ok(finished)) = tasks.join_next() => self.finished(finished).await,
+                () = self.inner.changed.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+                _ = checks.tick() => self.check().await,
+            }
+        }
+        let _ = tokio::time::timeout(grace, async {
+            while let Some(finished) = tasks.join_next().await {
+                if let Ok(finished) = finished {
+                    self.finished(finished).await;
+                }
+            }
+        })
+        .await;
+    }
+
+    /// Takes runs further until none can go on without time or people.
+    pub async fn serve_until_idle(&self) {
+        let mut tasks: JoinSet<Finished> = JoinSet::new();
+        loop {
+            self.begin_due(&mut tasks);
+            match tasks.join_next().await {
+                Some(Ok(finished)) => self.finished(finished).await,
+                Some(Err(_)) => {}
+                None => return,
+            }
+        }
+    }
+
+    /// Orders a run and lets it begin.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written; then there is no run.
+    pub async fn start(&self, scope: Scope, new: NewRun) -> Result<Started, StoreError> {
+        let started = self.inner.shared.store.start_run(scope, new).await?;
+        if let (Started::New(run), Scope::Tenant(tenant)) = (started, scope) {
+            self.queue(tenant, run, Haste::New);
+        }
+        Ok(started)
+    }
+
+    /// Tells a run something, in the words of its signals.
+    ///
+    /// # Errors
+    /// [`StoreError`] when there is no such run, or it has ended.
+    pub async fn signal(&self, run: &Run, signal: &serde_json::Value) -> Result<(), StoreError> {
+        self.inner.shared.store.signal(Scope::Tenant(run.tenant), run.id, signal.to_string()).await?;
+        self.poke(run.tenant, run.id);
+        Ok(())
+    }
+
+    /// Decides a question; whether `by` may was judged already.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it was decided before, or its time is over.
+    pub async fn decide(
+        &self,
+        approval: &Approval,
+        approves: bool,
+        by: &str,
+        why: Option<String>,
+    ) -> Result<(), StoreError> {
+        self.inner.shared.store.decide(approval, approves, by, why).await?;
+        self.poke(approval.tenant, approval.run);
+        Ok(())
+    }
+
+    /// Something was written for this run: it takes it now.
+    pub fn poke(&self, tenant: TenantKey, run: RunId) {
+        self.queue(tenant, run, Haste::Begun);
+    }
+
+    /// The clock was moved by hand.
+    pub fn clock_moved(&self) {
+        self.inner.shared.clock_moved.notify_waiters();
+        self.inner.changed.notify_one();
+    }
+
+    /// Hears of every commit from now on; who is too slow hears that some were left out.
+    pub fn watch(&self) -> broadcast::Receiver<Advance> {
+        self.inner.shared.advanced.subscribe()
+    }
+
+    /// When the next run that waits for time wants to go on.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        self.board().wheel.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Runs at work, ready, and waiting for time.
+    pub fn counts(&self) -> (usize, usize) {
+        let board = self.board();
+        (board.active.len(), board.wheel.len())
+    }
+
+    fn queue(&self, tenant: TenantKey, run: RunId, haste: Haste) {
+        let mut board = self.board();
+        match board.active.get(&run).map(|active| Arc::clone(&active.poke)) {
+            Some(poke) => {
+                board.again.insert(run);
+                poke.notify_one();
+            }
+            None => {
+                board.forget_wake(run);
+                board.ready.push(tenant, run, haste);
+            }
+        }
+        drop(board);
+        self.inner.changed.notify_one();
+    }
+
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.inner.board.lock().expect("no code panics while it holds this lock")
+    }
+
+    /// Lets everything begin that is due and has room; how long until something else is due.
+    fn begin_due(&self, tasks: &mut JoinSet<Finished>) -> Duration {
+        let now = self.inner.shared.clock.now();
+        let mut board = self.board();
+        while let Some((&(at, run), &tenant)) = board.wheel.first_key_value() {
+            if at > now {
+                break;
+            }
+            board.forget_wake(run);
+            board.ready.push(tenant, run, Haste::Begun);
+        }
+        while board.active.len() < self.inner.runs_at_once {
+            let Board { ready, of_tenant, .. } = &mut *board;
+            let may = |tenant| of_tenant.get(&tenant).copied().unwrap_or(0) < self.inner.runs_of_a_tenant_at_once;
+            let Some((tenant, run)) = ready.pop(may) else { break };
+            let poke = Arc::new(Notify::new());
+            board.active.insert(run, Active { tenant, poke: Arc::clone(&poke) });
+            *board.of_tenant.entry(tenant).or_default() += 1;
+            let shared = Arc::clone(&self.inner.shared);
+            tasks.spawn(async move { (tenant, run, drive(shared, tenant, run, &poke).await) });
+        }
+        let next = board.wheel.keys().next().map(|(at, _)| at.duration_since(now));
+        let next = next.map_or(LONGEST_SLEEP, |left| Duration::try_from(left).unwrap_or_default());
+        next.min(LONGEST_SLEEP)
+    }
+
+    async fn finished(&self, (tenant, run, result): Finished) {
+        let mut woken = Vec::new();
+        let mut stopped = None;
+        {
+            let mut board = self.board();
+            board.leave(run);
+            let told = board.again.remove(&run);
+            match result {
+                Ok((parked, others)) => {
+                    woken = others;
+                    match parked {
+                        Parked::Ended => {}
+                        Parked::Lost => board.ready.push(tenant, run, Haste::Begun),
+                        Parked::Waits(_) if told => board.ready.push(tenant, run, Haste::Begun),
+                        Parked::Waits(Some(at)) => board.wait(tenant, run, at),
+                        Parked::Waits(None) => {}
+                    }
+                }
+                Err(DriveError::Store(error)) => {
+                    tracing::error!(%run, error = %error.kind, "a run cannot be taken further; it is tried again");
+                    let now = self.inner.shared.clock.now();
+                    board.wait(tenant, run, now.checked_add(AFTER_A_FAULT).unwrap_or(Timestamp::MAX));
+                }
+                Err(error) => stopped = Some(error.to_string()),
+            }
+        }
+        if let Some(why) = stopped {
+            tracing::error!(%run, why, "a run cannot be taken further");
+            if let Err(error) = self.inner.shared.store.stop_run(Scope::Tenant(tenant), run, &why).await {
+                tracing::error!(%run, error = %error.kind, "cannot write down why a run does not go on");
+            }
+        }
+        for (tenant, run) in woken {
+            self.queue(tenant, run, Haste::Begun);
+        }
+    }
+
+    /// Says that this process lives, and finds runs that nobody has in mind although they should go on.
+    async fn check(&self) {
+        let shared = &self.inner.shared;
+        if let Err(error) = shared.store.renew(shared.node).await {
+            tracing::error!(error = %error.kind, "this process cannot renew its registration");
+        }
+        match self.reconcile().await {
+            Ok(0) => {}
+            Ok(stuck) => tracing::warn!(stuck, "runs were stuck and are taken up"),
+            Err(error) => tracing::error!(error = %error.kind, "open runs cannot be listed"),
+        }
+    }
+
+    /// Takes up every open run that is neither at work nor queued nor waiting; how many should have gone on by now.
+    async fn reconcile(&self) -> Result<usize, StoreError> {
+        let now = self.inner.shared.clock.now();
+        let mut stuck = 0;
+        let open = self.inner.shared.store.open_runs(Scope::Every).await?;
+        let mut board = self.board();
+        for run in open {
+            let is_known =
+                board.active.contains_key(&run.id) || board.ready.has(run.id) || board.wakes.contains_key(&run.id);
+            let Some(wake) = run.wake.filter(|_| !is_known) else { continue };
+            match wake <= now {
+                true => {
+                    stuck += 1;
+                    let haste = if run.has_begun { Haste::Begun } else { Haste::New };
+                    board.ready.push(run.tenant, run.id, haste);
+                }
+                false => board.wait(run.tenant, run.id, wake),
+            }
+        }
+        drop(board);
+        self.inner.changed.notify_one();
+        Ok(stuck)
+    }
+}
+
+async fn drive(
+    shared: Arc<Shared>,
+    tenant: TenantKey,
+    run: RunId,
+    poke: &Notify,
+) -> Result<(Parked, Vec<(TenantKey, RunId)>), DriveError> {
+    let run = shared.store.run(Scope::Tenant(tenant), run).await?;
+    if run.ended.is_some() {
+        return Ok((Parked::Ended, Vec::new()));
+    }
+    Session::open(shared, run).await?.drive(poke).await
+}
+
+impl Board {
+    fn wait(&mut self, tenant: TenantKey, run: RunId, at: Timestamp) {
+        self.forget_wake(run);
+        self.wheel.insert((at, run), tenant);
+        self.wakes.insert(run, at);
+    }
+
+    fn forget_wake(&mut self, run: RunId) {
+        if let Some(at) = self.wakes.remove(&run) {
+            self.wheel.remove(&(at, run));
+        }
+    }
+
+    fn leave(&mut self, run: RunId) {
+        let Some(Active { tenant, .. }) = self.active.remove(&run) else { return };
+        if let Some(count) = self.of_tenant.get_mut(&tenant) {
+            *count -= 1;
+            if *count == 0 {
+                self.of_tenant.remove(&tenant);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Runner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner").finish_non_exhaustive()
+    }
+}
+
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+const CHECK_EVERY: Duration = Duration::from_secs(20);
+const NODE_DEAD_AFTER: SignedDuration = SignedDuration::from_secs(60);
+const AFTER_A_FAULT: SignedDuration = SignedDuration::from_secs(5);
+/// Commits that a slow watcher may be behind.
+const WATCH_LEN: usize = 1_024;

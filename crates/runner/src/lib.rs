@@ -1,0 +1,23 @@
+//! Drives runs of workflows: events into the engine's machine, its commands out, everything durable before it acts.
+//!
+//! A run is taken further by [`Runner`]. Each turn of it is one commit of the store; a call with an effect leaves after its
+//! intent is on the disk, and what became of it is settled before anything builds on it. Whoever dies leaves a run that
+//! another goes on with: what may have left is looked for, never sent again on a guess.
+
+mod calls;
+mod compiled;
+mod driver;
+pub mod journal;
+mod outside;
+mod points;
+mod ready;
+mod run;
+mod shared;
+mod snapshot;
+
+pub use calls::{class_of, kv};
+pub use compiled::{CallClass, Classes, CompileError, Compiled};
+pub use driver::{Runner, RunnerOptions};
+pub use outside::{Connected, Doing, Outside, Product, Script, ScriptDone, Trouble, TroubleKind, Wanted};
+pub use points::{Point, Points};
+pub use shared::Advance;

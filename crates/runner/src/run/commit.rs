@@ -1,0 +1,113 @@
+//! The commit of a turn: everything that is pending, in one transaction.
+
+use sortie_engine::machine::Phase;
+use sortie_store::{Committed, RunCommit, RunStatus, RunValue};
+
+use super::{DriveError, HoldKind, Session, pending::Pending};
+use crate::{compiled::CompiledVerb, journal::Page, points::Point, shared::Advance, snapshot::Snapshot};
+
+impl Session {
+    /// Writes what is pending. When it returns, calls may leave, and others see it.
+    pub(super) async fn commit(&mut self) -> Result<(), DriveError> {
+        let commit = self.as_commit().await?;
+        self.shared.points.pass(Point::BeforeCommit).await;
+        let committed = self.shared.store.commit_run(commit).await?;
+        self.shared.points.pass(Point::AfterCommit).await;
+        let responded = self.pending.values.iter().any(|(place, _)| place == super::evaluate::RESPONSE);
+        self.pending = Pending::default();
+        if let Committed::Done { epoch, seq, woken, .. } = committed {
+            (self.run.epoch, self.run.seq) = (epoch, seq);
+            self.run.node = Some(self.shared.node);
+            self.woken.extend(woken);
+        }
+        // Whoever watches hears of it; nobody may be watching.
+        let (tenant, run, ended) = (self.run.tenant, self.run.id, self.state.end.is_some());
+        let _ = self.shared.advanced.send(Advance { tenant, run, ended, responded });
+        Ok(())
+    }
+
+    pub(super) async fn as_commit(&mut self) -> Result<RunCommit, DriveError> {
+        let page = Page { format: Page::FORMAT, entries: self.pending.entries.clone() };
+        let mut values = Vec::with_capacity(self.pending.values.len());
+        for (place, value) in &self.pending.values {
+            let text = value.to_string();
+            let value = match text.len() > ROW_BYTES_MAX {
+                true => RunValue::Blob(self.shared.store.put_blob(self.scope(), text.into_bytes()).await?),
+                false => RunValue::Text(text),
+            };
+            values.push((place.clone(), value));
+        }
+        let end = self.state.end.map(|end| (end.outcome.word().to_owned(), end.handled));
+        let (status, why) = self.status();
+        let pending = &self.pending;
+        Ok(RunCommit {
+            tenant: self.run.tenant,
+            run: self.run.id,
+            node: self.shared.node,
+            epoch: self.run.epoch,
+            seq: self.run.seq,
+            status,
+            why,
+            wake: self.next_wake(),
+            snapshot: self.snapshot(),
+            busy: None,
+            end,
+            entries: serde_json::to_string(&page)?,
+            values,
+            intents: pending.intents.clone(),
+            settled: pending.settled.clone(),
+            dropped: pending.dropped.clone(),
+            asked: pending.asked.clone(),
+            closed: pending.closed.clone(),
+            taken: pending.taken.clone(),
+            children: pending.children.clone(),
+            cancelled: pending.cancelled.clone(),
+        })
+    }
+
+    pub(super) fn snapshot(&self) -> String {
+        let timers = self.timers.iter().map(|(timer, at)| (timer.clone(), at.as_microsecond())).collect();
+        let snapshot =
+            Snapshot { format: Snapshot::FORMAT, machine: self.state.clone(), timers, pins: self.pins.clone() };
+        serde_json::to_string(&snapshot).expect("a snapshot is JSON")
+    }
+
+    /// How the run goes, and why it does not go on, for people.
+    fn status(&self) -> (RunStatus, Option<String>) {
+        if self.state.end.is_some() {
+            return (RunStatus::Ended, self.message.clone());
+        }
+        if !self.works.is_empty() || !self.pending.intents.is_empty() {
+            return (RunStatus::Running, None);
+        }
+        let at_work = self.state.at_work();
+        if let Some((at, _)) = at_work.iter().find(|(_, active)| active.phase == Phase::Doubt) {
+            let why = format!("it is not known whether {} was carried out", self.name(at));
+            return (RunStatus::NeedsAttention, Some(why));
+        }
+        if let Some(hold) = self.holds.values().next() {
+            let status = match hold.kind {
+                HoldKind::Connection => RunStatus::Blocked,
+            };
+            return (status, Some(hold.why.clone()));
+        }
+        let why = at_work.iter().find_map(|(at, active)| match active.phase {
+            Phase::Asking => Some(format!("{} waits for a person", self.name(at))),
+            Phase::Child => match &self.compiled.steps[usize::from(at.last().step)].verb {
+                CompiledVerb::Workflow { id, .. } => Some(format!("{} waits for workflow {id}", self.name(at))),
+                _ => None,
+            },
+            Phase::Sleeping => self
+                .timer_at(at, sortie_engine::machine::TimerKind::Wake)
+                .map(|until| format!("{} waits until {until:.0}", self.name(at))),
+            Phase::Pausing => Some(format!("{} is tried again", self.name(at))),
+            Phase::Pending | Phase::Following => Some(format!("{} is followed to its end", self.name(at))),
+            Phase::Settling | Phase::Looking => Some(format!("it is looked whether {} was carried out", self.name(at))),
+            _ => None,
+        });
+        (RunStatus::Waiting, why)
+    }
+}
+
+/// A larger value goes into a blob.
+const ROW_BYTES_MAX: usize = 256 << 10;

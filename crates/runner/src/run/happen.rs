@@ -1,0 +1,216 @@
+//! An event, and what the machine wants done because of it.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use sortie_engine::{
+    decide::Outcome,
+    machine::{Address, Command, Event, Kind, RunEnd, Timer, TimerKind, What, apply},
+    template::Budget,
+};
+use sortie_store::{Decision, NewApproval, NewRun, RunMode, RunValue, TenantKey};
+
+use super::{
+    DriveError, Session,
+    calls::Notice,
+    evaluate::{OUTPUT, plain},
+};
+use crate::{compiled::CompiledVerb, journal::Happened, shared::fits};
+
+impl Session {
+    pub(super) async fn happen(&mut self, event: Event) -> Result<(), DriveError> {
+        let commands = apply(&self.compiled.plan, &mut self.state, &event);
+        // What is evaluated must be told before anything else happens.
+        let mut first = Vec::new();
+        for command in commands {
+            match command {
+                Command::Evaluate { at, what } => {
+                    let result = self.evaluated(&at, what).await?;
+                    first.push(Event::Evaluated { at, result });
+                }
+                Command::Call { at, attempt } => self.due.push((at, attempt)),
+                Command::Look { at, attempt } => self.look(at, attempt).await?,
+                Command::Follow { at, attempt } => self.follow(at, attempt).await?,
+                Command::CancelRemote { at } => self.call_off(at).await?,
+                Command::SetTimer { timer, after } => self.set_timer(timer, after),
+                Command::ClearTimer { timer } => drop(self.timers.remove(&timer)),
+                Command::Ask { at } => first.extend(self.ask(at).await?),
+                Command::Withdraw { at } => self.withdraw(&at, &event),
+                Command::StartChild { at } => first.extend(self.start_child(at).await?),
+                Command::CancelChild { at } => self.pending.cancelled.push(at.to_string()),
+                Command::Doubt { at, why } => {
+                    self.note(Some(&at), Happened::Doubt { why });
+                    self.pending.is_news = true;
+                }
+                Command::Record { at, outcome, skipped } => self.record(&at, outcome, skipped),
+                Command::Finish { end } => self.finish(end).await?,
+            }
+        }
+        for event in first.into_iter().rev() {
+            self.events.push_front(event);
+        }
+        Ok(())
+    }
+
+    /// A run that only shows what it would do does not wait, and knows nothing of calls that were not made.
+    async fn evaluated(&mut self, at: &Address, what: What) -> Result<sortie_engine::machine::Evaluated, DriveError> {
+        let gave = self.evaluate(at, what).await?;
+        let is_broken = gave == sortie_engine::machine::Evaluated::Broken;
+        if is_broken && what == What::When && self.run.mode != RunMode::Live {
+            return Ok(sortie_engine::machine::Evaluated::Truth(true));
+        }
+        Ok(gave)
+    }
+
+    fn set_timer(&mut self, timer: Timer, after: std::time::Duration) {
+        let now = self.shared.clock.now();
+        let skips = self.run.mode != RunMode::Live && matches!(timer.kind, TimerKind::Wake);
+        let after = if skips { std::time::Duration::ZERO } else { after };
+        let until = now.checked_add(after).unwrap_or(jiff::Timestamp::MAX);
+        if timer.kind == TimerKind::Wake {
+            self.note(Some(&timer.at), Happened::Waits { until });
+        }
+        if after.is_zero() {
+            return self.events.push_back(Event::TimerFired { timer });
+        }
+        self.timers.insert(timer, until);
+    }
+
+    async fn ask(&mut self, at: Address) -> Result<Option<Event>, DriveError> {
+        let compiled = Arc::clone(&self.compiled);
+        let CompiledVerb::Approval { ask, roles, own, within, notify } =
+            &compiled.steps[usize::from(at.last().step)].verb
+        else {
+            return Ok(None);
+        };
+        let names = self.names_for(&at, &[ask.reads()]).await?;
+        let ask = match ask.evaluate(&names, Budget::default()) {
+            Ok(ask) => plain(ask),
+            Err(error) => {
+                // Nobody can say yes to a question that nobody can read.
+                self.broken(&at, &format!("`ask`: {error}"));
+                return Ok(Some(Event::Decided { at, approves: false }));
+            }
+        };
+        if self.run.mode != RunMode::Live {
+            let by = "nobody: this run only shows what it would do".to_owned();
+            self.note(Some(&at), Happened::Approval { approves: true, by, why: None });
+            return Ok(Some(Event::Decided { at, approves: true }));
+        }
+        let until = self.shared.clock.now().checked_add(*within).unwrap_or(jiff::Timestamp::MAX);
+        self.note(Some(&at), Happened::Asked { ask: ask.clone(), until });
+        let place = at.to_string();
+        self.pending.asked.push(NewApproval { place, ask, roles: roles.clone(), own: *own, ends: until });
+        if let Some(call) = notify {
+            self.notify(Notice { at, call }).await?;
+        }
+        Ok(None)
+    }
+
+    pub(super) fn broken(&mut self, at: &Address, why: &str) {
+        let error = json!({ "kind": "document", "what": why, "next": "Correct the step's text.", "status": null });
+        self.left.insert(at.to_string(), (Value::Null, error));
+        self.note(Some(at), Happened::Broken { why: why.to_owned() });
+    }
+
+    fn withdraw(&mut self, at: &Address, event: &Event) {
+        let is_expiry =
+            matches!(event, Event::TimerFired { timer } if timer.kind == TimerKind::Expiry && timer.at == *at);
+        let decision = if is_expiry { Decision::Expired } else { Decision::Withdrawn };
+        if is_expiry {
+            let what = "nobody has decided in time";
+            let error = json!({ "kind": "rejected", "what": what, "next": "Ask again by a new run.", "status": null });
+            self.left.insert(at.to_string(), (Value::Null, error));
+        }
+        self.pending.closed.push((at.to_string(), decision));
+    }
+
+    async fn start_child(&mut self, at: Address) -> Result<Option<Event>, DriveError> {
+        let compiled = Arc::clone(&self.compiled);
+        let number = usize::from(at.last().step);
+        let CompiledVerb::Workflow { id, with } = &compiled.steps[number].verb else { return Ok(None) };
+        let waits = matches!(compiled.plan.steps[number].kind, Kind::Workflow { waits: true });
+        let failed = |at: Address| waits.then_some(Event::ChildDone { at, outcome: Outcome::Failed });
+        let inputs = match with {
+            None => Value::Object(Map::new()),
+            Some(with) => {
+                let names = self.names_for(&at, &[with.reads()]).await?;
+                match with.evaluate(&names, Budget::default()) {
+                    Ok(inputs) => inputs,
+                    Err(error) => {
+                        self.broken(&at, &format!("`with`: {error}"));
+                        return Ok(failed(at));
+                    }
+                }
+            }
+        };
+        let Some((home, version)) = self.pinned(id) else {
+            self.broken(&at, &format!("there is no workflow `{id}`"));
+            return Ok(failed(at));
+        };
+        if self.run.depth + 1 > DEPTH_MAX {
+            self.broken(&at, &format!("workflows call each other more than {DEPTH_MAX} deep"));
+            return Ok(failed(at));
+        }
+        let given = json!({ "trigger": { "kind": "workflow", "run": self.run.id.to_string() }, "inputs": inputs });
+        self.note(Some(&at), Happened::Child { workflow: id.clone() });
+        self.pending.children.push(NewRun {
+            home,
+            workflow: id.clone(),
+            version,
+            mode: self.run.mode,
+            start_key: format!("child {} {at}", self.run.id),
+            cause: "workflow".to_owned(),
+            object: self.run.object.clone(),
+            started_by: self.run.started_by.clone(),
+            parent: waits.then(|| (self.run.id, at.to_string())),
+            again_of: None,
+            depth: self.run.depth + 1,
+            input: RunValue::Text(given.to_string()),
+            taken_over: None,
+            per_object_max: None,
+        });
+        Ok(None)
+    }
+
+    fn pinned(&self, id: &str) -> Option<(TenantKey, String)> {
+        let (home, version) = self.pins.get(id)?;
+        let home = [self.run.tenant, TenantKey::SHARED].into_iter().find(|key| fits(*key, home))?;
+        Some((home, version.clone()))
+    }
+
+    pub(super) fn record(&mut self, at: &Address, outcome: Outcome, skipped: Option<sortie_engine::decide::Skipped>) {
+        let place = at.to_string();
+        let (output, error) = self.left.remove(&place).unwrap_or_default();
+        if self.orders.remove(&place).is_some_and(|ordered| ordered.has_intent) {
+            let verdict = outcome.word().to_owned();
+            self.pending.settled.push(sortie_store::Settled { place: place.clone(), verdict });
+        }
+        self.holds.remove(at);
+        self.due.retain(|(due, _)| due != at);
+        let value = super::values::StepValue { outcome, output: output.into(), error: error.into() };
+        let stands_in_a_body = at.places().len() > 1 || at.last().item.is_some();
+        if stands_in_a_body || !value.output.is_null() || !value.error.is_null() {
+            let row = serde_json::to_value(&value).expect("it is made of JSON");
+            self.pending.values.push((place.clone(), row));
+        }
+        self.values.insert(place, Some(Arc::new(value)));
+        self.note(Some(at), Happened::Ended { outcome, skipped });
+    }
+
+    async fn finish(&mut self, end: RunEnd) -> Result<(), DriveError> {
+        let compiled = Arc::clone(&self.compiled);
+        if let Some(output) = compiled.output.as_ref().filter(|_| end.outcome == Outcome::Succeeded) {
+            let names = self.names_for(&Address::top(0), &[output.reads()]).await?;
+            match output.evaluate(&names, Budget::default()) {
+                Ok(output) => self.pending.values.push((OUTPUT.to_owned(), output)),
+                Err(error) => self.note(None, Happened::Broken { why: format!("`output`: {error}") }),
+            }
+        }
+        let (outcome, handled) = (end.outcome, end.handled);
+        self.note(None, Happened::Finished { outcome, handled, message: self.message.clone() });
+        Ok(())
+    }
+}
+
+const DEPTH_MAX: u32 = 10;

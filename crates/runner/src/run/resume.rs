@@ -1,0 +1,308 @@
+//! Beginning a run, and going on with one that was left, by this process or by one that died.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sortie_engine::{
+    decide::{Class, Delivery, Outcome},
+    document::WhenBusy,
+    machine::{Active, Address, CallEnd, Event, Kind, Phase, Resolution, State},
+    template::{Budget, Scope as Names},
+};
+use sortie_store::{Committed, Intent, Run};
+
+use super::{DriveError, Ordered, Session, evaluate::plain, pending::Pending};
+use crate::{
+    calls::Order,
+    journal::Happened,
+    points::Point,
+    shared::Shared,
+    snapshot::{Snapshot, instant},
+};
+
+/// What others tell a run.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "signal", rename_all = "snake_case")]
+enum Told {
+    Cancel {
+        by: String,
+    },
+    Decided {
+        place: String,
+        approves: bool,
+        by: String,
+        why: Option<String>,
+    },
+    Resolved {
+        place: String,
+        resolution: Resolution,
+        by: String,
+    },
+    ChildDone {
+        place: String,
+        outcome: Outcome,
+        run: String,
+    },
+    /// A connection works again, a guardrail is released: what was held is tried again.
+    Retry,
+}
+
+impl Session {
+    /// Reads the run's row, its version and what it was given.
+    pub(crate) async fn open(shared: Arc<Shared>, run: Run) -> Result<Self, DriveError> {
+        let compiled = shared.version(&run).await?;
+        let (state, timers, pins) = match &run.snapshot {
+            Some(text) => {
+                let snapshot = Snapshot::read(text)?;
+                let timers = snapshot.timers.into_iter().map(|(timer, at)| (timer, instant(at))).collect();
+                (snapshot.machine, timers, snapshot.pins)
+            }
+            None => (State::new(seed(&run)), BTreeMap::new(), shared.pins(&run, &compiled).await?),
+        };
+        let scope = sortie_store::Scope::Tenant(run.tenant);
+        let given = shared.store.run_value(scope, run.id, "").await?;
+        let mut given: Value = given.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default();
+        let mut take = |key: &str| Arc::new(given.get_mut(key).map(Value::take).unwrap_or_default());
+        let about = json!({
+            "id": run.id.to_string(),
+            "url": shared.url_of(&run),
+            "started_at": run.made.to_string(),
+            "started_by": run.started_by,
+            "workflow": run.workflow,
+            "version": run.version,
+        });
+        let names = Names::new(run.made)
+            .with("trigger", take("trigger"))
+            .with("inputs", take("inputs"))
+            .with("run", Arc::new(about))
+            .with("tenant", shared.tenant(run.tenant).await?)
+            .with("vars", Arc::clone(&compiled.vars));
+        Ok(Self {
+            shared,
+            compiled,
+            state,
+            timers,
+            pins,
+            names,
+            values: Default::default(),
+            lists: Default::default(),
+            left: Default::default(),
+            events: Default::default(),
+            due: Vec::new(),
+            holds: BTreeMap::new(),
+            orders: Default::default(),
+            works: Default::default(),
+            pending: Pending::default(),
+            woken: Vec::new(),
+            message: None,
+            run,
+        })
+    }
+
+    /// What there is to do now; false where the run waits for another of its key.
+    pub(super) async fn resume(&mut self) -> Result<bool, DriveError> {
+        if self.run.begun.is_none() {
+            if !self.first_in_line().await? {
+                return Ok(false);
+            }
+            self.note(None, Happened::Begun);
+            // One that repeats another from a step on goes on from what it took over.
+            self.events.push_back(Event::Started);
+        } else {
+            self.go_on().await?;
+        }
+        self.take_signals().await?;
+        self.look_at_clock();
+        Ok(true)
+    }
+
+    /// Of runs with the same key one is at work at a time.
+    async fn first_in_line(&mut self) -> Result<bool, DriveError> {
+        let compiled = Arc::clone(&self.compiled);
+        let Some((key, when_busy)) = &compiled.busy else { return Ok(true) };
+        let key = match key.evaluate(&self.names, Budget::default()) {
+            Ok(key) => plain(key),
+            Err(error) => {
+                self.note(None, Happened::Broken { why: format!("`concurrency`: {error}") });
+                return self.end_unbegun(Outcome::Failed, "its `concurrency` key has no value").await;
+            }
+        };
+        let mut commit = self.as_commit().await?;
+        commit.busy = Some((key, *when_busy == WhenBusy::Replace));
+        commit.status = sortie_store::RunStatus::Running;
+        self.shared.points.pass(Point::BeforeCommit).await;
+        let committed = self.shared.store.commit_run(commit).await?;
+        self.shared.points.pass(Point::AfterCommit).await;
+        match committed {
+            Committed::Done { epoch, seq, .. } => {
+                (self.run.epoch, self.run.seq) = (epoch, seq);
+                self.pending = Pending::default();
+                Ok(true)
+            }
+            Committed::Busy { by } if *when_busy == WhenBusy::Drop => {
+                self.run = self.shared.store.run(self.scope(), self.run.id).await?;
+                self.end_unbegun(Outcome::Skipped, &format!("run {by} of the same key was at work")).await
+            }
+            Committed::Busy { by } => {
+                // Whoever is given up must hear of it.
+                self.woken.push((self.run.tenant, by));
+                Ok(false)
+            }
+        }
+    }
+
+    async fn end_unbegun(&mut self, outcome: Outcome, why: &str) -> Result<bool, DriveError> {
+        self.message = Some(why.to_owned());
+        self.state.end = Some(sortie_engine::machine::RunEnd { outcome, handled: false });
+        self.note(None, Happened::Finished { outcome, handled: false, message: self.message.clone() });
+        self.commit().await?;
+        Ok(false)
+    }
+
+    /// What was at work when the run was left.
+    async fn go_on(&mut self) -> Result<(), DriveError> {
+        let at_work = self.state.at_work();
+        let has_calls = at_work.iter().any(|(_, active)| {
+            matches!(
+                active.phase,
+                Phase::Calling | Phase::Looking | Phase::Settling | Phase::Following | Phase::Pending | Phase::Pausing
+            )
+        });
+        let intents = if has_calls { self.shared.store.intents(self.scope(), self.run.id).await? } else { Vec::new() };
+        for (at, active) in at_work {
+            let place = at.to_string();
+            let own = |intent: &&Intent| intent.new.place == place && intent.settled.is_none();
+            let intent = intents.iter().rfind(own);
+            self.recall(&at, intent).await?;
+            self.take_up(at, &active, intent).await?;
+        }
+        Ok(())
+    }
+
+    /// What a step at work has ordered.
+    async fn recall(&mut self, at: &Address, intent: Option<&Intent>) -> Result<(), DriveError> {
+        let Some(intent) = intent else { return Ok(()) };
+        let order: Order = serde_json::from_str(&intent.new.request)?;
+        let place = at.to_string();
+        let started = self.shared.store.run_value(self.scope(), self.run.id, &format!("{place}#started")).await?;
+        let output: Value = started.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default();
+        self.left.insert(place.clone(), (output.clone(), Value::Null));
+        let ordered = Ordered { order, in_doubt_since: None, output, sights: 1, has_intent: true };
+        self.orders.insert(place, ordered);
+        Ok(())
+    }
+
+    async fn take_up(&mut self, at: Address, active: &Active, intent: Option<&Intent>) -> Result<(), DriveError> {
+        let attempt = active.attempt;
+        let is_call = matches!(self.compiled.plan.step(at.last().step).kind, Kind::Call(_));
+        match active.phase {
+            Phase::Calling => match intent.filter(|intent| intent.new.attempt == attempt) {
+                // It may have left, and nobody is left who knows.
+                Some(_) if self.shared.trusts_intents => {
+                    let result = CallEnd::Failed { delivery: Delivery::Unknown, retry_after: None };
+                    let error = json!({ "kind": "service", "what": "the process ended while the call was on its way", "next": "", "status": null });
+                    self.left.insert(at.to_string(), (Value::Null, error));
+                    self.events.push_back(Event::Ended { at, attempt, result });
+                }
+                _ => self.due.push((at, attempt)),
+            },
+            Phase::Looking => self.look(at, attempt).await?,
+            Phase::Following => {
+                if is_call && intent.is_none() && self.class(&at) == Class::Safe {
+                    // What a call without effects started is not written down: it is called anew.
+                    self.recall_safe(&at).await?;
+                }
+                self.follow(at, attempt).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn recall_safe(&mut self, at: &Address) -> Result<(), DriveError> {
+        let place = at.to_string();
+        let started = self.shared.store.run_value(self.scope(), self.run.id, &format!("{place}#started")).await?;
+        let output: Value = started.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default();
+        if let Ok(order) = self.ordered(at).await? {
+            let ordered = Ordered { order, in_doubt_since: None, output, sights: 1, has_intent: false };
+            self.orders.insert(place, ordered);
+        }
+        Ok(())
+    }
+
+    /// What others have told the run becomes events, in order.
+    pub(super) async fn take_signals(&mut self) -> Result<(), DriveError> {
+        for signal in self.shared.store.signals(self.scope(), self.run.id).await? {
+            if self.pending.taken.contains(&signal.id) {
+                continue;
+            }
+            self.pending.taken.push(signal.id);
+            match serde_json::from_str(&signal.signal) {
+                Ok(told) => self.told(told).await?,
+                Err(error) => tracing::warn!(run = %self.run.id, %error, "a signal cannot be read and is left out"),
+            }
+        }
+        Ok(())
+    }
+
+    async fn told(&mut self, told: Told) -> Result<(), DriveError> {
+        match told {
+            Told::Cancel { by } => {
+                self.note(None, Happened::Cancel { by });
+                self.events.push_back(Event::CancelRequested);
+            }
+            Told::Decided { place, approves, by, why } => {
+                let Some(at) = Address::parse(&place) else { return Ok(()) };
+                let decision = if approves { "approved" } else { "rejected" };
+                let output = json!({ "decision": decision, "by": by, "why": why });
+                let error = match approves {
+                    true => Value::Null,
+                    false => {
+                        json!({ "kind": "rejected", "what": format!("{by} has rejected it"), "next": "", "status": null })
+                    }
+                };
+                self.left.insert(place, (output, error));
+                self.note(Some(&at), Happened::Approval { approves, by, why });
+                self.events.push_back(Event::Decided { at, approves });
+            }
+            Told::Resolved { place, resolution, by } => {
+                let Some(at) = Address::parse(&place) else { return Ok(()) };
+                self.note(Some(&at), Happened::Resolved { resolution, by });
+                if self.orders.contains_key(&place) && resolution == Resolution::DidNotHappen {
+                    let verdict = "did not happen".to_owned();
+                    self.pending.settled.push(sortie_store::Settled { place, verdict });
+                }
+                self.events.push_back(Event::Resolved { at, resolution });
+            }
+            Told::ChildDone { place, outcome, run } => {
+                let Some(at) = Address::parse(&place) else { return Ok(()) };
+                let output = match sortie_store::RunId::parse(&run) {
+                    Some(run) => self.shared.store.run_value(self.scope(), run, super::evaluate::OUTPUT).await?,
+                    None => None,
+                };
+                let output: Value = output.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default();
+                let error = match outcome {
+                    Outcome::Succeeded => Value::Null,
+                    other => {
+                        json!({ "kind": "workflow", "what": format!("run {run} ended as {}", other.word()), "next": format!("Look at it: `sortie runs show {run}`."), "status": null })
+                    }
+                };
+                self.left.insert(place, (output, error));
+                self.events.push_back(Event::ChildDone { at, outcome });
+            }
+            Told::Retry => {
+                for (at, hold) in std::mem::take(&mut self.holds) {
+                    self.due.push((at, hold.attempt));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Drives the pauses between tries: another one for each run, the same for each replay.
+fn seed(run: &Run) -> u64 {
+    let bytes = run.id.as_bytes();
+    u64::from_be_bytes(bytes[8..].try_into().expect("an id has sixteen bytes"))
+}
