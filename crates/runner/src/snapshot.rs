@@ -16,6 +16,10 @@ pub(crate) struct Snapshot {
     /// When each runs out, in microseconds since 1970.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timers: Vec<(Timer, i64)>,
+    /// Since when it is not known whether a step's call was carried out: no try of it leaves any more, so its absence counts
+    /// from then on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub doubts: BTreeMap<String, i64>,
     /// The versions of the workflows that it calls, as they were when it began: home in 32 hexadecimal digits, and hash.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pins: BTreeMap<String, (String, String)>,

@@ -89,8 +89,8 @@ impl Session {
             return Ok(None);
         }
         self.note(Some(&at), Happened::Calling { call, attempt });
-        let (output, in_doubt_since) = (Value::Null, None);
-        let ordered = Ordered { order, in_doubt_since, output, sights: 0, has_intent: !is_safe };
+        self.doubts.remove(&place);
+        let ordered = Ordered { order, output: Value::Null, sights: 0, is_kept: false, has_intent: !is_safe };
         if is_safe {
             self.orders.insert(place, ordered);
             self.send(at, attempt, prepared);
@@ -218,12 +218,12 @@ impl Session {
     pub(super) async fn look(&mut self, at: Address, attempt: u32) -> Result<(), DriveError> {
         let place = at.to_string();
         let now = self.shared.clock.now();
-        let Some(ordered) = self.orders.get_mut(&place) else {
+        let Some(order) = self.orders.get(&place).map(|ordered| ordered.order.clone()) else {
             self.events.push_back(Event::Ended { at, attempt, result: unclear() });
             return Ok(());
         };
-        let since = *ordered.in_doubt_since.get_or_insert(now);
-        let (shared, tenant, order) = (Arc::clone(&self.shared), self.run.tenant, ordered.order.clone());
+        let since = *self.doubts.entry(place).or_insert(now);
+        let (shared, tenant) = (Arc::clone(&self.shared), self.run.tenant);
         self.works.push(Box::pin(async move {
             shared.points.pass(Point::BeforeCall).await;
             let result = match shared.calls.prepare(tenant, &order).await {
@@ -244,7 +244,7 @@ impl Session {
         }
         let Some(ordered) = self.orders.get_mut(&place) else { return Ok(()) };
         ordered.sights += 1;
-        if ordered.sights == 1 {
+        if !std::mem::replace(&mut ordered.is_kept, true) {
             // A later process must know what the call has started.
             self.pending.values.push((format!("{place}#started"), ordered.output.clone()));
         }
@@ -383,10 +383,8 @@ impl Session {
     fn refused(&mut self, at: Address, attempt: u32, trouble: &Trouble) {
         self.note(Some(&at), failed(attempt, trouble));
         let place = at.to_string();
-        if trouble.delivery == Delivery::Unknown
-            && let Some(ordered) = self.orders.get_mut(&place)
-        {
-            ordered.in_doubt_since = Some(self.shared.clock.now());
+        if trouble.delivery == Delivery::Unknown {
+            self.doubts.insert(place.clone(), self.shared.clock.now());
         }
         self.left.insert(place, (Value::Null, trouble.as_error()));
         let result = CallEnd::Failed { delivery: trouble.delivery, retry_after: trouble.retry_after };

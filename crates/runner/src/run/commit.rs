@@ -39,6 +39,8 @@ impl Session {
         }
         let end = self.state.end.map(|end| (end.outcome.word().to_owned(), end.handled));
         let (status, why) = self.status();
+        // Whoever finds it after this process has died takes it up at once.
+        let wake = if status == RunStatus::Running { Some(self.shared.clock.now()) } else { self.next_wake() };
         let pending = &self.pending;
         Ok(RunCommit {
             tenant: self.run.tenant,
@@ -48,7 +50,7 @@ impl Session {
             seq: self.run.seq,
             status,
             why,
-            wake: self.next_wake(),
+            wake,
             snapshot: self.snapshot(),
             busy: None,
             end,
@@ -67,8 +69,9 @@ impl Session {
 
     pub(super) fn snapshot(&self) -> String {
         let timers = self.timers.iter().map(|(timer, at)| (timer.clone(), at.as_microsecond())).collect();
-        let snapshot =
-            Snapshot { format: Snapshot::FORMAT, machine: self.state.clone(), timers, pins: self.pins.clone() };
+        let doubts = self.doubts.iter().map(|(place, at)| (place.clone(), at.as_microsecond())).collect();
+        let (machine, pins) = (self.state.clone(), self.pins.clone());
+        let snapshot = Snapshot { format: Snapshot::FORMAT, machine, timers, doubts, pins };
         serde_json::to_string(&snapshot).expect("a snapshot is JSON")
     }
 

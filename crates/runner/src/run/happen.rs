@@ -186,6 +186,7 @@ impl Session {
             let verdict = outcome.word().to_owned();
             self.pending.settled.push(sortie_store::Settled { place: place.clone(), verdict });
         }
+        self.doubts.remove(&place);
         self.holds.remove(at);
         self.due.retain(|(due, _)| due != at);
         let value = super::values::StepValue { outcome, output: output.into(), error: error.into() };

@@ -42,6 +42,8 @@ pub(crate) struct Session {
     state: State,
     timers: BTreeMap<Timer, Timestamp>,
     pins: BTreeMap<String, (String, String)>,
+    /// Since when it is not known whether a step's call was carried out.
+    doubts: BTreeMap<String, Timestamp>,
     /// Everything that all of its templates may read alike.
     names: Names,
     /// What steps have left, by place; `None` where nothing is kept.
@@ -79,10 +81,11 @@ enum HoldKind {
 /// What a step has ordered, and what is known of it.
 struct Ordered {
     order: Order,
-    in_doubt_since: Option<Timestamp>,
     /// What the call was answered.
     output: Value,
     sights: u32,
+    /// Whether what the call was answered is on the disk, or will be.
+    is_kept: bool,
     has_intent: bool,
 }
 

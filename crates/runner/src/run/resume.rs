@@ -52,13 +52,14 @@ impl Session {
     /// Reads the run's row, its version and what it was given.
     pub(crate) async fn open(shared: Arc<Shared>, run: Run) -> Result<Self, DriveError> {
         let compiled = shared.version(&run).await?;
-        let (state, timers, pins) = match &run.snapshot {
+        let (state, timers, pins, doubts) = match &run.snapshot {
             Some(text) => {
                 let snapshot = Snapshot::read(text)?;
                 let timers = snapshot.timers.into_iter().map(|(timer, at)| (timer, instant(at))).collect();
-                (snapshot.machine, timers, snapshot.pins)
+                let doubts = snapshot.doubts.into_iter().map(|(place, at)| (place, instant(at))).collect();
+                (snapshot.machine, timers, snapshot.pins, doubts)
             }
-            None => (State::new(seed(&run)), BTreeMap::new(), shared.pins(&run, &compiled).await?),
+            None => (State::new(seed(&run)), BTreeMap::new(), shared.pins(&run, &compiled).await?, BTreeMap::new()),
         };
         let scope = sortie_store::Scope::Tenant(run.tenant);
         let given = shared.store.run_value(scope, run.id, "").await?;
@@ -84,6 +85,7 @@ impl Session {
             state,
             timers,
             pins,
+            doubts,
             names,
             values: Default::default(),
             lists: Default::default(),
@@ -188,7 +190,8 @@ impl Session {
         let started = self.shared.store.run_value(self.scope(), self.run.id, &format!("{place}#started")).await?;
         let output: Value = started.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default();
         self.left.insert(place.clone(), (output.clone(), Value::Null));
-        let ordered = Ordered { order, in_doubt_since: None, output, sights: 1, has_intent: true };
+        let is_kept = !output.is_null();
+        let ordered = Ordered { order, output, sights: 0, is_kept, has_intent: true };
         self.orders.insert(place, ordered);
         Ok(())
     }
@@ -225,7 +228,7 @@ impl Session {
         let started = self.shared.store.run_value(self.scope(), self.run.id, &format!("{place}#started")).await?;
         let output: Value = started.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default();
         if let Ok(order) = self.ordered(at).await? {
-            let ordered = Ordered { order, in_doubt_since: None, output, sights: 1, has_intent: false };
+            let ordered = Ordered { order, output, sights: 0, is_kept: true, has_intent: false };
             self.orders.insert(place, ordered);
         }
         Ok(())

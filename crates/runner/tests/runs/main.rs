@@ -1,5 +1,8 @@
 //! Runs over the simulated cloud: what the language promises, step by step, and what a crash leaves.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
+#![expect(clippy::print_stderr, reason = "the figures belong to the test's answer")]
 
+mod crash;
+mod scenarios;
 mod stage;
 mod steps;

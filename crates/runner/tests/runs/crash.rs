@@ -1,0 +1,205 @@
+//! The crash matrix: at each point, before and after each commit and each call, the process dies and another goes on. It
+//! must end as if nothing had happened, with each effect once; or a person is asked, and told why.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use serde_json::{Value, json};
+use sortie_runner::{Doing, Point, Points, Runner};
+use sortie_store::{RunFilter, RunId, RunStatus, Started};
+use tokio::sync::Notify;
+
+use crate::{scenarios::{SCENARIOS, Scenario}, stage::Stage};
+
+/// Dies at one of the points, and stays dead.
+struct Mortal {
+    passed: AtomicUsize,
+    dies_at: Option<usize>,
+    is_dead: AtomicBool,
+    died: Notify,
+    kinds: Mutex<BTreeMap<String, usize>>,
+}
+
+impl Mortal {
+    fn new(dies_at: Option<usize>) -> Arc<Self> {
+        Arc::new(Self {
+            passed: AtomicUsize::new(0),
+            dies_at,
+            is_dead: AtomicBool::new(false),
+            died: Notify::new(),
+            kinds: Mutex::default(),
+        })
+    }
+}
+
+impl Points for Mortal {
+    fn pass(&self, point: Point) -> Doing<'_, ()> {
+        Box::pin(async move {
+            let number = self.passed.fetch_add(1, Ordering::SeqCst);
+            *self.kinds.lock().unwrap().entry(format!("{point:?}")).or_default() += 1;
+            if self.dies_at == Some(number) {
+                self.is_dead.store(true, Ordering::SeqCst);
+                self.died.notify_one();
+            }
+            if self.is_dead.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+        })
+    }
+}
+
+/// How a run has ended, and what the cloud has seen of it.
+#[derive(Debug, PartialEq)]
+struct End {
+    status: RunStatus,
+    why: Option<String>,
+    outcome: Option<String>,
+    output: Value,
+    effects: BTreeMap<String, usize>,
+}
+
+/// What a matrix leaves out, to see that it notices.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Control {
+    pub without_intents: bool,
+}
+
+/// One run of a scenario, by a process that dies once at most; the points that it passed until its death or its end.
+async fn play(scenario: &Scenario, dies_at: Option<usize>, control: Control) -> (End, usize, Vec<String>) {
+    let mut stage = Stage::start().await;
+    let subject = scenario.subject(&stage).await;
+    for text in scenario.others {
+        stage.keep(text).await;
+    }
+    let id = stage.keep(scenario.text).await;
+    let mortal = Mortal::new(dies_at);
+    let options = |stage: &Stage, points: Option<Arc<Mortal>>| {
+        let mut options = stage.options();
+        options.points = points.map(|points| points as Arc<dyn Points>);
+        options.trusts_intents = !control.without_intents;
+        options
+    };
+    let new = stage.new_run(&id, scenario.text, "once", json!({ "kind": "manual" }), subject.inputs.clone());
+    let mut runner = Runner::new(options(&stage, Some(Arc::clone(&mortal)))).await.unwrap();
+    let Started::New(run) = runner.start(stage.tenant, new).await.unwrap() else { panic!("it is new") };
+    let mut is_alive = true;
+    for _ in 0..300 {
+        let died = is_alive && {
+            tokio::select! {
+                biased;
+                () = mortal.died.notified() => true,
+                () = runner.serve_until_idle() => false,
+            }
+        };
+        if died {
+            is_alive = false;
+            drop(runner);
+            stage.reopen().await;
+            runner = Runner::new(options(&stage, None)).await.unwrap();
+        }
+        if !is_alive {
+            runner.serve_until_idle().await;
+        }
+        if step_on(&stage, &runner, run).await {
+            break;
+        }
+    }
+    let found = stage.store.run(stage.tenant, run).await.unwrap();
+    let output = stage.value(&found, "#output").await;
+    let lines = stage.journal(&found).await;
+    let effects = subject.effects(&stage).await;
+    let end = End { status: found.status, why: found.why, outcome: found.outcome, output, effects };
+    (end, mortal.passed.load(Ordering::SeqCst), lines)
+}
+
+/// People say yes, time passes; true when nothing more will happen by itself.
+async fn step_on(stage: &Stage, runner: &Runner, run: RunId) -> bool {
+    let found = stage.store.run(stage.tenant, run).await.unwrap();
+    if found.status == RunStatus::Ended || found.status == RunStatus::NeedsAttention {
+        return true;
+    }
+    let open = stage.store.approvals(stage.tenant, true, 10).await.unwrap();
+    if let Some(approval) = open.first() {
+        runner.decide(approval, true, "ben", None).await.unwrap();
+        return false;
+    }
+    let Some(wake) = runner.next_wake() else {
+        let all = stage.store.runs(stage.tenant, RunFilter::default(), 9).await.unwrap();
+        panic!("nobody will wake it: {all:#?}");
+    };
+    stage.advance_to(wake).await;
+    false
+}
+
+/// What is wrong with how the run ended after it died there.
+fn fault(plain: &End, end: &End) -> Option<String> {
+    for (effect, count) in &end.effects {
+        let wanted = plain.effects.get(effect).copied().unwrap_or(0);
+        if *count > wanted {
+            return Some(format!("{effect} happened {count} times instead of {wanted}"));
+        }
+    }
+    match end.status {
+        RunStatus::NeedsAttention => None,
+        _ if end == plain => None,
+        _ => Some(format!("it ended as {end:?} instead of {plain:?}")),
+    }
+}
+
+/// Every point of a scenario; the number of points, of questions to people, and what went wrong.
+async fn matrix(scenario: &Scenario, control: Control) -> (usize, usize, Vec<String>) {
+    let (plain, points, lines) = play(scenario, None, control).await;
+    assert_eq!(plain.outcome.as_deref(), Some(scenario.outcome), "{}: {plain:?} {lines:#?}", scenario.name);
+    assert_eq!(plain.effects.values().sum::<usize>(), scenario.effects, "{}: {:?}", scenario.name, plain.effects);
+    let mut faults = Vec::new();
+    let mut asked = 0;
+    for point in 0..points {
+        let (end, _, mut lines) = play(scenario, Some(point), control).await;
+        lines.dedup();
+        lines.truncate(40);
+        let is_asked = end.status == RunStatus::NeedsAttention;
+        asked += usize::from(is_asked);
+        if is_asked && !scenario.may_ask {
+            faults.push(format!("{} at point {point} of {points}: {:?}\n{}", scenario.name, end.why, lines.join("\n")));
+        }
+        if let Some(fault) = fault(&plain, &end) {
+            faults.push(format!("{} at point {point} of {points}: {fault}\n{}", scenario.name, lines.join("\n")));
+        }
+    }
+    (points, asked, faults)
+}
+
+async fn holds(name: &str) {
+    let scenario = SCENARIOS.iter().find(|scenario| scenario.name == name).unwrap();
+    let (points, asked, faults) = matrix(scenario, Control::default()).await;
+    eprintln!("{name}: died at each of {points} points; a person was asked {asked} times");
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+    assert_eq!(asked > 0, scenario.may_ask, "{name}: a person was asked {asked} times");
+}
+
+macro_rules! matrices { ($($name:ident),+ $(,)?) => {
+    $(#[tokio::test(flavor = "multi_thread")]
+    async fn $name() {
+        holds(stringify!($name)).await;
+    })+
+
+    #[test]
+    fn every_scenario_has_its_matrix() {
+        let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        assert_eq!(names, [$(stringify!($name)),+]);
+    }
+} }
+
+matrices![contain, ask_and_release, loops, calls_another, computes, handles_failure, counts];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_intents_the_matrix_turns_red() {
+    let scenario = SCENARIOS.iter().find(|scenario| scenario.name == "contain").unwrap();
+    let (_, _, faults) = matrix(scenario, Control { without_intents: true }).await;
+    assert!(faults.iter().any(|fault| fault.contains("happened 2 times")), "{faults:?}");
+}
