@@ -34,6 +34,8 @@ pub enum Feed {
 pub(crate) enum ChangeKind {
     Connection,
     Connector,
+    Guardrail,
+    Principal,
     Tenant,
     Value,
 }
@@ -43,6 +45,8 @@ impl ChangeKind {
         match self {
             Self::Connection => "connection",
             Self::Connector => "connector",
+            Self::Guardrail => "guardrail",
+            Self::Principal => "principal",
             Self::Tenant => "tenant",
             Self::Value => "value",
         }
