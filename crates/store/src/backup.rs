@@ -7,9 +7,13 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags};
+use serde_json::json;
 use sortie_model::Clock;
 
-use crate::{Store, StoreError, StoreErrorKind, database::make_private, file_lock::FileLock, schema};
+use crate::{
+    Scope, Store, StoreError, StoreErrorKind, audit::act, data_keys::deed, database::make_private, file_lock::FileLock,
+    schema,
+};
 
 impl Store {
     /// Writes one consistent state into a new file, whole on the disk when this returns.
@@ -19,6 +23,12 @@ impl Store {
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         let (from, to) = (self.path().to_owned(), to.to_owned());
         let doing = format!("back up into {}", to.display());
+        let (actor, now, object) = (self.actor(), self.now(), to.display().to_string());
+        // Before the copy: one that no entry tells of would be worse than an entry without a copy.
+        self.write(&doing, move |writing| {
+            act(writing, &actor, &deed(Scope::Every, "database.backup", &object, json!({})), now)
+        })
+        .await?;
         let task = tokio::task::spawn_blocking(move || copy(&from, &to));
         task.await.unwrap_or(Err(StoreErrorKind::Abandoned)).map_err(|kind| StoreError::new(doing, kind))
     }

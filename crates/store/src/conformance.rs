@@ -2,12 +2,27 @@
 #![expect(clippy::missing_panics_doc, reason = "a panic is how the suite says no")]
 #![expect(clippy::unwrap_used, reason = "a panic is how the suite says no")]
 
+mod effects;
+mod people;
+
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use jiff::SignedDuration;
 use serde_json::json;
 use sortie_model::{Clock as _, ManualClock, Secret};
 
+use self::{
+    effects::{
+        a_ceiling_counts_a_reference_once_and_ends_with_the_hour,
+        guardrails_hold_where_they_were_set_and_shared_ones_everywhere, many_at_once_do_not_pass_a_ceiling,
+        protection_gives_way_to_a_second_approval_and_to_an_undo,
+    },
+    people::{
+        a_token_acts_for_its_user_until_it_ends, a_user_has_one_name_and_its_roles_where_they_were_granted,
+        old_audit_entries_go_and_the_log_says_so, the_audit_log_tells_who_did_what_in_each_scope,
+        what_a_tenant_owned_goes_with_it_and_its_history_stays, whoever_was_not_granted_it_changes_nothing,
+    },
+};
 use crate::{
     BlobHash, Connection, Feed, Keyring, LeaseSubject, MasterKey, NewConnection, NewConnector, Retention, Scope, Store,
     StoreError, StoreErrorKind, TenantKey, error::KeyProblem, master_key::SealingKey,
@@ -44,6 +59,16 @@ promises![
     a_failed_write_leaves_nothing_and_harms_no_neighbour,
     blobs_are_kept_once_and_swept_when_nobody_needs_them,
     values_end_and_are_compared_before_they_are_set,
+    a_user_has_one_name_and_its_roles_where_they_were_granted,
+    whoever_was_not_granted_it_changes_nothing,
+    a_token_acts_for_its_user_until_it_ends,
+    the_audit_log_tells_who_did_what_in_each_scope,
+    old_audit_entries_go_and_the_log_says_so,
+    what_a_tenant_owned_goes_with_it_and_its_history_stays,
+    guardrails_hold_where_they_were_set_and_shared_ones_everywhere,
+    protection_gives_way_to_a_second_approval_and_to_an_undo,
+    a_ceiling_counts_a_reference_once_and_ends_with_the_hour,
+    many_at_once_do_not_pass_a_ceiling,
 ];
 
 async fn tenants_have_one_name_each_and_go_only_when_they_own_nothing(Stage { store, .. }: Stage) {

@@ -7,12 +7,13 @@ use rusqlite::{
     Connection as Sqlite, OptionalExtension, Row, params,
     types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use sortie_model::ConnectionName;
 use uuid::Uuid;
 
 use crate::{
-    Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    Permission, Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    audit::{Deed, act},
     database::instant,
     feed::{ChangeKind, note},
     secrets,
@@ -85,9 +86,10 @@ impl Store {
     /// # Errors
     /// [`StoreErrorKind::Exists`] for a name that is taken there.
     pub async fn add_connection(&self, scope: Scope, new: NewConnection) -> Result<Connection, StoreError> {
-        let now = self.now();
+        let (actor, now) = (self.actor(), self.now());
         self.write(&format!("add connection {}", new.name), move |sqlite| {
             let row = new.row(scope.owner()?, ConnectionId(Uuid::now_v7()), 1, now, now);
+            act(sqlite, &actor, &row.deed("connection.add", row.leads_to()), now)?;
             let sql = "INSERT INTO connections (tenant_id, connection_id, name, connector, base_url, token_url, allowed_hosts,
                            destinations, settings, version, made_us, changed_us)
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11) ON CONFLICT (tenant_id, name) DO NOTHING";
@@ -124,7 +126,7 @@ impl Store {
         version: i64,
         new: NewConnection,
     ) -> Result<Saved, StoreError> {
-        let now = self.now();
+        let (actor, now) = (self.actor(), self.now());
         self.write(&format!("change connection {}", new.name), move |sqlite| {
             let old = by_id(sqlite, scope, id)?;
             if old.version != version {
@@ -158,6 +160,8 @@ impl Store {
             if changed == 0 {
                 return Err(StoreErrorKind::Stale(format!("connection {}", old.name)));
             }
+            let detail = json!({ "was": old.leads_to(), "is": row.leads_to(), "name_was": old.name, "voided": voided });
+            act(sqlite, &actor, &row.deed("connection.change", detail), now)?;
             note(sqlite, row.tenant, ChangeKind::Connection, &row.id.to_string(), now);
             Ok(Saved { connection: row, voided })
         })
@@ -198,9 +202,10 @@ impl Store {
     /// # Errors
     /// [`StoreErrorKind::InUse`] with the users while it has some, [`StoreErrorKind::Absent`] for an unknown one.
     pub async fn remove_connection(&self, scope: Scope, id: ConnectionId) -> Result<(), StoreError> {
-        let now = self.now();
+        let (actor, now) = (self.actor(), self.now());
         self.write("remove a connection", move |sqlite| {
             let row = by_id(sqlite, scope, id)?;
+            act(sqlite, &actor, &row.deed("connection.remove", row.leads_to()), now)?;
             let users = users(sqlite, &row)?;
             if !users.is_empty() {
                 return Err(StoreErrorKind::InUse(users));
@@ -270,6 +275,17 @@ impl NewConnection {
 }
 
 impl Connection {
+    /// A change of it, for the audit log.
+    pub(crate) fn deed(&self, action: &'static str, detail: Value) -> Deed {
+        let scope = Scope::Tenant(self.tenant);
+        Deed { permission: Permission::ChangeConnection, scope, action, object: self.name.clone(), detail }
+    }
+
+    /// For the audit log: no address whole, for one may hold a name and a password.
+    fn leads_to(&self) -> Value {
+        json!({ "connector": self.connector, "destinations": self.destinations, "allowed_hosts": self.allowed_hosts })
+    }
+
     /// Whether a secret goes to the same places in the same way: the settings name whom it trusts and for whom it asks.
     fn leads_where(&self, other: &Self) -> bool {
         let places = |one: &Self| [one.allowed_hosts.clone(), one.destinations.clone()];

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection as Sqlite, OptionalExtension, params};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
-    Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    Permission, Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    audit::{Deed, act},
     database::instant,
     feed::{ChangeKind, note},
 };
@@ -61,9 +62,11 @@ impl Store {
     /// # Errors
     /// [`StoreErrorKind::Exists`] without `replace`; [`StoreErrorKind::TooLarge`] beyond 256 MB.
     pub async fn put_connector(&self, scope: Scope, new: NewConnector, replace: bool) -> Result<i64, StoreError> {
-        let now = self.now();
+        let (actor, now) = (self.actor(), self.now());
         self.write(&format!("keep connector {}", new.id), move |sqlite| {
             let tenant = scope.owner()?;
+            let detail = json!({ "content_hash": new.content_hash, "replaces": replace });
+            act(sqlite, &actor, &deed(tenant, "connector.import", &new.id, detail), now)?;
             let bytes = new.description.len() as u64;
             if bytes > DESCRIPTION_BYTES_MAX {
                 let what = format!("the description of {}", new.id);
@@ -97,8 +100,11 @@ impl Store {
     /// # Errors
     /// [`StoreErrorKind::Stale`] when somebody else has changed it meanwhile.
     pub async fn edit_connector(&self, info: &ConnectorInfo, edits: Value) -> Result<i64, StoreError> {
-        let (info, now) = (info.clone(), self.now());
+        let (info, actor, now) = (info.clone(), self.actor(), self.now());
         self.write(&format!("edit connector {}", info.id), move |sqlite| {
+            let edited: Vec<&String> = edits.as_object().into_iter().flatten().map(|(name, _)| name).collect();
+            let action = if edited.is_empty() { "connector.reset" } else { "connector.edit" };
+            act(sqlite, &actor, &deed(info.tenant, action, &info.id, json!({ "edited": edited })), now)?;
             let sql = "UPDATE connectors SET edits = ?4, version = version + 1, changed_us = ?5
                        WHERE tenant_id = ?1 AND connector_id = ?2 AND version = ?3 RETURNING version";
             let row = params![info.tenant, info.id, info.version, edits.to_string(), now.as_microsecond()];
@@ -146,8 +152,9 @@ impl Store {
     /// # Errors
     /// [`StoreErrorKind::InUse`] with the connections.
     pub async fn remove_connector(&self, info: &ConnectorInfo) -> Result<(), StoreError> {
-        let (info, now) = (info.clone(), self.now());
+        let (info, actor, now) = (info.clone(), self.actor(), self.now());
         self.write(&format!("remove connector {}", info.id), move |sqlite| {
+            act(sqlite, &actor, &deed(info.tenant, "connector.remove", &info.id, json!({})), now)?;
             let users = users(sqlite, &info)?;
             if !users.is_empty() {
                 return Err(StoreErrorKind::InUse(users));
@@ -159,6 +166,12 @@ impl Store {
         })
         .await
     }
+}
+
+/// A change of a connector, for the audit log.
+fn deed(tenant: TenantKey, action: &'static str, id: &str, detail: Value) -> Deed {
+    let scope = Scope::Tenant(tenant);
+    Deed { permission: Permission::ChangeConnector, scope, action, object: id.to_owned(), detail }
 }
 
 /// A shared connector may be used by the connections of every tenant.

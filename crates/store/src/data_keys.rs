@@ -7,9 +7,14 @@ use std::{
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::{Value, json};
 
 use crate::{
-    MasterKey, Scope, Store, StoreError, StoreErrorKind, TenantKey, error::KeyProblem, master_key::SealingKey, secrets,
+    MasterKey, Permission, Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    audit::{Deed, act},
+    error::KeyProblem,
+    master_key::SealingKey,
+    secrets,
 };
 
 /// The keys of an unlocked store.
@@ -71,7 +76,9 @@ impl Store {
     /// [`StoreError`]; the old key then still holds.
     pub async fn rotate_master_key(&self, keyring: &Keyring, new: MasterKey) -> Result<Keyring, StoreError> {
         let (old, key) = (keyring.master.clone(), new.clone());
+        let (actor, now) = (self.actor(), self.now());
         self.write("rotate the key of the secrets", move |connection| {
+            act(connection, &actor, &deed(Scope::Every, "key.rotate", "key", json!({})), now)?;
             let mut statement = connection.prepare("SELECT tenant_id, version, wrapped FROM data_keys")?;
             let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             let rows: Vec<(TenantKey, i64, Vec<u8>)> = rows.collect::<Result<_, _>>()?;
@@ -94,15 +101,23 @@ impl Store {
     pub async fn rotate_data_keys(&self, keyring: &Keyring, scope: Scope) -> Result<u64, StoreError> {
         let mut sealed = 0;
         for tenant in self.tenants(scope).await? {
-            let (keyring, now) = (keyring.clone(), self.now());
+            let (keyring, actor, now) = (keyring.clone(), self.actor(), self.now());
             sealed += self
                 .write(&format!("seal the secrets of {} anew", tenant.name), move |connection| {
-                    keyring.rotate(connection, tenant.key, now)
+                    let count = keyring.rotate(connection, tenant.key, now)?;
+                    let (scope, detail) = (Scope::Tenant(tenant.key), json!({ "secrets": count }));
+                    act(connection, &actor, &deed(scope, "key.rotate-data", &tenant.name, detail), now)?;
+                    Ok(count)
                 })
                 .await?;
         }
         Ok(sealed)
     }
+}
+
+/// A change of a key, for the audit log.
+pub(crate) fn deed(scope: Scope, action: &'static str, object: &str, detail: Value) -> Deed {
+    Deed { permission: Permission::ManageKeys, scope, action, object: object.to_owned(), detail }
 }
 
 impl Keyring {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use sortie_model::Clock;
 
 use crate::{
-    StoreError, StoreErrorKind,
+    Actor, StoreError, StoreErrorKind,
     file_lock::FileLock,
     readers::Readers,
     schema,
@@ -29,6 +29,8 @@ pub struct StoreOptions {
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) inner: Arc<Inner>,
+    /// In whose name this clone writes.
+    actor: Arc<Actor>,
 }
 
 #[derive(Debug)]
@@ -67,7 +69,19 @@ impl Store {
         };
         let (writer, readers) = open().map_err(failed)?;
         let inner = Inner { writer, readers, path: options.path, clock: options.clock, _lock: lock };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), actor: Arc::new(Actor::system()) })
+    }
+
+    /// The same database in somebody's name: what is done through it is permitted by the actor's grants alone, and stands
+    /// under that name in the audit log. Whoever opens a store acts as Sortie itself until then.
+    #[must_use]
+    pub fn acting_as(&self, actor: Actor) -> Self {
+        Self { inner: Arc::clone(&self.inner), actor: Arc::new(actor) }
+    }
+
+    /// In whose name it writes.
+    pub fn actor(&self) -> Arc<Actor> {
+        Arc::clone(&self.actor)
     }
 
     /// Writes what has queued and lets the file go. Later calls are refused.

@@ -95,6 +95,26 @@ pub enum StoreErrorKind {
         /// The bound.
         bytes_max: u64,
     },
+    /// More of them than are kept.
+    #[error("{what} has {count} entries, and {count_max} are kept at most")]
+    TooMany {
+        /// What.
+        what: String,
+        /// How many.
+        count: u64,
+        /// The bound.
+        count_max: u64,
+    },
+    /// Whoever asks was not granted it.
+    #[error("{who} lacks the role {role} {reach}")]
+    Forbidden {
+        /// Who.
+        who: String,
+        /// The least role that may.
+        role: crate::Role,
+        /// Where.
+        reach: &'static str,
+    },
     /// The scope of the caller does not reach it.
     #[error("this needs one tenant, not all of them")]
     NeedsTenant,
@@ -149,6 +169,8 @@ impl StoreError {
             Kind::Active { .. } => "Wait until that run has ended, or cancel it.",
             Kind::InUse(_) => "Take it out of them first.",
             Kind::TooLarge { .. } => "Make it smaller.",
+            Kind::TooMany { .. } => "Take some out, or say several of them by one pattern with `*`.",
+            Kind::Forbidden { .. } => "Ask an administrator for the role (`sortie user grant`); nothing was changed.",
             Kind::NeedsTenant => "Name the tenant.",
         }
     }

@@ -63,7 +63,7 @@ impl Store {
         Ok(freed)
     }
 
-    async fn delete_in_steps(
+    pub(crate) async fn delete_in_steps(
         &self,
         doing: &str,
         step: impl Fn(&Connection) -> Result<usize, StoreErrorKind> + Clone + Send + 'static,

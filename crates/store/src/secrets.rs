@@ -3,11 +3,14 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection as Sqlite, OptionalExtension, params};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use sortie_model::Secret;
 
 use crate::{
-    Connection, ConnectionId, Keyring, Scope, Store, StoreError, StoreErrorKind, TenantKey, connections,
+    ActorKind, Connection, ConnectionId, Keyring, Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    audit::act,
+    connections,
     database::instant,
     error::KeyProblem,
     feed::{ChangeKind, note},
@@ -40,8 +43,17 @@ impl Store {
         expires: Option<Timestamp>,
     ) -> Result<(), StoreError> {
         let (keyring, field, secret, now) = (keyring.clone(), field.to_owned(), secret.clone(), self.now());
+        let actor = self.actor();
         self.write(&format!("keep the {field}"), move |sqlite| {
             let row = connections::by_id(sqlite, scope, connection)?;
+            let present = "SELECT 1 FROM secrets WHERE tenant_id = ?1 AND connection_id = ?2 AND field = ?3";
+            let is_there = sqlite.prepare_cached(present)?.exists(params![row.tenant, row.id, field])?;
+            let action = if is_there { "connection.rotate" } else { "connection.secret" };
+            // A sign-in that Sortie renews by itself is nobody's deed, and happens every hour.
+            if actor.kind != ActorKind::System {
+                let detail = json!({ "field": field, "expires": expires.map(|end| end.to_string()) });
+                act(sqlite, &actor, &row.deed(action, detail), now)?;
+            }
             let (version, key) = keyring.sealing(sqlite, row.tenant, now)?;
             let sealed = key.seal(secret.expose().as_bytes(), &place(&row, &field));
             let sql =
@@ -116,10 +128,11 @@ impl Store {
     /// # Errors
     /// [`StoreErrorKind::Absent`] for an unknown connection.
     pub async fn void_secrets(&self, scope: Scope, connection: ConnectionId) -> Result<Vec<String>, StoreError> {
-        let now = self.now();
+        let (actor, now) = (self.actor(), self.now());
         self.write("take the secrets away", move |sqlite| {
             let row = connections::by_id(sqlite, scope, connection)?;
             let voided = void(sqlite, row.tenant, row.id)?;
+            act(sqlite, &actor, &row.deed("connection.void", json!({ "voided": voided })), now)?;
             note(sqlite, row.tenant, ChangeKind::Connection, &row.id.to_string(), now);
             Ok(voided)
         })

@@ -1,10 +1,12 @@
 //! Tenants: the organisations that this installation works for.
 
 use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::{Value, json};
 use sortie_model::TenantId;
 
 use crate::{
-    Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    Permission, Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    audit::{Deed, act},
     feed::{ChangeKind, note},
 };
 
@@ -33,8 +35,10 @@ impl Store {
             entra_id: entra_id.map(ToString::to_string),
             cloud: cloud.to_owned(),
         };
-        let (row, now) = (tenant.clone(), self.now());
+        let (row, actor, now) = (tenant.clone(), self.actor(), self.now());
         self.write(&format!("add tenant {name}"), move |connection| {
+            let detail = json!({ "entra_id": row.entra_id, "cloud": row.cloud });
+            act(connection, &actor, &deed("tenant.add", &row.name, detail), now)?;
             let sql = "INSERT INTO tenants (tenant_id, name, entra_id, cloud, made_us) VALUES (?1, ?2, ?3, ?4, ?5)
                        ON CONFLICT (name) DO NOTHING";
             let made = connection.prepare_cached(sql)?.execute(params![
@@ -73,7 +77,7 @@ impl Store {
     /// # Errors
     /// [`StoreErrorKind::InUse`] while it has connections, [`StoreErrorKind::Absent`] for an unknown name.
     pub async fn remove_tenant(&self, name: &str) -> Result<(), StoreError> {
-        let (name, now) = (name.to_owned(), self.now());
+        let (name, actor, now) = (name.to_owned(), self.actor(), self.now());
         self.write(&format!("remove tenant {name}"), move |connection| {
             let tenant = named(connection, &name)?.filter(|tenant| tenant.key != TenantKey::SHARED);
             let tenant = tenant.ok_or_else(|| StoreErrorKind::Absent(format!("tenant {name}")))?;
@@ -84,6 +88,7 @@ impl Store {
             if !users.is_empty() {
                 return Err(StoreErrorKind::InUse(users.iter().map(|name| format!("connection {name}")).collect()));
             }
+            act(connection, &actor, &deed("tenant.remove", &name, json!({ "entra_id": tenant.entra_id })), now)?;
             for table in OWNED {
                 connection.execute(&format!("DELETE FROM {table} WHERE tenant_id = ?1"), [tenant.key])?;
             }
@@ -92,6 +97,11 @@ impl Store {
         })
         .await
     }
+}
+
+/// A change of the tenants, for the audit log.
+fn deed(action: &'static str, name: &str, detail: Value) -> Deed {
+    Deed { permission: Permission::ManageTenants, scope: Scope::Every, action, object: name.to_owned(), detail }
 }
 
 pub(crate) fn named(connection: &Connection, name: &str) -> Result<Option<Tenant>, StoreErrorKind> {
@@ -105,6 +115,9 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Tenant> {
 
 /// What goes with a tenant, what refers to another first.
 const OWNED: &[&str] = &[
+    "effects",
+    "guardrails",
+    "grants",
     "kept_values",
     "blob_uses",
     "blob_chunks",

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 #![expect(clippy::print_stdout, reason = "the child of a test tells its parent, and figures belong to the answer")]
 
+mod audit;
 mod files;
 mod kills;
 mod secrets;
