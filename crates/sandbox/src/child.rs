@@ -15,13 +15,12 @@ use crate::{
 /// Serves one script over standard input and output. A binary calls this before anything else when its first argument is
 /// [`ARGUMENT`](crate::ARGUMENT): no thread may run yet and no file may be open.
 pub fn child_main() -> ExitCode {
-    if io::stdin().is_terminal() {
+    let mut bytes = [0; Settings::BYTES];
+    if io::stdin().is_terminal() || io::stdin().read_exact(&mut bytes).is_err() {
         return refuse("this is started by Sortie itself, for the scripts of workflows");
     }
-    let mut bytes = [0; Settings::BYTES];
-    let settings = io::stdin().read_exact(&mut bytes).ok().and_then(|()| Settings::parse(&bytes));
-    let Some(settings) = settings else {
-        return refuse("the program that started this is another version of Sortie: restart it");
+    let Some(settings) = Settings::parse(&bytes) else {
+        return refuse("the program that started this is another version of Sortie");
     };
     // Nobody is left to hear more than that.
     if die_with(settings.parent).is_err() {

@@ -15,6 +15,7 @@ mod child;
 mod confinement;
 mod error;
 mod job;
+mod memory;
 mod pool;
 mod protocol;
 mod script;

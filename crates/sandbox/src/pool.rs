@@ -31,7 +31,7 @@ pub struct PoolOptions {
     pub warm: usize,
     /// How many scripts run at once; the others wait, and their deadlines wait with them.
     pub at_once: usize,
-    /// What a script may use of memory, its input included.
+    /// What a script may use of memory, its input included. Less than 4 MB counts as 4 MB: the engine itself needs some.
     pub memory_bytes_max: usize,
     /// How long a child may take to come up.
     pub start_time_max: Duration,
@@ -57,7 +57,8 @@ pub struct Pool {
 
 impl Pool {
     /// Starts the thread that starts the children.
-    pub fn new(options: PoolOptions) -> Self {
+    pub fn new(mut options: PoolOptions) -> Self {
+        options.memory_bytes_max = options.memory_bytes_max.max(MEMORY_BYTES_LEAST);
         let slots = Semaphore::new(options.at_once.clamp(1, Semaphore::MAX_PERMITS));
         Self { nursery: Nursery::start(&options), slots, options }
     }
@@ -195,5 +196,6 @@ impl io::Write for Bounded<'_> {
     }
 }
 
+const MEMORY_BYTES_LEAST: usize = 4 << 20;
 /// The processor time that the kernel allows is used up: the same number on every kind of Linux that we know.
 const SIGXCPU: i32 = 24;

@@ -7,13 +7,14 @@ use std::{
 };
 
 use rquickjs::{
-    Array, Context, Ctx, Error, Exception, Function, Module, Object, Persistent, Promise, Runtime, Type, TypedArray, Value,
-    context::EvalOptions, function::MutFn, promise::PromiseState,
+    Array, Context, Ctx, Error, Exception, Function, Module, Object, Persistent, Promise, Runtime, Type, TypedArray,
+    Value, context::EvalOptions, function::MutFn, promise::PromiseState,
 };
 
 use crate::{
     confinement::stack_bytes_max,
     job::{CONSOLE_LINE_CHARS_MAX, CONSOLE_LINES_MAX, DEPTH_MAX, OUTPUT_BYTES_MAX},
+    memory::BoundedMemory,
     protocol::{Failure, Record},
     text::{cut, mend_surrogates},
 };
@@ -24,6 +25,7 @@ pub(crate) struct Engine {
     /// What `prelude.js` gives: called once, with what a job brings.
     prelude: Persistent<Function<'static>>,
     clock: Rc<Clock>,
+    memory_was_refused: Rc<Cell<bool>>,
 }
 
 /// What a job brings.
@@ -66,8 +68,9 @@ struct Steps<'js> {
 impl Engine {
     /// Does all that can be done before a script is there.
     pub(crate) fn load(memory_bytes_max: usize) -> rquickjs::Result<Self> {
-        let runtime = Runtime::new()?;
-        runtime.set_memory_limit(memory_bytes_max);
+        let memory_was_refused = Rc::new(Cell::new(false));
+        let memory = BoundedMemory::new(memory_bytes_max, Rc::clone(&memory_was_refused));
+        let runtime = Runtime::new_with_alloc(memory)?;
         runtime.set_max_stack_size(stack_bytes_max());
         let clock = Rc::new(Clock::default());
         let asked = Rc::clone(&clock);
@@ -79,7 +82,7 @@ impl Engine {
             let prelude: Function<'_> = ctx.eval_with_options(include_str!("prelude.js"), options)?;
             Ok::<_, Error>(Persistent::save(&ctx, prelude))
         })?;
-        Ok(Self { context, prelude, clock })
+        Ok(Self { context, prelude, clock, memory_was_refused })
     }
 
     /// Runs the one script that this engine is for; its result as JSON. The process has to end without dropping the engine:
@@ -90,7 +93,7 @@ impl Engine {
         let ended = self.context.with(|ctx| {
             let prelude = self.prelude.clone().restore(&ctx).map_err(|_| Failure::Memory)?;
             let steps = prepare(&ctx, prelude, &run).map_err(|_| Failure::Memory)?;
-            let stage = Stage { ctx: &ctx, steps, clock: &self.clock };
+            let stage = Stage { ctx: &ctx, steps, clock: &self.clock, memory_was_refused: &self.memory_was_refused };
             stage.result(&run)
         });
         // However it ended inside: what stopped it was the clock.
@@ -158,6 +161,7 @@ struct Stage<'a, 'js> {
     ctx: &'a Ctx<'js>,
     steps: Steps<'js>,
     clock: &'a Clock,
+    memory_was_refused: &'a Cell<bool>,
 }
 
 impl<'js> Stage<'_, 'js> {
@@ -222,11 +226,13 @@ impl<'js> Stage<'_, 'js> {
     }
 
     fn described(&self, thrown: Value<'js>) -> Failure {
-        let described: rquickjs::Result<Array<'js>> = self.steps.describe.call((thrown,));
+        let described: rquickjs::Result<Array<'js>> = self.steps.describe.call((thrown.clone(),));
         let parts = described.and_then(|parts| Ok((parts.get::<String>(0)?, parts.get::<String>(1)?)));
         // Where even the words cannot be found, memory is gone: nothing else is left that fails there.
         let Ok((message, stack)) = parts else { return Failure::Memory };
-        if message == OUT_OF_MEMORY {
+        // An engine without memory throws these words under several names, or nothing at all; a script may do so, too.
+        let is_about_memory = thrown.is_null() || message.ends_with(OUT_OF_MEMORY);
+        if is_about_memory && self.memory_was_refused.get() {
             return Failure::Memory;
         }
         Failure::Threw { message: cut(&message, MESSAGE_CHARS_MAX), line: line_of(&stack) }
@@ -241,7 +247,7 @@ fn line_of(stack: &str) -> Option<u32> {
 }
 
 const SCRIPT_NAME: &str = "script";
-const OUT_OF_MEMORY: &str = "InternalError: out of memory";
+const OUT_OF_MEMORY: &str = ": out of memory";
 const MESSAGE_CHARS_MAX: usize = 2_000;
 const MORE_LINES: &str = "(the script wrote more lines; they are not kept)";
 

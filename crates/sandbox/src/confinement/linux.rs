@@ -4,7 +4,7 @@ use std::io;
 
 use landlock::{ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, RulesetStatus, Scope};
 use rustix::{
-    process::{Resource, Rlimit, Signal, chdir, getppid, getrlimit, set_parent_process_death_signal, setrlimit},
+    process::{Resource, Rlimit, Signal, getppid, getrlimit, set_parent_process_death_signal, setrlimit},
     thread::{CapabilitySet, CapabilitySets, clear_ambient_capability_set, set_capabilities, set_no_new_privs},
 };
 
@@ -13,7 +13,7 @@ use super::{Confinement, syscalls};
 pub(super) fn confine<T>(confinement: &mut Confinement, memory_bytes_max: u64, load: impl FnOnce() -> T) -> T {
     let privileges = set_no_new_privs(true);
     let descriptors = close_foreign_descriptors();
-    let folder = chdir("/");
+    let folder = std::env::set_current_dir("/");
     let landlock = restrict_paths();
     let limits = limit(memory_bytes_max);
     let loaded = load();
