@@ -261,6 +261,18 @@ mod tests {
         assert_eq!(line_of("    at call (sortie:9:5)\n"), None);
     }
 
+    /// The parent would kill a little later; the engine is to say so first, with all that it knows.
+    #[test]
+    fn the_engine_itself_stops_a_script_at_its_deadline() {
+        for script in ["for (;;); export default 1", "export default async () => { for (;;) await 1 }"] {
+            let engine = Engine::load(16 << 20).unwrap();
+            let (script, input, deadline) = (script.into(), b"null".to_vec(), Duration::from_millis(50));
+            let ended = engine.run(Run { script, input, now_ms: 0, seed: 0, deadline, say: |_| () });
+            assert_eq!(ended, Err(Failure::Deadline));
+            std::mem::forget(engine);
+        }
+    }
+
     #[test]
     fn random_numbers_follow_from_the_seed() {
         let mut first = 0_u64;

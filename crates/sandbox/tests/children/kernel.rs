@@ -26,8 +26,13 @@ pub(crate) fn probe() -> ExitCode {
     let port: u16 = arguments[0].parse().unwrap();
     let parent = getppid();
     let raised = Rlimit { current: None, maximum: None };
+    let mut said = String::new();
     if arguments.len() == 1 {
-        sortie_sandbox::confine(1 << 30, || ());
+        // At the last moment before seccomp refuses everything, landlock refuses files alone.
+        let (early, confinement) = sortie_sandbox::confine(1 << 30, || File::open("/dev/null").map(drop));
+        if confinement.missing().all(|measure| measure.name != "landlock") {
+            said += &line("read a file early", early);
+        }
     }
     let program = std::env::current_exe();
     let parent = parent.map_or(Ok(()), |parent| test_kill_process(parent).map_err(Into::into));
@@ -43,19 +48,15 @@ pub(crate) fn probe() -> ExitCode {
         ("start a thread", thread::Builder::new().spawn(|| ()).map(|thread| thread.join().unwrap())),
         ("signal the parent", parent),
     ];
-    let mut said = String::new();
-    for (what, answer) in answers {
-        said +=
-            &format!("{what}: {}\n", answer.map_or_else(|error| format!("{:?}", error.kind()), |()| "done".to_owned()));
-    }
+    said.extend(answers.map(|(what, answer)| line(what, answer)));
     // Root could raise its own limits again.
-    let raise = setrlimit(Resource::Data, raised).map_err(std::io::Error::from);
-    said += &format!(
-        "raise a limit: {}\n",
-        raise.map_or_else(|error| format!("{:?}", error.kind()), |()| "done".to_owned())
-    );
+    said += &line("raise a limit", setrlimit(Resource::Data, raised).map_err(Into::into));
     std::io::stdout().write_all(said.as_bytes()).unwrap();
     ExitCode::SUCCESS
+}
+
+fn line(what: &str, answer: std::io::Result<()>) -> String {
+    format!("{what}: {}\n", answer.map_or_else(|error| format!("{:?}", error.kind()), |()| "done".to_owned()))
 }
 
 pub(crate) async fn the_kernel_refuses_what_no_script_can_name() {
@@ -70,7 +71,8 @@ pub(crate) async fn the_kernel_refuses_what_no_script_can_name() {
     };
     // Without the confinement the same requests are granted: it is the kernel that says no, and not this machine.
     assert_eq!(answers(&["free"])[..10], vec!["done"; 10]);
-    assert_eq!(answers(&[]), vec!["PermissionDenied"; 11]);
+    let refused = answers(&[]);
+    assert!(refused.len() >= 11 && refused.iter().all(|answer| answer == "PermissionDenied"), "{refused:?}");
 }
 
 /// Looks at a child from outside while a script runs in it.
