@@ -48,6 +48,10 @@ pub(crate) struct Arguments {
 }
 
 fn main() -> ExitCode {
+    // Before a thread runs or a file is open, because this process gives all that up for good.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == sortie_sandbox::ARGUMENT) {
+        return sortie_sandbox::child_main();
+    }
     let arguments = Arguments::parse();
     start_log(arguments.global.verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
