@@ -10,7 +10,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use sortie_model::Clock;
-use sortie_store::{Approval, NewRun, Run, RunId, Scope, Started, Store, StoreError, TenantKey};
+use sortie_store::{NewRun, RunFilter, RunId, RunStatus, Scope, Started, Store, StoreError, TenantKey};
 use tokio::{
     sync::{Notify, Semaphore, broadcast},
     task::JoinSet,
@@ -193,29 +193,18 @@ impl Runner {
         Ok(started)
     }
 
-    /// Tells a run something, in the words of its signals.
+    /// Something that is for many runs was changed: a connection works again, effects are released. Those that wait for it try
+    /// again at once.
     ///
     /// # Errors
-    /// [`StoreError`] when there is no such run, or it has ended.
-    pub async fn signal(&self, run: &Run, signal: &serde_json::Value) -> Result<(), StoreError> {
-        self.inner.shared.store.signal(Scope::Tenant(run.tenant), run.id, signal.to_string()).await?;
-        self.poke(run.tenant, run.id);
-        Ok(())
-    }
-
-    /// Decides a question; whether `by` may was judged already.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it was decided before, or its time is over.
-    pub async fn decide(
-        &self,
-        approval: &Approval,
-        approves: bool,
-        by: &str,
-        why: Option<String>,
-    ) -> Result<(), StoreError> {
-        self.inner.shared.store.decide(approval, approves, by, why).await?;
-        self.poke(approval.tenant, approval.run);
+    /// [`StoreError`] when the runs cannot be listed.
+    pub async fn retry_held(&self, scope: Scope) -> Result<(), StoreError> {
+        for status in [RunStatus::Held, RunStatus::Blocked] {
+            let filter = RunFilter { status: Some(status), ..RunFilter::default() };
+            for run in self.inner.shared.store.runs(scope, filter, HELD_MAX).await? {
+                self.poke(run.tenant, run.id);
+            }
+        }
         Ok(())
     }
 
@@ -414,5 +403,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 const CHECK_EVERY: Duration = Duration::from_secs(20);
 const NODE_DEAD_AFTER: SignedDuration = SignedDuration::from_secs(60);
 const AFTER_A_FAULT: SignedDuration = SignedDuration::from_secs(5);
+/// Beyond it, those that are left try again by themselves.
+const HELD_MAX: u32 = 10_000;
 /// Commits that a slow watcher may be behind.
 const WATCH_LEN: usize = 1_024;

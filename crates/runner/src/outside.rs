@@ -4,12 +4,12 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sortie_connector::{Caller, Credential, MailServer, Target};
 use sortie_engine::decide::Delivery;
 use sortie_model::Secret;
 use sortie_openapi::{Description, Operation};
-use sortie_store::TenantKey;
+use sortie_store::{KnownAs, TenantKey};
 use sortie_transport::Transport;
 
 /// What an asynchronous method of a trait gives.
@@ -23,6 +23,14 @@ pub trait Outside: Send + Sync {
     /// The connection that the tenant's calls of an operation go through: the named one, else the tenant's own, else the one
     /// for all; never another tenant's.
     fn connect<'a>(&'a self, wanted: Wanted<'a>) -> Doing<'a, Result<Arc<Connected>, Trouble>>;
+
+    /// Everything by which what the call acts on may be protected: names, tags, ids, roles. Asked before a call with an effect
+    /// leaves, where guardrails protect anything.
+    fn known_as<'a>(
+        &'a self,
+        wanted: Wanted<'a>,
+        inputs: &'a Map<String, Value>,
+    ) -> Doing<'a, Result<Vec<KnownAs>, Trouble>>;
 
     /// Runs a script.
     fn script<'a>(&'a self, script: Script<'a>) -> Doing<'a, Result<ScriptDone, Trouble>>;

@@ -87,6 +87,14 @@ impl Actor {
         Self { id: "system".to_owned(), name: "system".to_owned(), kind: ActorKind::System, grants: vec![Grant::ALL] }
     }
 
+    /// The person or program behind it: a token acts for its principal.
+    pub fn owner_name(&self) -> &str {
+        match self.kind {
+            ActorKind::Token => self.name.split('/').next().unwrap_or(&self.name),
+            _ => &self.name,
+        }
+    }
+
     /// Whether it may do that in the scope; in every tenant takes a grant for all.
     pub fn may(&self, permission: Permission, scope: Scope) -> bool {
         let reaches = |grant: &Grant| match (grant.tenant, scope) {

@@ -74,6 +74,17 @@ pub enum StoreErrorKind {
     /// Somebody else has changed it since it was read.
     #[error("{0} was changed by somebody else meanwhile")]
     Stale(String),
+    /// Somebody wants to approve what they asked for themselves.
+    #[error("approval {0} is about a run that you started yourself")]
+    OwnRequest(String),
+    /// A guardrail does not let an effect leave.
+    #[error("a guardrail does not let it leave")]
+    Guarded {
+        /// Which of the intents.
+        intent: usize,
+        /// What the guardrail says.
+        admission: Box<crate::Admission>,
+    },
     /// Another run is doing the same to the same.
     #[error("run {by} is doing the same to the same")]
     Active {
@@ -166,6 +177,8 @@ impl StoreError {
             Kind::Absent(_) => "Look at the list for what is there.",
             Kind::Exists(_) => "Take another name, or change the one that is there.",
             Kind::Stale(_) => "Look at it again, and repeat the change if it is still wanted.",
+            Kind::OwnRequest(_) => "Ask somebody else to decide.",
+            Kind::Guarded { .. } => "`sortie guardrail show` says what holds it.",
             Kind::Active { .. } => "Wait until that run has ended, or cancel it.",
             Kind::InUse(_) => "Take it out of them first.",
             Kind::TooLarge { .. } => "Make it smaller.",

@@ -54,7 +54,7 @@ pub use nodes::NodeId;
 pub use principals::{Principal, PrincipalId, PrincipalName, PrincipalNameError};
 pub use retention::{Freed, Retention};
 pub use runs::{
-    Approval, Committed, Decision, Intent, JournalRow, NewApproval, NewIntent, NewRun, OpenRun, Run, RunCommit,
+    Approval, Committed, Decision, Guard, Intent, JournalRow, NewApproval, NewIntent, NewRun, OpenRun, Run, RunCommit,
     RunFilter, RunId, RunMode, RunStatus, RunValue, Settled, Signal, Started,
 };
 pub use scope::{Scope, TenantKey};

@@ -3,8 +3,11 @@
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
+use serde_json::json;
+
 use crate::{
-    Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    Permission, Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    audit::{Deed, act},
     database::instant,
     feed::{ChangeKind, note},
 };
@@ -73,8 +76,6 @@ pub struct NewWorkflow {
     pub text: String,
     /// Hash of what matters in it.
     pub version: String,
-    /// Who brings it.
-    pub by: String,
 }
 
 impl WorkflowState {
@@ -108,9 +109,11 @@ impl Store {
         new: NewWorkflow,
         seen: Option<i64>,
     ) -> Result<Workflow, StoreError> {
-        let now = self.now();
+        let (actor, now) = (self.actor(), self.now());
         self.write(&format!("keep workflow {}", new.id), move |sqlite| {
             let tenant = scope.owner()?;
+            let detail = json!({ "version": new.version });
+            act(sqlite, &actor, &change(scope, "workflow.put", &new.id, detail), now)?;
             let edition = "SELECT edition FROM workflows WHERE tenant_id = ?1 AND workflow_id = ?2";
             let present: i64 =
                 sqlite.prepare_cached(edition)?.query_row(params![tenant, new.id], |row| row.get(0)).optional()?.unwrap_or(0);
@@ -121,7 +124,7 @@ impl Store {
                        SELECT ?1, ?2, ?3, 1 + coalesce(max(number), 0), ?4, ?5, ?6 FROM workflow_versions
                        WHERE tenant_id = ?1 AND workflow_id = ?2
                        ON CONFLICT DO NOTHING";
-            let row = params![tenant, new.id, new.version, new.text, new.by, now.as_microsecond()];
+            let row = params![tenant, new.id, new.version, new.text, actor.name, now.as_microsecond()];
             sqlite.prepare_cached(sql)?.execute(row)?;
             let sql = format!(
                 "INSERT INTO workflows (tenant_id, workflow_id, title, text, version, state, edition, made_us, changed_us)
@@ -149,9 +152,11 @@ impl Store {
         state: WorkflowState,
         why: Option<String>,
     ) -> Result<Workflow, StoreError> {
-        let (id, now) = (id.to_owned(), self.now());
+        let (id, actor, now) = (id.to_owned(), self.actor(), self.now());
         self.write(&format!("change workflow {id}"), move |sqlite| {
             let tenant = scope.owner()?;
+            let detail = json!({ "state": state.word(), "why": why });
+            act(sqlite, &actor, &change(scope, "workflow.state", &id, detail), now)?;
             let was_off = "coalesce(enabled_us, CASE WHEN ?3 IN ('enabled', 'observe') THEN ?5 END)";
             // Whoever puts it to work anew does not want what happened meanwhile.
             let since =
@@ -239,9 +244,10 @@ impl Store {
     /// [`StoreErrorKind::Absent`] where the scope's tenant has none of that id; [`StoreErrorKind::InUse`] while runs of it
     /// have not ended.
     pub async fn remove_workflow(&self, scope: Scope, id: &str) -> Result<(), StoreError> {
-        let (id, now) = (id.to_owned(), self.now());
+        let (id, actor, now) = (id.to_owned(), self.actor(), self.now());
         self.write(&format!("remove workflow {id}"), move |sqlite| {
             let tenant = scope.owner()?;
+            act(sqlite, &actor, &change(scope, "workflow.remove", &id, json!({})), now)?;
             let open = "SELECT count(*) FROM runs WHERE home_id = ?1 AND workflow_id = ?2 AND ended_us IS NULL";
             let open: i64 = sqlite.prepare_cached(open)?.query_row(params![tenant, id], |row| row.get(0))?;
             if open > 0 {
@@ -256,6 +262,10 @@ impl Store {
         })
         .await
     }
+}
+
+fn change(scope: Scope, action: &'static str, id: &str, detail: serde_json::Value) -> Deed {
+    Deed { permission: Permission::ChangeWorkflow, scope, action, object: id.to_owned(), detail }
 }
 
 fn workflow(row: &Row<'_>) -> rusqlite::Result<Workflow> {

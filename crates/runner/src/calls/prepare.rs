@@ -86,6 +86,11 @@ impl Prepared {
         }
     }
 
+    /// Whether it gives back what another effect took away.
+    pub(crate) fn undoes(&self) -> bool {
+        false
+    }
+
     /// The request as it would leave, for a dry run; without any credential.
     pub(crate) fn shown(&self) -> Value {
         match &self.way {

@@ -26,10 +26,10 @@ pub(super) struct Notice<'a> {
 }
 
 /// A call with an effect that leaves after the next commit.
-struct Leaving {
-    at: Address,
-    attempt: u32,
-    prepared: Prepared,
+pub(super) struct Leaving {
+    pub at: Address,
+    pub attempt: u32,
+    pub prepared: Prepared,
 }
 
 impl Session {
@@ -47,6 +47,9 @@ impl Session {
                 Ok(()) => break,
                 Err(DriveError::Store(StoreError { kind: StoreErrorKind::Active { intent, by }, .. })) => {
                     self.step_aside(&mut leaving, intent, &by.to_string());
+                }
+                Err(DriveError::Store(StoreError { kind: StoreErrorKind::Guarded { intent, admission }, .. })) => {
+                    self.guarded(&mut leaving, intent, &admission).await?;
                 }
                 Err(error) => return Err(error),
             }
@@ -96,14 +99,22 @@ impl Session {
             self.send(at, attempt, prepared);
             return Ok(None);
         }
+        let guard = match self.guard_of(&at, &prepared).await? {
+            Ok(guard) => guard,
+            Err(trouble) => {
+                self.refused(at, attempt, &trouble);
+                return Ok(None);
+            }
+        };
         let order = &prepared.order;
         self.pending.intents.push(NewIntent {
             place: place.clone(),
             attempt,
             key: order.key.clone(),
-            operation: order.name(),
+            operation: format!("{}/{}", order.connector, prepared.operation.id),
             target: prepared.target.clone(),
             request: serde_json::to_string(order).expect("it is made of JSON"),
+            guard: Some(guard),
         });
         // An earlier try of the same step is over: the machine would not want another one else.
         if attempt > 1 {
@@ -166,13 +177,7 @@ impl Session {
 
     /// Another run is doing the same to the same: this call comes again when that may be over.
     fn step_aside(&mut self, leaving: &mut Vec<Leaving>, intent: usize, by: &str) {
-        let place = self.pending.intents.remove(intent).place;
-        let Some(position) = leaving.iter().position(|one| one.at.to_string() == place) else { return };
-        let Leaving { at, attempt, prepared } = leaving.remove(position);
-        self.pending.settled.retain(|settled| settled.place != place);
-        if let Some(ordered) = self.orders.get_mut(&place) {
-            ordered.has_intent = false;
-        }
+        let Some(Leaving { at, attempt, prepared }) = self.stays(leaving, intent) else { return };
         let what = format!("run {by} is doing {} to the same", prepared.order.name());
         let trouble = Trouble {
             delivery: Delivery::Throttled,
@@ -180,6 +185,17 @@ impl Session {
             ..Trouble::refused(TroubleKind::InTheWay, what, "It is tried again when that run may have ended.")
         };
         self.refused(at, attempt, &trouble);
+    }
+
+    /// Takes an intent back before it was written.
+    pub(super) fn stays(&mut self, leaving: &mut Vec<Leaving>, intent: usize) -> Option<Leaving> {
+        let place = self.pending.intents.remove(intent).place;
+        self.pending.settled.retain(|settled| settled.place != place);
+        if let Some(ordered) = self.orders.get_mut(&place) {
+            ordered.has_intent = false;
+        }
+        let position = leaving.iter().position(|one| one.at.to_string() == place)?;
+        Some(leaving.remove(position))
     }
 
     async fn run_script(&mut self, at: Address, attempt: u32) -> Result<(), DriveError> {
@@ -300,6 +316,7 @@ impl Session {
             operation: order.name(),
             target: format!("call {}", order.key),
             request: serde_json::to_string(&order).expect("it is made of JSON"),
+            guard: None,
         });
         self.commit().await?;
         let (shared, at) = (Arc::clone(&self.shared), notice.at);
@@ -380,7 +397,7 @@ impl Session {
     }
 
     /// A call that gave nothing: the machine decides what comes next.
-    fn refused(&mut self, at: Address, attempt: u32, trouble: &Trouble) {
+    pub(super) fn refused(&mut self, at: Address, attempt: u32, trouble: &Trouble) {
         self.note(Some(&at), failed(attempt, trouble));
         let place = at.to_string();
         if trouble.delivery == Delivery::Unknown {

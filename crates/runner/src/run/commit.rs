@@ -91,6 +91,7 @@ impl Session {
         if let Some(hold) = self.holds.values().next() {
             let status = match hold.kind {
                 HoldKind::Connection => RunStatus::Blocked,
+                HoldKind::Guard => RunStatus::Held,
             };
             return (status, Some(hold.why.clone()));
         }

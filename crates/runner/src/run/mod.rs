@@ -3,6 +3,7 @@
 mod calls;
 mod commit;
 mod evaluate;
+mod guard;
 mod happen;
 mod pending;
 mod resume;
@@ -76,6 +77,8 @@ struct Hold {
 enum HoldKind {
     /// Its connection does not authenticate.
     Connection,
+    /// A guardrail does not let it leave.
+    Guard,
 }
 
 /// What a step has ordered, and what is known of it.

@@ -255,6 +255,8 @@ impl Session {
                 self.note(None, Happened::Cancel { by });
                 self.events.push_back(Event::CancelRequested);
             }
+            // Of a guardrail's question the row is read when the call wants to leave again.
+            Told::Decided { place, .. } if place.ends_with("#guard") => self.retry_holds(),
             Told::Decided { place, approves, by, why } => {
                 let Some(at) = Address::parse(&place) else { return Ok(()) };
                 let decision = if approves { "approved" } else { "rejected" };
@@ -294,13 +296,15 @@ impl Session {
                 self.left.insert(place, (output, error));
                 self.events.push_back(Event::ChildDone { at, outcome });
             }
-            Told::Retry => {
-                for (at, hold) in std::mem::take(&mut self.holds) {
-                    self.due.push((at, hold.attempt));
-                }
-            }
+            Told::Retry => self.retry_holds(),
         }
         Ok(())
+    }
+
+    fn retry_holds(&mut self) {
+        for (at, hold) in std::mem::take(&mut self.holds) {
+            self.due.push((at, hold.attempt));
+        }
     }
 }
 

@@ -14,7 +14,10 @@ use sortie_runner::{Doing, Point, Points, Runner};
 use sortie_store::{RunFilter, RunId, RunStatus, Started};
 use tokio::sync::Notify;
 
-use crate::{scenarios::{SCENARIOS, Scenario}, stage::Stage};
+use crate::{
+    scenarios::{SCENARIOS, Scenario},
+    stage::Stage,
+};
 
 /// Dies at one of the points, and stays dead.
 struct Mortal {
@@ -125,7 +128,8 @@ async fn step_on(stage: &Stage, runner: &Runner, run: RunId) -> bool {
     }
     let open = stage.store.approvals(stage.tenant, true, 10).await.unwrap();
     if let Some(approval) = open.first() {
-        runner.decide(approval, true, "ben", None).await.unwrap();
+        stage.store.decide(approval, true, None).await.unwrap();
+        runner.poke(approval.tenant, approval.run);
         return false;
     }
     let Some(wake) = runner.next_wake() else {

@@ -32,9 +32,14 @@ impl Scenario {
     pub(crate) async fn subject(&self, stage: &Stage) -> Subject {
         let incidents = stage.call("list-incidents", json!({ "$top": 1 })).await;
         let incident = incidents["value"][0]["id"].as_str().unwrap().to_owned();
-        let devices = stage.call("list-devices", json!({ "$filter": "onboardingStatus eq 'Onboarded'", "$top": 3 })).await;
-        let devices: Vec<String> =
-            devices["value"].as_array().unwrap().iter().map(|device| device["id"].as_str().unwrap().to_owned()).collect();
+        let devices =
+            stage.call("list-devices", json!({ "$filter": "onboardingStatus eq 'Onboarded'", "$top": 3 })).await;
+        let devices: Vec<String> = devices["value"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|device| device["id"].as_str().unwrap().to_owned())
+            .collect();
         assert_eq!(devices.len(), 3);
         let inputs = json!({ "incident": incident, "device": devices[0], "devices": devices });
         let mut subject = Subject { inputs, incident, devices, before: BTreeMap::new() };

@@ -17,7 +17,8 @@ use sortie_runner::{
     Connected, Doing, Outside, Product, Runner, RunnerOptions, Script, ScriptDone, Trouble, TroubleKind, Wanted,
 };
 use sortie_store::{
-    NewRun, NewWorkflow, Run, RunId, RunMode, RunStatus, RunValue, Scope, Started, Store, StoreError, StoreOptions, TenantKey,
+    KnownAs, NewRun, NewWorkflow, ProtectedBy, Run, RunId, RunMode, RunStatus, RunValue, Scope, Started, Store,
+    StoreError, StoreOptions, TenantKey,
 };
 use sortie_testkit::{Registered, TestCloud};
 use sortie_transport::{Guard, ProxySetting, RetryPolicy, Transport, TransportSettings};
@@ -89,13 +90,7 @@ impl Stage {
     pub(crate) async fn keep(&self, text: &str) -> String {
         let workflow = sortie_engine::document::read(text).unwrap_or_else(|problems| panic!("{problems:?}\n{text}"));
         let id = workflow.id.value;
-        let new = NewWorkflow {
-            id: id.clone(),
-            title: None,
-            text: text.to_owned(),
-            version: version(text),
-            by: "test".to_owned(),
-        };
+        let new = NewWorkflow { id: id.clone(), title: None, text: text.to_owned(), version: version(text) };
         self.store.put_workflow(Scope::Tenant(TenantKey::SHARED), new, None).await.unwrap();
         id
     }
@@ -283,6 +278,16 @@ impl Outside for Products {
                 mail: None,
             }))
         })
+    }
+
+    fn known_as<'a>(
+        &'a self,
+        _: Wanted<'a>,
+        inputs: &'a Map<String, Value>,
+    ) -> Doing<'a, Result<Vec<KnownAs>, Trouble>> {
+        let id = inputs.get("id").and_then(Value::as_str).unwrap_or_default();
+        let known = vec![KnownAs { by: ProtectedBy::DeviceId, text: id.to_owned() }];
+        Box::pin(async { Ok(known) })
     }
 
     /// What it is given is what it gives: scripts themselves are tried elsewhere.

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::{RunId, signals};
 use crate::{
-    Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    Actor, Grant, Permission, Role, Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    audit::{Deed, act},
     database::instant,
     feed::{ChangeKind, note},
     writer::Writing,
@@ -84,6 +85,25 @@ impl Decision {
     }
 }
 
+impl Approval {
+    /// Whether somebody may decide it: by one of its roles, or as a responder, and not what they asked for themselves.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Forbidden`], [`StoreErrorKind::OwnRequest`].
+    pub fn may_be_decided_by(&self, actor: &Actor) -> Result<(), StoreErrorKind> {
+        if !self.new.own && actor.owner_name() == self.started_by {
+            return Err(StoreErrorKind::OwnRequest(self.id.clone()));
+        }
+        let asked = self.new.roles.iter().filter_map(|role| role.parse::<Role>().ok()).min();
+        let least = asked.unwrap_or(Role::Responder);
+        let reaches = |grant: &Grant| grant.role >= least && grant.tenant.is_none_or(|tenant| tenant == self.tenant);
+        match actor.grants.iter().any(reaches) {
+            true => Ok(()),
+            false => Err(StoreErrorKind::Forbidden { who: actor.name.clone(), role: least, reach: "for this tenant" }),
+        }
+    }
+}
+
 impl Store {
     /// The scope's questions, the latest first; with `open` those alone that nobody has decided.
     ///
@@ -135,19 +155,20 @@ impl Store {
         .await
     }
 
-    /// Decides a question, once. Whether `by` may was judged already.
+    /// Decides a question, once.
     ///
     /// # Errors
-    /// [`StoreErrorKind::Stale`] when it was decided before, or its time is over.
-    pub async fn decide(
-        &self,
-        approval: &Approval,
-        approves: bool,
-        by: &str,
-        why: Option<String>,
-    ) -> Result<(), StoreError> {
-        let (approval, by, now) = (approval.clone(), by.to_owned(), self.now());
+    /// [`StoreErrorKind::Stale`] when it was decided before, or its time is over; [`StoreErrorKind::Forbidden`] to whom it is
+    /// not granted; [`StoreErrorKind::OwnRequest`] to whoever started the run, unless the workflow lets them.
+    pub async fn decide(&self, approval: &Approval, approves: bool, why: Option<String>) -> Result<(), StoreError> {
+        let (approval, actor, now) = (approval.clone(), self.actor(), self.now());
         self.write(&format!("decide approval {}", approval.id), move |sqlite| {
+            let by = actor.name.clone();
+            approval.may_be_decided_by(&actor)?;
+            let detail = json!({ "approves": approves, "why": why, "run": approval.run.to_string() });
+            let (permission, scope) = (Permission::DecideApproval, Scope::Tenant(approval.tenant));
+            let object = approval.id.clone();
+            act(sqlite, &actor, &Deed { permission, scope, action: "approval.decide", object, detail }, now)?;
             let decision = if approves { Decision::Approved } else { Decision::Rejected };
             let sql = "UPDATE approvals SET decided_us = ?3, decision = ?4, decided_by = ?5, why = ?6
                        WHERE tenant_id = ?1 AND approval_id = ?2 AND decided_us IS NULL AND ends_us > ?3";

@@ -161,7 +161,7 @@ impl Turn<'_> {
             intents::remove(self.sqlite, tenant, run, place, *attempt)?;
         }
         for (intent, new) in self.commit.intents.iter().enumerate() {
-            if let Some(by) = intents::insert(self.sqlite, tenant, run, new, self.now)? {
+            if let Some(by) = intents::insert(self.sqlite, (tenant, run), (intent, new), self.now)? {
                 return Err(StoreErrorKind::Active { intent, by });
             }
         }

@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::RunId;
-use crate::{Scope, Store, StoreError, StoreErrorKind, TenantKey, database::instant, writer::Writing};
+use crate::{
+    Admission, Door, EffectRequest, KnownAs, Scope, Store, StoreError, StoreErrorKind, TenantKey, database::instant,
+    effects::admit, writer::Writing,
+};
 
 /// A call that is about to leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +24,21 @@ pub struct NewIntent {
     pub target: String,
     /// JSON: what is needed to send it, or to look for it.
     pub request: String,
+    /// What the guardrails must know of it; absent for what they do not judge.
+    pub guard: Option<Guard>,
+}
+
+/// What the guardrails must know of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// What it acts on, for people.
+    pub target: String,
+    /// Everything by which that may be protected.
+    pub names: Vec<KnownAs>,
+    /// It gives back what another effect took away.
+    pub undoes: bool,
+    /// A second person has approved what is protected.
+    pub approved: bool,
 }
 
 /// A call that has left, or was about to.
@@ -58,13 +76,31 @@ impl Store {
 }
 
 /// Writes an intent. The run that is doing the same to the same, where there is one.
+///
+/// # Errors
+/// [`StoreErrorKind::Guarded`] where a guardrail does not let it leave.
 pub(super) fn insert(
     sqlite: &Writing<'_>,
-    tenant: TenantKey,
-    run: RunId,
-    new: &NewIntent,
+    (tenant, run): (TenantKey, RunId),
+    (at, new): (usize, &NewIntent),
     now: Timestamp,
 ) -> Result<Option<RunId>, StoreErrorKind> {
+    if let Some(guard) = &new.guard {
+        let request = EffectRequest {
+            operation: new.operation.clone(),
+            target: guard.target.clone(),
+            names: guard.names.clone(),
+            door: Door::Run,
+            reference: format!("{run} {}", new.place),
+            override_approved: guard.approved,
+            undoes: guard.undoes,
+            now,
+        };
+        let admission = admit(sqlite, tenant, &request)?;
+        if admission != Admission::Admitted {
+            return Err(StoreErrorKind::Guarded { intent: at, admission: Box::new(admission) });
+        }
+    }
     let active =
         "SELECT run_id FROM intents WHERE tenant_id = ?1 AND operation = ?2 AND target = ?3 AND settled_us IS NULL";
     let row = params![tenant, new.operation, new.target];
@@ -127,6 +163,7 @@ fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
             operation: row.get(5)?,
             target: row.get(6)?,
             request: row.get(7)?,
+            guard: None,
         },
         made: instant(row.get(8)?),
         settled: row.get::<_, Option<i64>>(9)?.map(instant),

@@ -12,7 +12,7 @@ use std::fmt;
 
 pub use approvals::{Approval, Decision, NewApproval};
 pub use commit::{Committed, RunCommit, Settled};
-pub use intents::{Intent, NewIntent};
+pub use intents::{Guard, Intent, NewIntent};
 use jiff::Timestamp;
 pub use list::{OpenRun, RunFilter};
 use rusqlite::{

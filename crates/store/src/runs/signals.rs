@@ -2,10 +2,12 @@
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
+use serde_json::{Value, json};
 
 use super::RunId;
 use crate::{
-    Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    Permission, Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    audit::{Deed, act},
     database::instant,
     feed::{ChangeKind, note},
     writer::Writing,
@@ -23,15 +25,53 @@ pub struct Signal {
 }
 
 impl Store {
-    /// Tells a run something: to give up, how a doubt is settled.
+    /// Asks a run to give up.
     ///
     /// # Errors
-    /// [`StoreErrorKind::Absent`] when there is no such run, or it has ended.
-    pub async fn signal(&self, scope: Scope, run: RunId, signal: String) -> Result<(), StoreError> {
-        let now = self.now();
-        self.write(&format!("signal run {run}"), move |sqlite| {
+    /// [`StoreErrorKind::Absent`] when there is no such run, or it has ended; [`StoreErrorKind::Forbidden`] to whom it is not
+    /// granted.
+    pub async fn cancel_run(&self, scope: Scope, run: RunId) -> Result<(), StoreError> {
+        let signal = json!({ "signal": "cancel", "by": self.actor().name });
+        self.tell(scope, run, (Permission::CancelRun, "run.cancel"), signal).await
+    }
+
+    /// Says what became of a call of a step that nobody knows: `happened`, `did_not_happen` or `give_up`.
+    ///
+    /// # Errors
+    /// As [`Self::cancel_run`].
+    pub async fn resolve_doubt(
+        &self,
+        scope: Scope,
+        run: RunId,
+        place: &str,
+        resolution: &str,
+    ) -> Result<(), StoreError> {
+        let by = self.actor().name.clone();
+        let signal = json!({ "signal": "resolved", "place": place, "resolution": resolution, "by": by });
+        self.tell(scope, run, (Permission::ResolveDoubt, "run.resolve"), signal).await
+    }
+
+    /// Lets a run try again what does not leave for now.
+    ///
+    /// # Errors
+    /// As [`Self::cancel_run`].
+    pub async fn retry_run(&self, scope: Scope, run: RunId) -> Result<(), StoreError> {
+        self.tell(scope, run, (Permission::Act, "run.retry"), json!({ "signal": "retry" })).await
+    }
+
+    async fn tell(
+        &self,
+        scope: Scope,
+        run: RunId,
+        (permission, action): (Permission, &'static str),
+        signal: Value,
+    ) -> Result<(), StoreError> {
+        let (actor, now) = (self.actor(), self.now());
+        self.write(&format!("tell run {run}"), move |sqlite| {
             let tenant = scope.owner()?;
-            match insert(sqlite, tenant, run, &signal, now)? {
+            let object = run.to_string();
+            act(sqlite, &actor, &Deed { permission, scope, action, object, detail: signal.clone() }, now)?;
+            match insert(sqlite, tenant, run, &signal.to_string(), now)? {
                 true => Ok(()),
                 false => Err(StoreErrorKind::Absent(format!("open run {run}"))),
             }
