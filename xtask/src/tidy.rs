@@ -53,6 +53,18 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sortie-connector", &["sortie-model", "sortie-openapi", "sortie-transport", "sortie-identity", "sortie-builtins"]),
     ("sortie-store", &["sortie-model"]),
     ("sortie-defender", &["sortie-model", "sortie-transport", "sortie-identity"]),
+    (
+        "sortie-runner",
+        &[
+            "sortie-model",
+            "sortie-engine",
+            "sortie-store",
+            "sortie-connector",
+            "sortie-openapi",
+            "sortie-transport",
+            "sortie-sandbox",
+        ],
+    ),
     ("sortie-emulator", &["sortie-kql"]),
     ("sortie-testkit", &["sortie-emulator"]),
     (

@@ -5,9 +5,11 @@
 //! another goes on with: what may have left is looked for, never sent again on a guess.
 
 mod calls;
+pub mod catalog;
 mod compiled;
 mod driver;
 pub mod journal;
+pub mod library;
 mod outside;
 mod points;
 mod ready;
