@@ -49,6 +49,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sortie-sandbox", &["sortie-model"]),
     ("sortie-transport", &["sortie-model"]),
     ("sortie-openapi", &["sortie-model"]),
+    ("sortie-shuffle", &["sortie-model", "sortie-engine", "sortie-openapi"]),
     ("sortie-identity", &["sortie-model", "sortie-transport"]),
     ("sortie-connector", &["sortie-model", "sortie-openapi", "sortie-transport", "sortie-identity", "sortie-builtins"]),
     ("sortie-store", &["sortie-model"]),
