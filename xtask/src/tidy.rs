@@ -79,6 +79,8 @@ const EDGES: &[(&str, &[&str])] = &[
             "sortie-defender",
             "sortie-connector",
             "sortie-emulator",
+            "sortie-engine",
+            "sortie-runner",
             "sortie-sandbox",
         ],
     ),

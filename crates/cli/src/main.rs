@@ -4,6 +4,7 @@
 //! alone.
 #![expect(clippy::print_stderr, reason = "a command line talks to the person who runs it")]
 
+mod automation;
 mod commands;
 mod connections;
 mod context;
