@@ -114,7 +114,11 @@ pub(crate) struct Session {
 
 impl Context {
     pub(crate) fn new(global: Global) -> Self {
-        Self { global, clock: Arc::new(SystemClock), held: Arc::default() }
+        Self::with_clock(global, Arc::new(SystemClock))
+    }
+
+    pub(crate) fn with_clock(global: Global, clock: Arc<dyn Clock>) -> Self {
+        Self { global, clock, held: Arc::default() }
     }
 
     /// Whoever opens the database from here on gets this one: the process has it, and nobody else can.

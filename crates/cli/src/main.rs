@@ -19,6 +19,7 @@ mod registration;
 mod roles;
 mod settings;
 mod sign_in;
+mod simulation;
 mod state;
 mod times;
 
