@@ -21,6 +21,7 @@ mod settings;
 mod sign_in;
 mod simulation;
 mod state;
+mod timeline;
 mod times;
 
 use std::{io::IsTerminal as _, process::ExitCode};

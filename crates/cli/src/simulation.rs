@@ -29,24 +29,49 @@ pub(crate) struct Simulation {
     pub products: Arc<Products>,
     pub tenant: Tenant,
     pub context: Context,
-    emulator: Emulator,
+    cloud: Cloud,
     transport: Transport,
-    /// Absent where time passes as it does.
-    clock: Option<ManualClock>,
+    /// The cloud that is this simulation's own, with the clock that it follows; absent where time passes as it does.
+    own: Option<(Emulator, ManualClock)>,
     _folder: tempfile::TempDir,
 }
 
+/// Where the cloud is.
+struct Cloud {
+    base: Url,
+    admin: Url,
+    tenant: String,
+}
+
+impl Cloud {
+    fn of(emulator: &Emulator) -> anyhow::Result<Self> {
+        Ok(Self {
+            base: Url::parse(&format!("http://{}", emulator.http()))?,
+            admin: Url::parse(&format!("http://{}", emulator.admin()))?,
+            tenant: emulator.home_tenant(),
+        })
+    }
+}
+
 impl Simulation {
-    /// Time passes only where somebody waits for it.
+    /// A cloud of its own, where time passes only when somebody waits for it.
     pub(crate) async fn of_its_own_time(seed: u64) -> anyhow::Result<Self> {
         let start: Timestamp = "2026-11-22T08:00:00Z".parse()?;
         let clock = ManualClock::new(start);
         let config = EmulatorConfig { seed, clock: ClockMode::Manual, start: Some(start), ..EmulatorConfig::default() };
-        Self::start(config, Arc::new(clock.clone()), Some(clock)).await
+        let emulator = Emulator::start(config).await?;
+        let cloud = Cloud::of(&emulator)?;
+        let simulation = Self::start(cloud, Arc::new(clock.clone()), Some((emulator, clock))).await?;
+        simulation.admin(Request::put(simulation.admin_url("/throttle")?).json(&json!({ "mode": "off" }))).await?;
+        Ok(simulation)
     }
 
-    async fn start(config: EmulatorConfig, clock: Arc<dyn Clock>, manual: Option<ManualClock>) -> anyhow::Result<Self> {
-        let emulator = Emulator::start(config).await?;
+    /// Over a cloud that runs already, in the time that passes.
+    pub(crate) async fn over(emulator: &Emulator, context: &Context) -> anyhow::Result<Self> {
+        Self::start(Cloud::of(emulator)?, Arc::clone(&context.clock), None).await
+    }
+
+    async fn start(cloud: Cloud, clock: Arc<dyn Clock>, own: Option<(Emulator, ManualClock)>) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a folder for the simulation")?;
         let global = Global {
             config: Some(folder.path().join("settings.toml")),
@@ -62,12 +87,10 @@ impl Simulation {
         let store = Store::open(StoreOptions { path, purpose: "a simulation".to_owned(), clock })?;
         let settings = TransportSettings { proxy: ProxySetting::Direct, ..TransportSettings::default() };
         let transport = Transport::new(settings)?;
-        let entra = emulator.home_tenant().parse()?;
+        let entra = cloud.tenant.parse()?;
         let tenant = store.add_tenant("simulated", Some(&entra), "global").await?;
         let (runner, products) = automation::runner(&store, "", &context).await?;
-        let simulation =
-            Self { store, runner, products, tenant, context, emulator, transport, clock: manual, _folder: folder };
-        simulation.admin_put("/throttle", &json!({ "mode": "off" })).await?;
+        let simulation = Self { store, runner, products, tenant, context, cloud, transport, own, _folder: folder };
         simulation.connect().await?;
         Ok(simulation)
     }
@@ -88,12 +111,12 @@ impl Simulation {
         let body = json!({ "displayName": "sortie-simulation", "roles": roles, "secret": "generated" });
         let made = self.admin(Request::post(self.admin_url("/directory/applications")?).json(&body)).await?;
         let text = |key: &str| made[key].as_str().map(str::to_owned).with_context(|| format!("no `{key}` was made"));
-        let base = Url::parse(&format!("http://{}", self.emulator.http()))?;
+        let base = &self.cloud.base;
         let all = || Some(base.clone());
         let hosts = HostOverrides { login: all(), graph: all(), xdr: all(), mde: all(), ..HostOverrides::default() };
         let microsoft = Microsoft { hosts, ..Microsoft::default() };
         let settings = ConnectionSettings {
-            tenant: Some(self.emulator.home_tenant()),
+            tenant: Some(self.cloud.tenant.clone()),
             client_id: Some(text("appId")?),
             ..ConnectionSettings::default()
         };
@@ -127,11 +150,11 @@ impl Simulation {
 
     /// Lets time pass up to the moment.
     pub(crate) fn pass_until(&self, moment: Timestamp) {
-        let Some(clock) = &self.clock else { return };
+        let Some((emulator, clock)) = &self.own else { return };
         let left = moment.duration_since(clock.now());
         if left > SignedDuration::ZERO {
             let whole = SignedDuration::from_secs(left.as_secs() + i64::from(left.subsec_nanos() > 0));
-            self.emulator.advance_clock(whole);
+            emulator.advance_clock(whole);
             clock.advance(whole);
             self.runner.clock_moved();
         }
@@ -142,12 +165,8 @@ impl Simulation {
         self.admin(Request::get(self.admin_url("/counters")?)).await
     }
 
-    async fn admin_put(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        self.admin(Request::put(self.admin_url(path)?).json(body)).await
-    }
-
     fn admin_url(&self, path: &str) -> anyhow::Result<Url> {
-        Ok(Url::parse(&format!("http://{}", self.emulator.admin()))?.join(path)?)
+        Ok(self.cloud.admin.join(path)?)
     }
 
     async fn admin(&self, request: Request) -> anyhow::Result<Value> {

@@ -48,11 +48,6 @@ impl Products {
         Ok(Self { store, context: context.clone(), scripts, known, connected })
     }
 
-    /// What keeps scripts from everything else here, and what is missing of it.
-    pub(crate) fn scripts(&self) -> &Pool {
-        &self.scripts
-    }
-
     async fn known(&self, id: &str) -> Result<Known, Trouble> {
         let cached = self.known.lock().expect("no code panics while it holds this lock").get(id).cloned();
         if let Some(known) = cached.filter(|known| known.read.elapsed() < READ_ANEW_AFTER) {
