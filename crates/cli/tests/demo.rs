@@ -83,7 +83,7 @@ async fn told_and_done(seed: &str) -> Value {
     let once = [("Isolate", "Succeeded"), ("Unisolate", "Succeeded")];
     assert_eq!(done, [once, once].concat(), "by hand, and by the workflow");
     for part in
-        ["approved by you", "waits until", "the run has ended: succeeded", "2 orders to the device and 2 comments"]
+        ["approved by you", "waits until", "the run has ended: succeeded", "isolated 1, released 1, commented 2"]
     {
         assert!(story.stdout.contains(part), "{part}: {}", story.stdout);
     }

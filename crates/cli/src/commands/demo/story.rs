@@ -86,8 +86,7 @@ fn told_is_done(
 ) -> anyhow::Result<()> {
     let count = |counters: &Value, entity: &str, what: &str| {
         let effects = counters["effects"].as_array().into_iter().flatten();
-        let own = effects.filter(|effect| effect["entity"].as_str().is_some_and(|name| name.ends_with(entity)));
-        own.filter_map(|effect| effect[what].as_u64()).sum::<u64>()
+        effects.filter(|effect| effect["entity"] == entity).filter_map(|effect| effect[what].as_u64()).sum::<u64>()
     };
     let since = |entity: &str, what: &str| count(after, entity, what) - count(before, entity, what);
     let (device, incident) = (format!("/{}", device.id.0), format!("/{}", worst.id));
