@@ -89,14 +89,13 @@ fn told_is_done(
         effects.filter(|effect| effect["entity"] == entity).filter_map(|effect| effect[what].as_u64()).sum::<u64>()
     };
     let since = |entity: &str, what: &str| count(after, entity, what) - count(before, entity, what);
-    let (device, incident) = (format!("/{}", device.id.0), format!("/{}", worst.id));
-    let (orders, comments) = (since(&device, "orders"), since(&incident, "comments"));
-    line(&format!("the cloud has counted {orders} orders to the device and {comments} comments on the incident"))?;
-    let expected = if outcome == "succeeded" { (2, 2) } else { (0, 0) };
-    anyhow::ensure!(
-        (orders, comments) == expected,
-        "the run has {outcome}, and the cloud should have counted {expected:?}"
-    );
+    let ordered = |kind: &str| since(&format!("machines/{}/{kind}", device.id.0), "orders");
+    let (isolated, released) = (ordered("Isolate"), ordered("Unisolate"));
+    let comments = since(&format!("incidents/{}", worst.id), "comments");
+    line(&format!("the cloud has counted: isolated {isolated}, released {released}, commented {comments}"))?;
+    let expected = if outcome == "succeeded" { (1, 1, 2) } else { (0, 0, 0) };
+    let counted = (isolated, released, comments);
+    anyhow::ensure!(counted == expected, "the run has {outcome}, and the cloud should have counted {expected:?}");
     Ok(())
 }
 
