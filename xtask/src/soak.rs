@@ -53,8 +53,15 @@ fn kill(kills: u32) -> anyhow::Result<()> {
     run(&format!("{kills} kills each"), &mut tests)?;
     let mut writes = cargo(&["test", "--locked", "--package", "sortie-store", "--test", "store"]);
     writes.args(["--", "killed_amid", "--nocapture"]).env("SORTIE_TEST_KILLS", kills.to_string());
-    run(&format!("{kills} kills amid writes"), &mut writes)
+    run(&format!("{kills} kills amid writes"), &mut writes)?;
+    let schedules = u64::from(kills) * SCHEDULES_PER_KILL;
+    let mut runs = cargo(&["test", "--locked", "--release", "--package", "sortie-runner", "--test", "runs"]);
+    runs.args(["--", "no_schedule", "--nocapture"]).env("SORTIE_TEST_SCHEDULES", schedules.to_string());
+    run(&format!("{schedules} schedules of runs"), &mut runs)
 }
+
+/// 2,000 with the usual 200 kills.
+const SCHEDULES_PER_KILL: u64 = 10;
 
 /// Fuzzes each target for the given time; the first crash ends it and leaves its input in `fuzz/artifacts`.
 fn fuzz(options: &Options) -> anyhow::Result<()> {

@@ -80,6 +80,7 @@ struct Board {
 struct Active {
     tenant: TenantKey,
     poke: Arc<Notify>,
+    task: tokio::task::Id,
 }
 
 type Finished = (TenantKey, RunId, Result<(Parked, Vec<(TenantKey, RunId)>), DriveError>);
@@ -152,7 +153,7 @@ impl Runner {
             let pause = self.begin_due(&mut tasks);
             tokio::select! {
                 () = &mut stop => break,
-                Some(Ok(finished)) = tasks.join_next() => self.finished(finished).await,
+                Some(finished) = tasks.join_next() => self.ended(finished).await,
                 () = self.inner.changed.notified() => {}
                 () = tokio::time::sleep(pause) => {}
                 _ = checks.tick() => self.check().await,
@@ -160,9 +161,7 @@ impl Runner {
         }
         let _ = tokio::time::timeout(grace, async {
             while let Some(finished) = tasks.join_next().await {
-                if let Ok(finished) = finished {
-                    self.finished(finished).await;
-                }
+                self.ended(finished).await;
             }
         })
         .await;
@@ -174,8 +173,7 @@ impl Runner {
         loop {
             self.begin_due(&mut tasks);
             match tasks.join_next().await {
-                Some(Ok(finished)) => self.finished(finished).await,
-                Some(Err(_)) => {}
+                Some(finished) => self.ended(finished).await,
                 None => return,
             }
         }
@@ -271,14 +269,30 @@ impl Runner {
             let may = |tenant| of_tenant.get(&tenant).copied().unwrap_or(0) < self.inner.runs_of_a_tenant_at_once;
             let Some((tenant, run)) = ready.pop(may) else { break };
             let poke = Arc::new(Notify::new());
-            board.active.insert(run, Active { tenant, poke: Arc::clone(&poke) });
             *board.of_tenant.entry(tenant).or_default() += 1;
-            let shared = Arc::clone(&self.inner.shared);
-            tasks.spawn(async move { (tenant, run, drive(shared, tenant, run, &poke).await) });
+            let (shared, told) = (Arc::clone(&self.inner.shared), Arc::clone(&poke));
+            let task = tasks.spawn(async move { (tenant, run, drive(shared, tenant, run, &told).await) }).id();
+            board.active.insert(run, Active { tenant, poke, task });
         }
         let next = board.wheel.keys().next().map(|(at, _)| at.duration_since(now));
         let next = next.map_or(LONGEST_SLEEP, |left| Duration::try_from(left).unwrap_or_default());
         next.min(LONGEST_SLEEP)
+    }
+
+    /// A fault of ours in one run is that run's alone: it goes on from its last commit.
+    async fn ended(&self, task: Result<Finished, tokio::task::JoinError>) {
+        let error = match task {
+            Ok(finished) => return self.finished(finished).await,
+            Err(error) => error,
+        };
+        let mut board = self.board();
+        let lost = board.active.iter().find(|(_, active)| active.task == error.id());
+        let Some((run, tenant)) = lost.map(|(run, active)| (*run, active.tenant)) else { return };
+        tracing::error!(%run, "a fault in Sortie ended the work on a run; it goes on from its last commit");
+        board.leave(run);
+        board.again.remove(&run);
+        let later = self.inner.shared.clock.now().checked_add(AFTER_A_FAULT).unwrap_or(Timestamp::MAX);
+        board.wait(tenant, run, later);
     }
 
     async fn finished(&self, (tenant, run, result): Finished) {

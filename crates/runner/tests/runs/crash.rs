@@ -20,16 +20,16 @@ use crate::{
 };
 
 /// Dies at one of the points, and stays dead.
-struct Mortal {
+pub(crate) struct Mortal {
     passed: AtomicUsize,
     dies_at: Option<usize>,
     is_dead: AtomicBool,
-    died: Notify,
+    pub(crate) died: Notify,
     kinds: Mutex<BTreeMap<String, usize>>,
 }
 
 impl Mortal {
-    fn new(dies_at: Option<usize>) -> Arc<Self> {
+    pub(crate) fn new(dies_at: Option<usize>) -> Arc<Self> {
         Arc::new(Self {
             passed: AtomicUsize::new(0),
             dies_at,
@@ -121,7 +121,7 @@ async fn play(scenario: &Scenario, dies_at: Option<usize>, control: Control) -> 
 }
 
 /// People say yes, time passes; true when nothing more will happen by itself.
-async fn step_on(stage: &Stage, runner: &Runner, run: RunId) -> bool {
+pub(crate) async fn step_on(stage: &Stage, runner: &Runner, run: RunId) -> bool {
     let found = stage.store.run(stage.tenant, run).await.unwrap();
     if found.status == RunStatus::Ended || found.status == RunStatus::NeedsAttention {
         return true;

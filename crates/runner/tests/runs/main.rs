@@ -4,5 +4,6 @@
 
 mod crash;
 mod scenarios;
+mod schedules;
 mod stage;
 mod steps;

@@ -222,10 +222,10 @@ impl Products {
         }
     }
 
-    async fn token(&self, operation: &Operation) -> Secret {
+    async fn token(&self, operation: &Operation) -> Result<Secret, Trouble> {
         let audience = operation.guidance.audience.clone().unwrap_or_default();
         if let Some(known) = self.tokens.lock().unwrap().get(&audience) {
-            return known.clone();
+            return Ok(known.clone());
         }
         let client = OAuthClient {
             token_url: self.base.join(&format!("/{}/oauth2/v2.0/token", self.actor.tenant)).unwrap(),
@@ -233,9 +233,12 @@ impl Products {
             proof: ClientProof::Post(Secret::new(self.actor.secret.clone())),
         };
         let wanted = client.wanted(&[".default".to_owned()], operation, &self.base).unwrap();
-        let token = client.token(&self.transport, &SystemClock, Grant::ClientCredentials, &wanted).await.unwrap();
+        let token = client.token(&self.transport, &SystemClock, Grant::ClientCredentials, &wanted).await;
+        let token = token.map_err(|error| {
+            Trouble::refused(TroubleKind::Connection, format!("connection cloud: {error}"), error.remedy())
+        })?;
         self.tokens.lock().unwrap().insert(audience, token.secret.clone());
-        token.secret
+        Ok(token.secret)
     }
 }
 
@@ -262,7 +265,7 @@ impl Outside for Products {
                 return Err(Trouble::refused(TroubleKind::Connection, what, "Enter a new secret."));
             }
             let credential = match wanted.operation {
-                Some(operation) => Credential::Bearer(self.token(operation).await),
+                Some(operation) => Credential::Bearer(self.token(operation).await?),
                 None => Credential::Anonymous,
             };
             let policy = RetryPolicy { wait_total_max: Duration::from_secs(5), ..RetryPolicy::default() };
