@@ -11,7 +11,7 @@ use clap::Args;
 use sortie_defender::Defender;
 use sortie_identity::{Application, AuthorizedClient, AzureEnvironment, EndpointVersion, HostOverrides, TokenSource};
 use sortie_model::{Clock, ConnectionName, SystemClock};
-use sortie_store::Store;
+use sortie_store::{Store, TenantKey};
 use sortie_transport::{ClientCertificate, ProxySetting, Transport, TransportSettings, Wait, WaitReason};
 use url::Url;
 
@@ -106,6 +106,8 @@ pub(crate) struct Context {
 pub(crate) struct Session {
     /// The connection's name, or [`ENVIRONMENT`].
     pub name: String,
+    /// Whose connection it is; shared where it is nobody's own.
+    pub owner: TenantKey,
     pub application: Application,
     pub transport: Transport,
     pub client: AuthorizedClient,
@@ -230,7 +232,9 @@ impl Context {
         let credential = connection.load(self).await?;
         let application = connection.application(credential);
         let transport = connection.way.unguarded(self)?;
-        Ok(Session::new(connection.name.clone(), application, transport, Arc::clone(&self.clock)))
+        let session = Session::new(connection.name.clone(), application, transport, Arc::clone(&self.clock));
+        let owner = connection.row.as_ref().map_or(TenantKey::SHARED, |row| row.tenant);
+        Ok(Session { owner, ..session })
     }
 
     /// `--connection`, else the current one, else the only one, else the usual `AZURE_*` variables.
@@ -278,13 +282,14 @@ impl Session {
         let tokens = TokenSource::new(transport.clone(), clock, application.clone());
         let client = AuthorizedClient::new(transport.clone(), tokens);
         let defender = Defender::new(client.clone(), &application, transport.gate());
-        Self { name, application, transport, client, defender }
+        Self { name, owner: TenantKey::SHARED, application, transport, client, defender }
     }
 
     /// The same application at the other token endpoint.
     pub(crate) fn with_endpoint(&self, endpoint: EndpointVersion, context: &Context) -> Self {
         let application = Application { endpoint, ..self.application.clone() };
-        Self::new(self.name.clone(), application, self.transport.clone(), Arc::clone(&context.clock))
+        let session = Self::new(self.name.clone(), application, self.transport.clone(), Arc::clone(&context.clock));
+        Self { owner: self.owner, ..session }
     }
 }
 

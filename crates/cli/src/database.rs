@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use sortie_model::Secret;
 use sortie_store::{KeySource, Keyring, MasterKey, Scope, Store, StoreError, StoreErrorKind, StoreOptions, TenantKey};
 
-use crate::{context::Context, exit::Problem};
+use crate::{acting, context::Context, exit::Problem};
 
 /// Opens the database. Only one process at a time has it, most only for a moment: that is waited for.
 pub(crate) async fn open(context: &Context) -> anyhow::Result<Store> {
@@ -27,7 +27,7 @@ pub(crate) async fn open(context: &Context) -> anyhow::Result<Store> {
                 tries += 1;
                 tokio::time::sleep(HELD_PAUSE).await;
             }
-            opened => return Ok(opened?),
+            opened => return acting::as_this_user(opened?, context).await,
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) enum Exit {
     Usage = 2,
     /// Entra refused the application, or a credential cannot be read.
     SignIn = 3,
-    /// Signed in, but a role is missing.
+    /// Signed in, but a role is missing: one of Entra's, or one that `sortie user grant` gives.
     Forbidden = 4,
     NotFound = 5,
     /// No answer: name, network, TLS, proxy, time.
@@ -32,6 +32,8 @@ pub(crate) enum Exit {
     InDoubt = 8,
     /// Findings: the command worked, and what it looked at is not in order.
     Findings = 9,
+    /// A guardrail stands in the way: held, protected, or as often as may be. Nothing was sent.
+    Guarded = 10,
     Interrupted = 130,
 }
 
@@ -54,6 +56,7 @@ Exit codes:
   7    the service failed or limits the calls
   8    it is not known whether a change was made: look before repeating it
   9    the command worked and found something that is not in order
+  10   a guardrail stands in the way: held, protected, or over a ceiling; nothing was sent
   130  interrupted";
 
 /// An error that knows its code and the next step; made where no crate's own error fits.
@@ -181,8 +184,10 @@ fn exit_of_store(error: &StoreError) -> Exit {
     match &error.kind {
         StoreErrorKind::Absent(_) => Exit::NotFound,
         StoreErrorKind::Key(_) => Exit::SignIn,
+        StoreErrorKind::Forbidden { .. } => Exit::Forbidden,
         StoreErrorKind::Held { .. } | StoreErrorKind::Exists(_) | StoreErrorKind::InUse(_) => Exit::Usage,
         StoreErrorKind::Stale(_) | StoreErrorKind::NeedsTenant | StoreErrorKind::TooLarge { .. } => Exit::Usage,
+        StoreErrorKind::TooMany { .. } => Exit::Usage,
         _ => Exit::Failure,
     }
 }

@@ -4,12 +4,14 @@
 //! alone.
 #![expect(clippy::print_stderr, reason = "a command line talks to the person who runs it")]
 
+mod acting;
 mod automation;
 mod commands;
 mod connections;
 mod context;
 mod database;
 mod exit;
+mod guard;
 mod input;
 mod orders;
 mod output;

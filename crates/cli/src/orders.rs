@@ -10,13 +10,16 @@ use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sortie_defender::{
-    ActionFilter, ActionStatus, Defender, DefenderErrorKind, DeviceOrder, MachineAction, Order, OrderKey, Ordered,
+    ActionFilter, ActionStatus, Defender, DefenderErrorKind, DeviceOrder, Draft, MachineAction, Order, OrderKey,
+    Ordered,
 };
 use sortie_model::{ActionId, Clock, MachineId};
+use sortie_store::{Door, KnownAs};
 use sortie_transport::Record;
 
 use crate::{
-    context::Context,
+    context::{Context, Session},
+    guard::{self, Effect, Passed},
     state::{StateFile, file_name},
 };
 
@@ -30,6 +33,10 @@ pub(crate) struct Request<'a> {
     pub key: Option<&'a str>,
     /// A new order, although the last one was carried out a moment ago.
     pub again: bool,
+    /// What people call the device.
+    pub label: &'a str,
+    /// By what the device may be protected.
+    pub names: Vec<KnownAs>,
 }
 
 /// How an order stands after the command.
@@ -38,6 +45,8 @@ pub(crate) enum Given {
     Sent(MachineAction),
     /// Given before; this run only looked.
     Before(MachineAction),
+    /// In observe mode: not given; this would have been sent.
+    Observed(Box<Draft>),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -54,10 +63,11 @@ struct Entry {
 /// Gives the order, unless it was given before.
 pub(crate) async fn give(
     folder: &Path,
-    defender: &Defender,
+    session: &Session,
     request: &Request<'_>,
     context: &Context,
 ) -> anyhow::Result<Given> {
+    let defender = &session.defender;
     let path = folder.join("orders").join(file_name(request.tenant)).join(request.file_name());
     let file = StateFile::lock(path, || {
         context.note("another sortie is giving this very order; waiting until it has been taken");
@@ -75,6 +85,10 @@ pub(crate) async fn give(
     };
     let order =
         Order { machine: request.machine.clone(), what: request.what.clone(), reason: request.reason.to_owned(), key };
+    // The key is the reference: an order that is given again after a lost answer counts once.
+    if guard::pass_session(session, &request.effect(&order.key), context).await? == Passed::Observed {
+        return Ok(Given::Observed(Box::new(defender.draft_order(&order)?)));
+    }
     send(defender, &order, doubt, (file, known), &context.clock).await
 }
 
@@ -159,6 +173,17 @@ async fn send(
 }
 
 impl Request<'_> {
+    fn effect(&self, key: &OrderKey) -> Effect {
+        Effect {
+            operation: format!("{}/{}", guard::DEFENDER, self.what.operation_id()),
+            target: self.label.to_owned(),
+            names: self.names.clone(),
+            door: Door::Device,
+            reference: format!("order-{}", key.as_str()),
+            undoes: self.what.undoes(),
+        }
+    }
+
     /// The user's key makes the same order for ever; without one, the moment makes it another.
     fn new_key(&self, context: &Context) -> OrderKey {
         let moment = context.clock.now().to_string();

@@ -34,6 +34,9 @@ impl Stage {
         cloud.put("/world/actions", &json!({ "start_s": 0, "run_s": 1, "repeat": "accept" })).await;
         let application = cloud.application(ROLES).await;
         let sortie = Sortie::connected(PROGRAM, &cloud, &application).await.with("SORTIE_SETTLE", SETTLE);
+        // More than a person would: each fault isolates a device of its own.
+        let ceiling = "microsoft-365-defender/isolate-device=1000";
+        sortie.run(&["guardrail", "set", "--ceiling", ceiling]).await.succeeded();
         let truth = cloud.get("/truth").await;
         let devices = truth["tenants"][0]["machines"].as_array().unwrap();
         let devices = devices.iter().map(|device| device["id"].as_str().unwrap().to_owned()).collect();

@@ -10,6 +10,7 @@ mod call;
 mod native;
 mod oauth;
 mod paging;
+mod subject;
 mod tokens;
 mod vault;
 
@@ -20,5 +21,6 @@ pub use call::{CallError, Caller, Credential};
 pub use native::{EmailError, Engine, HttpCall, LinkError, Mail, MailServer, NativeCall, as_data, data};
 pub use oauth::{ClientProof, Grant, OAuthClient, OAuthError, Token, TokenFor};
 pub use paging::{Cut, PageLimits, Paged};
+pub use subject::{Met, MetKind, Subject};
 pub use tokens::{Fetch, Fetching, Tokens};
 pub use vault::{VaultError, VaultReference, VaultReferenceError, VaultSecret};

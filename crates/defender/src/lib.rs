@@ -36,7 +36,7 @@ pub use hunting::{Hunt, HuntAnswer, HuntApi, HuntColumn, HuntType};
 pub use indicators::{Imported, Indicator, IndicatorFilter, NewIndicator, kind_of_value};
 pub use machines::{Machine, MachineFilter, TagChange, is_machine_id};
 pub use observable::{FileHash, FileProfile, Observable, ObservableError, ObservableKind, Sightings};
-pub use order::{DeviceOrder, Order, OrderKey, Ordered};
+pub use order::{DeviceOrder, Draft, Order, OrderKey, Ordered};
 pub use pages::{AlertFilter, IncidentFilter, Note, Pages};
 pub use view::{Alert, Comment, Evidence, Incident};
 pub use watch::{ChangeKind, Changed, Commit, Round, WatchCursor, WatchError, Watched};

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sortie_model::MachineId;
 use sortie_transport::{Delivery, Effect, Priority, Record, Request};
+use url::Url;
 
 use crate::{
     ActionFilter, Defender, MachineAction,
@@ -79,6 +80,15 @@ pub struct Ordered {
     pub found: bool,
 }
 
+/// The POST that gives an order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// Where it goes.
+    pub url: Url,
+    /// What it says.
+    pub body: Value,
+}
+
 impl OrderKey {
     /// The key of an order that these parts describe; other parts give another key.
     pub fn derive(parts: &[&str]) -> Self {
@@ -130,6 +140,25 @@ impl DeviceOrder {
             Self::QuarantineFile { .. } => "quarantine the file on",
             Self::Offboard => "offboard",
         }
+    }
+
+    /// What the connector that comes along calls it.
+    pub fn operation_id(&self) -> &'static str {
+        match self {
+            Self::Isolate { .. } => "isolate-device",
+            Self::Release => "release-device",
+            Self::Scan { .. } => "scan-device",
+            Self::Restrict => "restrict-device",
+            Self::Unrestrict => "unrestrict-device",
+            Self::Collect => "collect-device-package",
+            Self::QuarantineFile { .. } => "quarantine-file",
+            Self::Offboard => "offboard-device",
+        }
+    }
+
+    /// Whether it gives back what another order took away.
+    pub fn undoes(&self) -> bool {
+        matches!(self, Self::Release | Self::Unrestrict)
     }
 
     /// The kind that undoes it, where there is one.
@@ -243,6 +272,20 @@ impl Defender {
         Err(DefenderError::new(&doing, DefenderErrorKind::Undelivered(reason)))
     }
 
+    /// The call that would give the order. Nothing is sent.
+    ///
+    /// # Errors
+    /// [`DefenderError`] where the cloud has no such API.
+    pub fn draft_order(&self, order: &Order) -> Result<Draft, DefenderError> {
+        self.draft(order, &format!("{} device {}", order.what.verb(), order.machine))
+    }
+
+    fn draft(&self, order: &Order, doing: &str) -> Result<Draft, DefenderError> {
+        let path = ["api", "machines", &order.machine.0, order.what.route()];
+        let url = self.address(order.what.operation(), &path, doing)?;
+        Ok(Draft { url, body: order.what.body(order.comment()) })
+    }
+
     /// Asks again until the action is final or `patience` is over, and gives it as it stood last. `tell` hears of each
     /// change.
     ///
@@ -339,9 +382,7 @@ impl Defender {
     }
 
     async fn send_order(&self, order: &Order, record: &Record, doing: &str) -> Result<MachineAction, DefenderError> {
-        let operation = order.what.operation();
-        let url = self.address(operation, &["api", "machines", &order.machine.0, order.what.route()], doing)?;
-        let body = order.what.body(order.comment());
+        let (operation, Draft { url, body }) = (order.what.operation(), self.draft(order, doing)?);
         let request = Request::post(url).json(&body).effect(Effect::Probed).priority(Priority::Response);
         let response = self.call(operation, request.recorded_by(Arc::clone(record)), doing).await?;
         read_action(&response.text(), doing)

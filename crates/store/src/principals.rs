@@ -172,10 +172,14 @@ impl Store {
                     ("user.revoke", "DELETE FROM grants WHERE principal_id = ?1 AND role = ?2 AND tenant_id IS ?3")
                 }
             };
-            let detail = json!({ "role": grant.role.as_str(), "everywhere": grant.tenant.is_none() });
-            act(writing, &actor, &people(scope, action, &row.name, detail), now)?;
+            actor.require(Permission::ManagePeople, scope)?;
             let changed = writing.prepare_cached(sql)?.execute(params![id, grant.role.as_str(), grant.tenant])? > 0;
-            note(writing, TenantKey::SHARED, ChangeKind::Principal, &id.to_string(), now);
+            // What was so already is no deed.
+            if changed {
+                let detail = json!({ "role": grant.role.as_str(), "everywhere": grant.tenant.is_none() });
+                act(writing, &actor, &people(scope, action, &row.name, detail), now)?;
+                note(writing, TenantKey::SHARED, ChangeKind::Principal, &id.to_string(), now);
+            }
             Ok(changed)
         })
         .await

@@ -10,6 +10,7 @@ use super::{devices::device, listing::PrintedList};
 use crate::{
     context::{Context, Session, TenantArguments},
     exit::{Exit, Problem},
+    guard::{self, Passed},
     input::confirm,
     orders::Given,
     output::{Field, Format, Listing, OutputArguments, Tone, moment, properties, say},
@@ -100,7 +101,11 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
                 context.note("nothing was sent");
                 return Ok(Exit::Usage);
             }
-            let action = context.session().await?.defender.cancel_action(&id, arguments.reason.trim()).await?;
+            let session = context.session().await?;
+            if guard::pass_change(&session, "cancel-device-action", &id.0, context).await? == Passed::Observed {
+                return Ok(Exit::Success);
+            }
+            let action = session.defender.cancel_action(&id, arguments.reason.trim()).await?;
             print_action(&action, arguments.output.format())?;
             Ok(Exit::Success)
         }
@@ -138,6 +143,11 @@ pub(super) async fn print_given(
 ) -> anyhow::Result<Exit> {
     let action = match given {
         Given::Sent(action) => action,
+        Given::Observed(draft) => {
+            say(&serde_json::json!({ "method": "POST", "url": draft.url.as_str(), "body": draft.body }).to_string())?;
+            guard::tell_observed(context);
+            return Ok(Exit::Success);
+        }
         Given::Before(action) => {
             context.note(&match action.status.is_final() {
                 true => format!(

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     context::{Context, TenantArguments},
     exit::{Exit, Problem},
+    guard::{self, Passed},
     output::{Field, Format, Listing, OutputArguments, Tone, moment, properties, rows, say, visible},
     times::since,
 };
@@ -130,7 +131,11 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
 }
 
 async fn change(id: &str, change: Change, output: OutputArguments, context: &Context) -> anyhow::Result<Exit> {
-    let alert = context.session().await?.defender.change_alert(&alert_id(id)?, &change).await?;
+    let (session, id) = (context.session().await?, alert_id(id)?);
+    if guard::pass_change(&session, "update-alert", &id.0, context).await? == Passed::Observed {
+        return Ok(Exit::Success);
+    }
+    let alert = session.defender.change_alert(&id, &change).await?;
     print_alert(&alert, output.format())
 }
 

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use sortie_store::Store;
+use serde_json::json;
+use sortie_store::{Permission, Scope, Store};
 
 use crate::{
     context::Context,
-    database,
+    database::{self, SHARED},
     exit::{Exit, Problem, sentence},
+    guard,
     input::confirm,
     output::say,
 };
@@ -49,9 +51,17 @@ pub(crate) async fn restore(arguments: RestoreArguments, context: &Context) -> a
         context.note("nothing was changed");
         return Ok(Exit::Usage);
     }
+    // One that cannot be opened any more has no roles to ask for; then the rights to the file decide.
+    if path.exists()
+        && let Ok(present) = database::open(context).await
+    {
+        guard::require(&present, Permission::ManageKeys, Scope::Every)?;
+    }
     let (file, clock) = (arguments.file.clone(), context.clock.clone());
     tokio::task::spawn_blocking(move || Store::restore(&file, &path, &*clock)).await??;
     let store = database::open(context).await?;
+    // The log is that of the backup from here on, and says so.
+    store.audit(SHARED, &store.actor(), "database.restore", &arguments.file.display().to_string(), json!({})).await?;
     say(&format!("restored from {}", arguments.file.display()))?;
     if store.has_key().await?
         && let Err(error) = database::unlock(&store, context).await

@@ -5,7 +5,9 @@ use std::{fs, io::Read as _, path::PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Map, Value};
-use sortie_connector::{Answer, AnswerBody, BuiltRequest, CallError, NativeCall, PageLimits, Paged, build, cast};
+use sortie_connector::{
+    Answer, AnswerBody, BuiltRequest, CallError, NativeCall, PageLimits, Paged, Subject, build, cast,
+};
 use sortie_model::ConnectionName;
 use sortie_openapi::{Description, EffectClass, Operation};
 use sortie_transport::Delivery;
@@ -16,6 +18,7 @@ use crate::{
     context::Context,
     database,
     exit::{Exit, Problem, sentence},
+    guard::{self, Gate, Passed},
     input::confirm,
     output::{say, visible},
     product::{Authentication, Product, Ready, connection},
@@ -69,6 +72,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let authentication = product.authentication(operation)?;
     let wants_secret = !arguments.dry_run && authentication != Authentication::None;
     let ready = Ready::load(&store, &connection, &product, wants_secret, context).await?;
+    let own = tenant.as_ref().map_or(connection.row.tenant, |tenant| tenant.key);
+    let whose = guard::tenant_of(&store, own, connection.leads_to()).await?;
     // The call may take minutes, and another process may want the database.
     drop(store);
     let target = ready.target(operation)?;
@@ -85,8 +90,18 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     if authentication != Authentication::None {
         ready.permits(&built.url)?;
     }
+    // An order to a device or a user is an effect, whatever the connector's document calls it.
+    let gate = match is_safe && Subject::of(&built).operation.is_none() {
+        true => None,
+        false => Some(Gate::of(whose, format!("{}/{}", product.info.id, operation.id), &built, context).await?),
+    };
     let host = product.host(operation).unwrap_or_else(|| built.url.clone());
     let credential = ready.credential(&authentication, operation, &host, context).await?;
+    if let Some(gate) = gate
+        && gate.pass(&ready.caller, &credential, context).await? == Passed::Observed
+    {
+        return dry_run(&built, &authentication);
+    }
     let failed = |error: CallError| match error.delivery() {
         Delivery::Unknown if !is_safe => in_doubt(error),
         _ => error.into(),

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     context::{Context, Session, TenantArguments},
     exit::{Exit, Problem},
+    guard::{self, Effect, Passed},
     input::confirm,
     orders::{self, Request},
     output::{Field, Format, Listing, OutputArguments, Tone, moment, properties, say},
@@ -198,6 +199,15 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
 async fn tag(arguments: TagArguments, context: &Context) -> anyhow::Result<Exit> {
     let session = context.session().await?;
     let machine = session.defender.machine(&device(&arguments.device)?).await?;
+    // Its tags as they are: what a rule protects by its tag cannot be stripped of that tag here.
+    let effect = Effect {
+        names: guard::names_of(&machine),
+        ..Effect::by_hand(format!("{}/tag-device", guard::DEFENDER), machine.label().to_owned(), &*context.clock)
+    };
+    if guard::pass_session(&session, &effect, context).await? == Passed::Observed {
+        effect.say(context)?;
+        return Ok(Exit::Success);
+    }
     let change = if arguments.remove { TagChange::Remove } else { TagChange::Add };
     let machine = session.defender.tag_machine(&machine.id, &arguments.tag, change).await?;
     print_machine(&machine, arguments.output.format())
@@ -233,8 +243,10 @@ async fn give(
         reason,
         key: arguments.key.as_deref(),
         again: arguments.again,
+        label: machine.label(),
+        names: guard::names_of(machine),
     };
-    orders::give(&state, &session.defender, &request, context).await
+    orders::give(&state, session, &request, context).await
 }
 
 /// Orders that take something away from somebody, or give an attacker something back.

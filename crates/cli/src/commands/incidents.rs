@@ -12,6 +12,7 @@ use super::{
 use crate::{
     context::{Context, TenantArguments},
     exit::{Exit, Problem},
+    guard::{self, Passed},
     output::{Field, Format, Listing, OutputArguments, Tone, moment, properties, rows, say, visible},
     times::since,
 };
@@ -167,7 +168,12 @@ async fn update(arguments: UpdateArguments, context: &Context) -> anyhow::Result
     let tags = arguments.tag.map(|tags| tags.into_iter().filter(|tag| !tag.is_empty()).collect());
     let change = arguments.change.change(tags)?;
     let session = context.session().await?;
-    let followed = session.defender.change_incident(arguments.api.api(), &incident_id(&arguments.id)?, &change).await?;
+    let (api, id) = (arguments.api.api(), incident_id(&arguments.id)?);
+    let operation = if api == Api::Xdr { "update-incident-xdr" } else { "update-incident" };
+    if guard::pass_change(&session, operation, &id.0, context).await? == Passed::Observed {
+        return Ok(Exit::Success);
+    }
+    let followed = session.defender.change_incident(api, &id, &change).await?;
     print_incident(context, &followed, arguments.output.format())?;
     Ok(Exit::Success)
 }

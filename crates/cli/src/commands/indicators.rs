@@ -10,6 +10,7 @@ use super::listing::PrintedList;
 use crate::{
     context::{Context, TenantArguments},
     exit::{Exit, Problem},
+    guard::{self, Passed},
     input::confirm,
     output::{Field, Format, Listing, OutputArguments, Tone, moment, say},
     times::span,
@@ -124,7 +125,11 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
 async fn add(arguments: AddArguments, context: &Context) -> anyhow::Result<Exit> {
     let row = Row { value: arguments.value, kind: arguments.kind, ..Row::default() };
     let indicator = row.indicator(&arguments.common, context)?;
-    let added = context.session().await?.defender.add_indicator(&indicator).await?;
+    let session = context.session().await?;
+    if guard::pass_change(&session, "set-indicator", &indicator.value, context).await? == Passed::Observed {
+        return Ok(Exit::Success);
+    }
+    let added = session.defender.add_indicator(&indicator).await?;
     let format = arguments.output.format();
     match format {
         Format::Json | Format::Jsonl => say(added.document.as_str())?,
@@ -143,7 +148,11 @@ async fn remove(arguments: RemoveArguments, context: &Context) -> anyhow::Result
         context.note("nothing was removed");
         return Ok(Exit::Usage);
     }
-    context.session().await?.defender.remove_indicator(&id).await?;
+    let session = context.session().await?;
+    if guard::pass_change(&session, "delete-indicator", &id.0, context).await? == Passed::Observed {
+        return Ok(Exit::Success);
+    }
+    session.defender.remove_indicator(&id).await?;
     context.note(&format!("indicator {id} is removed"));
     Ok(Exit::Success)
 }
@@ -157,7 +166,11 @@ async fn import(arguments: ImportArguments, context: &Context) -> anyhow::Result
         context.note("nothing was added");
         return Ok(Exit::Usage);
     }
-    let imported = context.session().await?.defender.import_indicators(&indicators).await?;
+    let (session, what) = (context.session().await?, format!("{} indicators", indicators.len()));
+    if guard::pass_change(&session, "import-indicators", &what, context).await? == Passed::Observed {
+        return Ok(Exit::Success);
+    }
+    let imported = session.defender.import_indicators(&indicators).await?;
     let format = arguments.output.format();
     let mut listing = Listing::start(format, IMPORT_COLUMNS)?;
     for one in &imported {

@@ -3,6 +3,7 @@
 mod actions;
 mod alerts;
 mod app;
+mod audit;
 mod backup;
 mod call;
 mod change;
@@ -14,6 +15,7 @@ mod demo;
 mod devices;
 mod emulator;
 mod explain;
+mod guardrail;
 mod hunt;
 mod incidents;
 mod indicators;
@@ -21,8 +23,10 @@ mod key;
 mod listing;
 mod lookup;
 mod native;
+mod role;
 mod tenant;
 mod token;
+mod user;
 mod watch;
 mod which_access;
 mod workflow;
@@ -54,6 +58,18 @@ pub(crate) enum Command {
     /// Change the key that seals the secrets
     #[command(subcommand)]
     Key(key::Command),
+    /// Keep the people and programs that may act here, and their roles
+    #[command(subcommand, visible_alias = "users")]
+    User(user::Command),
+    /// Tell what each role may
+    #[command(subcommand, visible_alias = "roles")]
+    Role(role::Command),
+    /// Protect devices and users, bound how often a thing may be done, hold every effect at once
+    #[command(subcommand, visible_alias = "guardrails")]
+    Guardrail(guardrail::Command),
+    /// Tell who did what
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Show the main job against a simulated Microsoft cloud on this machine
     Demo(demo::Arguments),
     /// Set the application up: register it, rotate its secret, get consent
@@ -61,7 +77,7 @@ pub(crate) enum Command {
     App(app::Command),
     /// Check what the application may do: token, roles, one read, and the next step for each gap
     Check(check::Arguments),
-    /// Acquire a token and look into it, prove it, or print the request for it
+    /// Acquire a token and look into it, prove it, or print the request for it; keep the tokens of Sortie's own API
     Token(token::Arguments),
     /// List, show, change and watch incidents
     #[command(subcommand, visible_alias = "incident")]
@@ -103,6 +119,10 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Backup(arguments) => backup::backup(arguments, context).await,
         Command::Restore(arguments) => backup::restore(arguments, context).await,
         Command::Key(command) => key::run(command, context).await,
+        Command::User(command) => user::run(command, context).await,
+        Command::Role(command) => role::run(&command),
+        Command::Guardrail(command) => guardrail::run(command, context).await,
+        Command::Audit(command) => audit::run(command, context).await,
         Command::Demo(arguments) => demo::run(arguments, context).await,
         Command::App(command) => app::run(command, context).await,
         Command::Check(arguments) => check::run(arguments, context).await,

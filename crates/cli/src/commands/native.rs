@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use sortie_connector::{Caller, Credential, Engine, HttpCall, Mail, MailServer, NativeCall, as_data};
-use sortie_store::{Kept, Scope, Store, StoreError, StoreErrorKind, Tenant};
+use sortie_store::{Kept, Scope, Store, StoreError, StoreErrorKind, Tenant, TenantKey};
 use sortie_transport::{Delivery, Guard};
 
 use super::call::{Arguments, dry_run, in_doubt};
@@ -13,6 +13,7 @@ use crate::{
     connections::{self, Named},
     context::Context,
     exit::{Exit, Problem},
+    guard::{self, Effect, Gate, Passed},
     input::confirm,
     output::{say, visible},
     product::{Authentication, Product, Ready, connection},
@@ -46,12 +47,32 @@ pub(super) async fn run(
     }
     let value = match call.engine {
         Engine::Data => data(call, context).await?,
-        Engine::Kv => kv(&call, &place, context.clock.now()).await?,
+        Engine::Kv => {
+            let owner = place.tenant.as_ref().map_or(TenantKey::SHARED, |tenant| tenant.key);
+            if !call.is_safe() && passed(&place.store, owner, &call, context).await? == Passed::Observed {
+                return Ok(Exit::Success);
+            }
+            kv(&call, &place, context.clock.now()).await?
+        }
         Engine::Http => return http(&call, place, arguments, context).await,
-        Engine::Email => email(&call, place, context).await?,
+        Engine::Email => match email(&call, place, context).await? {
+            Some(sent) => sent,
+            None => return Ok(Exit::Success),
+        },
     };
     say(&serde_json::to_string_pretty(&value)?)?;
     Ok(Exit::Success)
+}
+
+/// Asks for an effect that meets no device and no user.
+async fn passed(store: &Store, owner: TenantKey, call: &NativeCall, context: &Context) -> anyhow::Result<Passed> {
+    let target = ["name", "to"].iter().find_map(|key| call.inputs.get(*key)).map_or_else(String::new, Value::to_string);
+    let effect = Effect::by_hand(call.name(), target, &*context.clock);
+    let passed = guard::pass(store, owner, &effect, context.clock.now()).await?;
+    if passed == Passed::Observed {
+        effect.say(context)?;
+    }
+    Ok(passed)
 }
 
 async fn data(call: NativeCall, context: &Context) -> anyhow::Result<Value> {
@@ -84,6 +105,10 @@ async fn http(call: &NativeCall, place: Place<'_>, arguments: &Arguments, contex
         return dry_run(&request.built, &Authentication::None);
     }
     let ready = chosen(call, &place, context).await?;
+    let own = |ready: &Ready| (ready.connection.row.tenant, ready.connection.leads_to().map(str::to_owned));
+    let (connected, leads_to) = ready.as_ref().map_or((TenantKey::SHARED, None), own);
+    let own = place.tenant.as_ref().map_or(connected, |tenant| tenant.key);
+    let owner = guard::tenant_of(&place.store, own, leads_to.as_deref()).await?;
     // The call may take minutes, and another process may want the database.
     drop(place);
     let (caller, credential) = match &ready {
@@ -99,6 +124,12 @@ async fn http(call: &NativeCall, place: Place<'_>, arguments: &Arguments, contex
             (ready.caller.clone(), credential)
         }
     };
+    if !call.is_safe() {
+        let gate = Gate::of(owner, call.name(), &request.built, context).await?;
+        if gate.pass(&caller, &credential, context).await? == Passed::Observed {
+            return dry_run(&request.built, &Authentication::None);
+        }
+    }
     let answer = request.send(&caller, &credential).await.map_err(|error| match error.delivery() {
         Delivery::Unknown if !call.is_safe() => in_doubt(error),
         _ => error.into(),
@@ -140,11 +171,12 @@ fn secret(inputs: &Map<String, Value>, ready: &Ready) -> anyhow::Result<Credenti
     })
 }
 
-async fn email(call: &NativeCall, place: Place<'_>, context: &Context) -> anyhow::Result<Value> {
+/// `None` in observe mode, where it was only said.
+async fn email(call: &NativeCall, place: Place<'_>, context: &Context) -> anyhow::Result<Option<Value>> {
     let Place { store, product, tenant } = place;
     let connection = connection(&store, product, context.global.connection.as_ref(), tenant.as_ref()).await?;
     let ready = Ready::load(&store, &connection, product, true, context).await?;
-    drop(store);
+    let owner = tenant.as_ref().map_or(connection.row.tenant, |tenant| tenant.key);
     let (user, secret) = ready.account();
     let mail = Mail::of(&call.inputs, user, context.clock.now())?;
     let account = user.map(str::to_owned).zip(secret);
@@ -152,10 +184,15 @@ async fn email(call: &NativeCall, place: Place<'_>, context: &Context) -> anyhow
         ready.permits(base)?;
     }
     let server = MailServer::of(ready.base(), account)?;
-    mail.send(&server, &ready.transport).await.map_err(|error| match error.delivery() {
+    if passed(&store, owner, call, context).await? == Passed::Observed {
+        return Ok(None);
+    }
+    drop(store);
+    let sent = mail.send(&server, &ready.transport).await.map_err(|error| match error.delivery() {
         Delivery::Unknown => in_doubt(error),
         _ => error.into(),
-    })
+    });
+    sent.map(Some)
 }
 
 async fn kv(call: &NativeCall, place: &Place<'_>, now: Timestamp) -> anyhow::Result<Value> {

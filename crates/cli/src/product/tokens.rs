@@ -7,7 +7,7 @@ use std::{
 
 use sortie_connector::{Fetch, Fetching, Grant, OAuthClient, OAuthError, Token, TokenFor, Tokens};
 use sortie_identity::{AccessToken, Audience, TokenSource};
-use sortie_store::{ConnectionId, Scope};
+use sortie_store::{Actor, ConnectionId, Scope};
 use sortie_transport::Transport;
 
 use super::REFRESH;
@@ -93,6 +93,8 @@ impl TokenPlan {
             _ => anyhow::Error::from(error),
         })?;
         if let Some(new) = token.refresh.as_ref().filter(|new| new.expose() != refresh.expose()) {
+            // Whoever calls need not be allowed to change the connection: Sortie itself renews it.
+            let store = store.acting_as(Actor::system());
             store.set_secret(&keyring, *scope, *id, REFRESH, new, None).await.map_err(|error| {
                 let what = format!("the renewed sign-in of connection {name} could not be kept");
                 anyhow::Error::from(error).context(Problem { exit: Exit::SignIn, what, next: again() })

@@ -47,6 +47,7 @@ fn routes() -> Router<App> {
         .route("/servicePrincipals/{id}/appRoleAssignments", get(assignments::of_client).post(assignments::create))
         .route("/servicePrincipals/{id}/appRoleAssignments/{assignment}", delete(assignments::remove))
         .route("/users/{id}", get(users::show).patch(users::change))
+        .route("/users/{id}/transitiveMemberOf", get(users::memberships))
         .route("/users/{id}/revokeSignInSessions", post(users::revoke_sessions))
         .route("/users/{id}/microsoft.graph.revokeSignInSessions", post(users::revoke_sessions))
         .route("/organization", get(people::organization))

@@ -62,16 +62,18 @@ pub(super) async fn me(call: Call) -> Response {
 pub(super) async fn directory_roles(call: Call) -> Response {
     call.answer(|call| {
         let user = person(call)?;
-        let shown = |name: &String| {
-            let template = role_template(name)?;
-            Some(json!({
-                "@odata.type": "#microsoft.graph.directoryRole", "id": template, "deletedDateTime": null,
-                "description": name, "displayName": name, "roleTemplateId": template,
-            }))
-        };
-        let roles = user.directory_roles.iter().filter_map(shown).collect();
+        let roles = user.directory_roles.iter().filter_map(|name| role_json(name)).collect();
         Ok(Reply::Shown(call.query.collection(call, "directoryRoles", roles)?))
     })
+}
+
+/// A directory role as a membership shows it.
+pub(super) fn role_json(name: &str) -> Option<Value> {
+    let template = role_template(name)?;
+    Some(json!({
+        "@odata.type": "#microsoft.graph.directoryRole", "id": template, "deletedDateTime": null,
+        "description": name, "displayName": name, "roleTemplateId": template,
+    }))
 }
 
 fn person(call: &Call) -> Result<User, Refusal> {

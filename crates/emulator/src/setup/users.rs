@@ -1,4 +1,4 @@
-//! Accounts of people: read one, switch it off or on, end its sessions.
+//! Accounts of people: read one and its roles, switch it off or on, end its sessions.
 //!
 //! The accounts are the people of the tenant's world and those who administer it. Of a `PATCH` only `accountEnabled` is
 //! taken: nothing else of an account changes here. No page states a limit for these calls; the figures are those of the
@@ -48,6 +48,31 @@ pub(super) async fn show(Path(key): Path<String>, call: Call) -> Response {
             fields.retain(|name, _| wanted(name) && (!is_basic_only || BASIC.contains(&name.as_str())));
         }
         Ok(Reply::Shown(call.query.entity(call, "users", object)))
+    })
+}
+
+/// The directory roles of an account; groups do not exist here. `User.Read.All` shows that there are some, and not which
+/// (M): the page of memberships says so of types that may not be read.
+pub(super) async fn memberships(Path(key): Path<String>, call: Call) -> Response {
+    call.answer(|call| {
+        let actor = call.actor(FULL_READ)?;
+        call.within(&actor, &READS)?;
+        let account = find(call, &actor, &key)?;
+        let may_see =
+            held(&actor).iter().any(|role| role.starts_with("Directory.") || role.starts_with("RoleManagement."));
+        let directory = call.cloud.directory();
+        let user = directory.tenant(&actor.caller.tenant).users.iter().find(|user| user.id == account.id);
+        let roles = user.into_iter().flat_map(|user| &user.directory_roles);
+        let mut shown: Vec<Value> = roles.filter_map(|name| super::people::role_json(name)).collect();
+        drop(directory);
+        if !may_see {
+            for role in shown.iter_mut().filter_map(Value::as_object_mut) {
+                role.iter_mut()
+                    .filter(|(name, _)| !matches!(name.as_str(), "@odata.type" | "id"))
+                    .for_each(|(_, value)| *value = Value::Null);
+            }
+        }
+        Ok(Reply::Shown(call.query.collection(call, "directoryObjects", shown)?))
     })
 }
 

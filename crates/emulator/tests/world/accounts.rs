@@ -179,3 +179,21 @@ async fn what_a_change_cannot_be_is_refused_and_too_many_calls_wait() {
     stage.fault(json!({ "kind": "server_error", "service": "graph", "route": "/v1.0/users/*" })).await;
     get(&stage, &known.id, &token).await.expect_error(500, "generalException", "");
 }
+
+#[tokio::test]
+async fn the_roles_of_an_administrator_show_to_whom_they_may() {
+    let stage = Stage::start().await;
+    let directory = stage.admin(Method::GET, "/directory", Value::Null).await;
+    let administrator = directory["tenants"][0]["users"][0]["id"].as_str().unwrap();
+    let person = person(&stage).await;
+    let reader = token(&stage, &["Directory.Read.All"]).await;
+    let listed = get(&stage, &format!("{administrator}/transitiveMemberOf"), &reader).await.json;
+    assert_eq!(listed["value"][0]["displayName"], "Global Administrator", "{listed}");
+    assert_eq!(get(&stage, &format!("{}/transitiveMemberOf", person.id), &reader).await.json["value"], json!([]));
+    let limited = token(&stage, &["User.Read.All"]).await;
+    let listed = get(&stage, &format!("{administrator}/transitiveMemberOf"), &limited).await.json;
+    let role = &listed["value"][0];
+    assert_eq!((&role["@odata.type"], &role["displayName"]), (&json!("#microsoft.graph.directoryRole"), &Value::Null));
+    let basic = token(&stage, &["User.ReadBasic.All"]).await;
+    assert_eq!(get(&stage, &format!("{administrator}/transitiveMemberOf"), &basic).await.status, 403);
+}

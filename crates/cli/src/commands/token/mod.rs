@@ -1,5 +1,6 @@
-//! `sortie token`: acquire a token, look into it, prove it, or print the request that gets one.
+//! `sortie token`: acquire a token, look into it, prove it, or print the request that gets one; and the tokens of Sortie's own.
 
+mod kept;
 mod request;
 
 use std::{path::PathBuf, sync::Arc};
@@ -20,7 +21,10 @@ use crate::{
 };
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    kept: Option<kept::Command>,
     /// For which API: graph, xdr, mde, cloudapps, a resource URI or a GUID; a trailing /.default is fine
     #[arg(long, short = 'a', default_value = "graph", value_name = "API", allow_hyphen_values = true)]
     audience: String,
@@ -56,7 +60,10 @@ enum Language {
     Csharp,
 }
 
-pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) async fn run(mut arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
+    if let Some(command) = arguments.kept.take() {
+        return kept::run(command, context).await;
+    }
     let (audience, note) = parse_scope(&arguments.audience, &Audience::Graph).map_err(|error| {
         Problem::usage(error.to_string(), "Write graph, xdr, mde, cloudapps, a resource URI or a GUID.")
     })?;
