@@ -4,6 +4,8 @@
 
 mod lookup;
 
+pub(crate) use lookup::names;
+
 use jiff::Timestamp;
 use serde_json::json;
 use sortie_connector::{BuiltRequest, Caller, Credential, MetKind, Subject};

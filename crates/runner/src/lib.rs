@@ -20,6 +20,6 @@ mod snapshot;
 pub use calls::{class_of, kv};
 pub use compiled::{CallClass, Classes, CompileError, Compiled};
 pub use driver::{Runner, RunnerOptions};
-pub use outside::{Connected, Doing, Outside, Product, Script, ScriptDone, Trouble, TroubleKind, Wanted};
+pub use outside::{Connected, Doing, Meeting, Outside, Product, Script, ScriptDone, Trouble, TroubleKind, Wanted};
 pub use points::{Point, Points};
 pub use shared::Advance;

@@ -4,12 +4,12 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
-use sortie_connector::{Caller, Credential, MailServer, Target};
+use serde_json::{Value, json};
+use sortie_connector::{Caller, Credential, MailServer, Met, Target};
 use sortie_engine::decide::Delivery;
 use sortie_model::Secret;
 use sortie_openapi::{Description, Operation};
-use sortie_store::{KnownAs, TenantKey};
+use sortie_store::{KnownAs, ProtectedBy, TenantKey};
 use sortie_transport::Transport;
 
 /// What an asynchronous method of a trait gives.
@@ -24,13 +24,9 @@ pub trait Outside: Send + Sync {
     /// for all; never another tenant's.
     fn connect<'a>(&'a self, wanted: Wanted<'a>) -> Doing<'a, Result<Arc<Connected>, Trouble>>;
 
-    /// Everything by which what the call acts on may be protected: names, tags, ids, roles. Asked before a call with an effect
-    /// leaves, where guardrails protect anything.
-    fn known_as<'a>(
-        &'a self,
-        wanted: Wanted<'a>,
-        inputs: &'a Map<String, Value>,
-    ) -> Doing<'a, Result<Vec<KnownAs>, Trouble>>;
+    /// Everything by which those whom a call meets may be protected: names, tags, ids, roles; asked from the service itself,
+    /// before the call leaves. What cannot be found out is a refusal.
+    fn known_as<'a>(&'a self, meeting: Meeting<'a>) -> Doing<'a, Result<Vec<KnownAs>, Trouble>>;
 
     /// Runs a script.
     fn script<'a>(&'a self, script: Script<'a>) -> Doing<'a, Result<ScriptDone, Trouble>>;
@@ -56,6 +52,17 @@ pub struct Wanted<'a> {
     pub operation: Option<&'a Operation>,
     /// By which name.
     pub name: Option<&'a str>,
+}
+
+/// Whom a call meets that is about to leave.
+#[derive(Clone, Copy)]
+pub struct Meeting<'a> {
+    /// Through which it leaves.
+    pub connected: &'a Connected,
+    /// Devices and users.
+    pub met: &'a [Met],
+    /// By what the guardrails in force protect.
+    pub wanted: &'a [ProtectedBy],
 }
 
 /// A connection that is ready to call.

@@ -6,12 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Map, Value};
 use sortie_connector::{Credential, MailServer};
 use sortie_engine::decide::Delivery;
 use sortie_openapi::Operation;
 use sortie_runner::{
-    Connected, Doing, Outside, Product as Described, Script, ScriptDone, Trouble, TroubleKind, Wanted,
+    Connected, Doing, Meeting, Outside, Product as Described, Script, ScriptDone, Trouble, TroubleKind, Wanted,
 };
 use sortie_sandbox::{ARGUMENT, Job, Pool, PoolOptions};
 use sortie_store::{KnownAs, Scope, Store, StoreError, StoreErrorKind, Tenant, TenantKey};
@@ -20,6 +19,7 @@ use crate::{
     connections::{self, Named},
     context::Context,
     exit::{next_step, sentence},
+    guard,
     product::{Authentication, Product, Ready},
 };
 
@@ -193,13 +193,14 @@ impl Outside for Products {
         Box::pin(self.connected(wanted))
     }
 
-    fn known_as<'a>(
-        &'a self,
-        _: Wanted<'a>,
-        inputs: &'a Map<String, Value>,
-    ) -> Doing<'a, Result<Vec<KnownAs>, Trouble>> {
-        let _ = inputs;
-        Box::pin(async { Ok(Vec::new()) })
+    fn known_as<'a>(&'a self, meeting: Meeting<'a>) -> Doing<'a, Result<Vec<KnownAs>, Trouble>> {
+        Box::pin(async move {
+            let Meeting { connected, met, wanted } = meeting;
+            guard::names(&connected.caller, &connected.credential, met, wanted).await.map_err(|error| {
+                let next = next_step(&error).unwrap_or_default();
+                Trouble::refused(TroubleKind::Forbidden, sentence(&error), next)
+            })
+        })
     }
 
     fn script<'a>(&'a self, script: Script<'a>) -> Doing<'a, Result<ScriptDone, Trouble>> {

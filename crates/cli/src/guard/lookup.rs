@@ -10,7 +10,7 @@ use url::Url;
 use crate::exit::{Exit, Problem, sentence};
 
 /// Everything of `wanted` that is known of whom the request meets.
-pub(super) async fn names(
+pub(crate) async fn names(
     caller: &Caller,
     credential: &Credential,
     met: &[Met],

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use sortie_connector::{BuiltRequest, Engine, LinkError, NativeCall, build};
+use sortie_connector::{BuiltRequest, Engine, HttpCall, LinkError, NativeCall, Subject, build};
 use sortie_engine::decide::Class;
 use sortie_openapi::{EffectClass, Location, Operation};
 use sortie_store::TenantKey;
@@ -86,9 +86,23 @@ impl Prepared {
         }
     }
 
-    /// Whether it gives back what another effect took away.
-    pub(crate) fn undoes(&self) -> bool {
-        false
+    /// Whom it meets, told from the request itself: by whatever connector it was made, an isolation is one.
+    pub(crate) fn subject(&self) -> Subject {
+        match &self.way {
+            Way::Remote { built, .. } => Subject::of(built),
+            Way::Native { call, .. } if call.engine == Engine::Http => {
+                HttpCall::of(call).map(|call| Subject::of(&call.built)).unwrap_or_default()
+            }
+            Way::Native { .. } => Subject::default(),
+        }
+    }
+
+    /// The connection that it leaves through.
+    pub(crate) fn connected(&self) -> Option<&Connected> {
+        match &self.way {
+            Way::Remote { connected, .. } => Some(connected),
+            Way::Native { connected, .. } => connected.as_deref(),
+        }
     }
 
     /// The request as it would leave, for a dry run; without any credential.

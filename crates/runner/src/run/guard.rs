@@ -3,13 +3,13 @@
 use jiff::SignedDuration;
 use serde_json::Value;
 use sortie_engine::machine::{Address, CallEnd, Event};
-use sortie_store::{Admission, Decision, Guard, NewApproval};
+use sortie_store::{Admission, Decision, Guard, NewApproval, ProtectedBy};
 
 use super::{DriveError, Hold, HoldKind, Session, calls::Leaving};
 use crate::{
     calls::Prepared,
     journal::Happened,
-    outside::{Trouble, TroubleKind, Wanted},
+    outside::{Meeting, Trouble, TroubleKind},
 };
 
 impl Session {
@@ -20,13 +20,14 @@ impl Session {
         prepared: &Prepared,
     ) -> Result<Result<Guard, Trouble>, DriveError> {
         let place = format!("{at}#guard");
+        let subject = prepared.subject();
         let rails = self.shared.store.guardrails_in_force(self.scope()).await?;
+        let mut wanted: Vec<ProtectedBy> = rails.protected.iter().map(|rule| rule.by).collect();
+        wanted.dedup();
         let (mut names, mut approved) = (Vec::new(), false);
-        if !rails.protected.is_empty() {
-            let (product, operation) = (&prepared.product, Some(&prepared.operation));
-            let name = prepared.order.connection.as_deref();
-            let wanted = Wanted { tenant: self.run.tenant, product, operation, name };
-            names = match self.shared.calls.outside.known_as(wanted, &prepared.order.inputs).await {
+        if let (Some(connected), false) = (prepared.connected(), wanted.is_empty() || subject.met.is_empty()) {
+            let meeting = Meeting { connected, met: &subject.met, wanted: &wanted };
+            names = match self.shared.calls.outside.known_as(meeting).await {
                 Ok(names) => names,
                 Err(trouble) => return Ok(Err(trouble)),
             };
@@ -38,8 +39,15 @@ impl Session {
                 None => {}
             }
         }
-        let target = prepared.target.clone();
-        Ok(Ok(Guard { target, names, undoes: prepared.undoes(), approved }))
+        let operation = match subject.operation {
+            Some(known) => format!("{DEFENDER}/{known}"),
+            None => format!("{}/{}", prepared.order.connector, prepared.operation.id),
+        };
+        let target = match &subject.met[..] {
+            [] => prepared.target.clone(),
+            met => met.iter().map(|met| met.id.as_str()).collect::<Vec<_>>().join(", "),
+        };
+        Ok(Ok(Guard { operation, target, names, undoes: subject.undoes, approved }))
     }
 
     /// A guardrail does not let it leave: it waits, a person is asked, or it is only recorded.
@@ -93,5 +101,7 @@ fn forbidden(call: &str) -> Trouble {
     Trouble::refused(TroubleKind::Forbidden, what, "Ask an administrator, and start the run again.")
 }
 
+/// The connector whose operations guardrails know by name.
+const DEFENDER: &str = "microsoft-365-defender";
 const HELD_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 const ASKED_FOR: SignedDuration = SignedDuration::from_hours(24);

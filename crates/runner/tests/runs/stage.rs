@@ -14,7 +14,8 @@ use sortie_emulator::{ClockMode, EmulatorConfig};
 use sortie_model::{Clock as _, ManualClock, Secret, SystemClock};
 use sortie_openapi::Operation;
 use sortie_runner::{
-    Connected, Doing, Outside, Product, Runner, RunnerOptions, Script, ScriptDone, Trouble, TroubleKind, Wanted,
+    Connected, Doing, Meeting, Outside, Product, Runner, RunnerOptions, Script, ScriptDone, Trouble, TroubleKind,
+    Wanted,
 };
 use sortie_store::{
     KnownAs, NewRun, NewWorkflow, ProtectedBy, Run, RunId, RunMode, RunStatus, RunValue, Scope, Started, Store,
@@ -283,13 +284,8 @@ impl Outside for Products {
         })
     }
 
-    fn known_as<'a>(
-        &'a self,
-        _: Wanted<'a>,
-        inputs: &'a Map<String, Value>,
-    ) -> Doing<'a, Result<Vec<KnownAs>, Trouble>> {
-        let id = inputs.get("id").and_then(Value::as_str).unwrap_or_default();
-        let known = vec![KnownAs { by: ProtectedBy::DeviceId, text: id.to_owned() }];
+    fn known_as<'a>(&'a self, meeting: Meeting<'a>) -> Doing<'a, Result<Vec<KnownAs>, Trouble>> {
+        let known = meeting.met.iter().map(|met| KnownAs { by: ProtectedBy::DeviceId, text: met.id.clone() }).collect();
         Box::pin(async { Ok(known) })
     }
 

@@ -31,6 +31,8 @@ pub struct NewIntent {
 /// What the guardrails must know of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {
+    /// `connector/operation` as guardrails name it, whatever connector makes it.
+    pub operation: String,
     /// What it acts on, for people.
     pub target: String,
     /// Everything by which that may be protected.
@@ -87,7 +89,7 @@ pub(super) fn insert(
 ) -> Result<Option<RunId>, StoreErrorKind> {
     if let Some(guard) = &new.guard {
         let request = EffectRequest {
-            operation: new.operation.clone(),
+            operation: guard.operation.clone(),
             target: guard.target.clone(),
             names: guard.names.clone(),
             door: Door::Run,
