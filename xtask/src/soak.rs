@@ -111,6 +111,7 @@ fn plant(target: &str) -> anyhow::Result<usize> {
     let folders = match target {
         "openapi_import" => DOCUMENT_FOLDERS,
         "connector_build" => &[],
+        "shuffle" => EXPORT_FOLDERS,
         _ if target.starts_with("kql_") => QUERY_FOLDERS,
         _ => SAMPLE_FOLDERS,
     };
@@ -139,6 +140,7 @@ fn is_for(target: &str, path: &Path) -> bool {
         "jwt" | "token_answer" => is_entra,
         "kql_parse" | "kql_run" => name.ends_with(".kql"),
         // Large documents slow the search down and hold nothing that small ones lack.
+        "shuffle" => name.ends_with(".json") && path.metadata().is_ok_and(|file| file.len() < 64 << 10),
         "openapi_import" => path.metadata().is_ok_and(|file| file.len() < 64 << 10) && !name.ends_with(".jsonl"),
         _ => false,
     }
@@ -154,6 +156,7 @@ fn written_inputs(target: &str) -> &'static [&'static str] {
         "connector_build" => INPUTS,
         "templates" => TEMPLATES,
         "workflow" => WORKFLOWS,
+        "shuffle" => EXPORTS,
         _ => &[],
     }
 }
@@ -179,6 +182,10 @@ fn targets(options: &Options) -> anyhow::Result<Vec<String>> {
 const SAMPLE_FOLDERS: &[&str] = &["../shared/reference/microsoft/samples", "../shared/corpus/microsoft-answers"];
 const QUERY_FOLDERS: &[&str] = &["../shared/corpus/kql"];
 const DOCUMENT_FOLDERS: &[&str] = &["../shared/corpus/openapi", "../shared/corpus/shuffle-apps"];
+const EXPORT_FOLDERS: &[&str] = &["../shared/corpus/shuffle-workflows"];
+const EXPORTS: &[&str] = &[
+    r##"{"name":"W","id":"w","start":"a","actions":[{"id":"a","label":"A b","app_name":"Shuffle Tools","name":"parse_ioc","parameters":[{"name":"input_string","value":"$exec.text"}],"execution_delay":5,"execution_variable":{"name":"ev"}},{"id":"b","label":"B","app_name":"Shuffle Tools","name":"filter_list","parameters":[{"name":"input_list","value":"$a_b"},{"name":"field","value":"data_type"},{"name":"check","value":"equals"},{"name":"value","value":"ip"},{"name":"opposite","value":"false"}]},{"id":"c","label":"C","app_name":"http","name":"POST","parameters":[{"name":"url","value":"https://a.example/$b.valid.#.data"},{"name":"body","value":"{\"x\": $ev, \"y\": \"{{ '$a_b.#0.data' | upcase | split: ',' }}\"}"},{"name":"headers","value":"A: b"}]}],"triggers":[{"id":"t","label":"T","trigger_type":"WEBHOOK"},{"id":"s","label":"S","trigger_type":"SCHEDULE","parameters":[{"name":"cron","value":"60"},{"name":"execution_argument","value":"{}"}]},{"id":"u","label":"U","trigger_type":"USERINPUT","parameters":[{"name":"alertinfo","value":"$c.status?"}]}],"branches":[{"source_id":"t","destination_id":"a"},{"source_id":"s","destination_id":"b"},{"source_id":"a","destination_id":"b","conditions":[{"source":{"value":"len($a_b)"},"condition":{"value":"larger than","configuration":true},"destination":{"value":"0"}}]},{"source_id":"b","destination_id":"c","conditions":[{"source":{"value":"$a_b.#.data"},"condition":{"value":"contains_any_of"},"destination":{"value":"x,y"}}]},{"source_id":"c","destination_id":"u"}],"workflow_variables":[{"name":"v 1","value":"[1]"}],"execution_variables":[{"name":"ev","value":""}]}"##,
+];
 const WORKFLOWS: &[&str] = &[
     "workflow: w\ntriggers: [manual]\nsteps:\n  - { id: a, call: x/y, with: { id: '{{ run.id }}' } }\n",
     "workflow: w\nsteps:\n  - id: each\n    for_each: '[1, 2]'\n    as: n\n    steps:\n      - { id: ask, approval: { ask: 'Go on with {{ n }}?', within: 4h } }\n      - { id: do, after: [ask], call: x/y, timeout: 1m }\n",
