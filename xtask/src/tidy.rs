@@ -49,10 +49,23 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sortie-sandbox", &["sortie-model"]),
     ("sortie-transport", &["sortie-model"]),
     ("sortie-openapi", &["sortie-model"]),
+    ("sortie-shuffle", &["sortie-model", "sortie-engine", "sortie-openapi"]),
     ("sortie-identity", &["sortie-model", "sortie-transport"]),
     ("sortie-connector", &["sortie-model", "sortie-openapi", "sortie-transport", "sortie-identity", "sortie-builtins"]),
     ("sortie-store", &["sortie-model"]),
     ("sortie-defender", &["sortie-model", "sortie-transport", "sortie-identity"]),
+    (
+        "sortie-runner",
+        &[
+            "sortie-model",
+            "sortie-engine",
+            "sortie-store",
+            "sortie-connector",
+            "sortie-openapi",
+            "sortie-transport",
+            "sortie-sandbox",
+        ],
+    ),
     ("sortie-emulator", &["sortie-kql"]),
     ("sortie-testkit", &["sortie-emulator"]),
     (

@@ -10,9 +10,12 @@ use regex::{Captures, Regex};
 use serde_json::{Value, json};
 
 use crate::{
-    inputs::written,
+    inputs::{written, wrong},
     networks::is_public,
-    table::{Kind::Text, Operation, needed},
+    table::{
+        Kind::{OneOf, Text},
+        Operation, needed, optional,
+    },
 };
 
 pub(crate) const OPERATIONS: &[Operation] = &[
@@ -20,10 +23,21 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         id: "iocs",
         title: "Find indicators in a text",
         about: "Addresses, domains, URLs, e-mail addresses, MD5, SHA-1 and SHA-256 digests and CVE ids, each once and in the \
-                order of the text; defanged ones are restored, addresses of no public host are marked `private`.",
-        inputs: &[needed("text", Text, "Any text: a mail, a report, an alert")],
+                order of the text; defanged ones are restored, addresses of no public host are marked `private`. As a list, \
+                each is an object with `value`, `type` and `private`.",
+        inputs: &[
+            needed("text", Text, "Any text: a mail, a report, an alert"),
+            optional("as", OneOf(&["groups", "list"]), "Whether they come by their kinds, or as one list"),
+        ],
         example: r#"{"text":"evil[.]example[.]com resolved to 203.0.113.9"}"#,
-        run: |inputs| Ok(iocs(inputs.text("text")?)),
+        run: |inputs| {
+            let found = found(inputs.text("text")?);
+            match inputs.text_or("as", "groups")? {
+                "groups" => Ok(found.value()),
+                "list" => Ok(found.list()),
+                other => Err(wrong("as", format!("is `{other}`; it must be groups or list"))),
+            }
+        },
     },
     Operation {
         id: "refang",
@@ -62,7 +76,7 @@ fn defang(text: &str) -> String {
     INNER_DOT.replace_all(&INNER_DOT.replace_all(&text, "$1[.]$2"), "$1[.]$2").into_owned()
 }
 
-fn iocs(text: &str) -> Value {
+fn found(text: &str) -> Found {
     let text = refang(text);
     let mut found = Found::default();
     // URLs and mail addresses go first; what they are made of is not looked at again, apart from their hosts.
@@ -94,7 +108,7 @@ fn iocs(text: &str) -> Value {
             found.token(token);
         }
     }
-    found.value()
+    found
 }
 
 /// A URL as a sentence holds it: the marks of the sentence around it are not part of it.
@@ -239,6 +253,28 @@ impl Found {
     }
 }
 
+impl Found {
+    /// One list of all, for loops over whatever was found.
+    fn list(self) -> Value {
+        let lists = [
+            ("ip", self.ipv4),
+            ("ip", self.ipv6),
+            ("domain", self.domains),
+            ("url", self.urls),
+            ("email", self.emails),
+            ("md5", self.md5),
+            ("sha1", self.sha1),
+            ("sha256", self.sha256),
+            ("cve", self.cves),
+        ];
+        let of = |kind: &str, value: Value| match value {
+            Value::Object(ip) => json!({ "type": kind, "value": ip["value"], "private": ip["private"] }),
+            value => json!({ "type": kind, "value": value, "private": false }),
+        };
+        lists.into_iter().flat_map(|(kind, list)| list.values.into_iter().map(move |value| of(kind, value))).collect()
+    }
+}
+
 fn ipv6(token: &str) -> Option<Ipv6Addr> {
     let address = token.split(['/', '%']).next()?;
     // The shortest that anybody reports; `::` and times such as `12:30` are none.
@@ -325,7 +361,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, kind: &str, expected: &[&str]) {
-        let found = iocs(text);
+        let found = super::found(text).value();
         let texts: Vec<&str> = found[kind]
             .as_array()
             .unwrap()
@@ -333,6 +369,21 @@ mod tests {
             .map(|value| value.as_str().or(value["value"].as_str()).unwrap())
             .collect();
         assert_eq!(texts, expected, "{text}");
+    }
+
+    #[test]
+    fn as_a_list_each_says_what_it_is() {
+        let listed = |inputs: Value| crate::run("iocs", inputs.as_object().unwrap(), Default::default());
+        assert_eq!(
+            listed(json!({ "text": "10.0.0.1 a@mail.example.com CVE-2024-3094", "as": "list" })).unwrap(),
+            json!([
+                { "type": "ip", "value": "10.0.0.1", "private": true },
+                { "type": "domain", "value": "mail.example.com", "private": false },
+                { "type": "email", "value": "a@mail.example.com", "private": false },
+                { "type": "cve", "value": "CVE-2024-3094", "private": false },
+            ])
+        );
+        assert!(listed(json!({ "text": "x", "as": "table" })).is_err());
     }
 
     #[test]
@@ -356,7 +407,7 @@ mod tests {
     fn addresses_are_addresses() {
         check("8.8.8.8:53 10.0.0.1/24 8.8.8.8 1.2.3.4.5 256.1.1.1 1.2.3", "ipv4", &["8.8.8.8", "10.0.0.1"]);
         check("[2606:4700::1111]:443 fe80::1%eth0 ::1 12:30:45 ::", "ipv6", &["2606:4700::1111", "fe80::1", "::1"]);
-        let found = iocs("8.8.8.8 10.0.0.1 fe80::1");
+        let found = super::found("8.8.8.8 10.0.0.1 fe80::1").value();
         assert_eq!(found["ipv4"][0], json!({ "value": "8.8.8.8", "private": false }));
         assert_eq!(found["ipv4"][1], json!({ "value": "10.0.0.1", "private": true }));
         assert_eq!(found["ipv6"][0], json!({ "value": "fe80::1", "private": true }));
@@ -392,10 +443,10 @@ mod tests {
     #[test]
     fn a_url_without_an_end_costs_no_time_and_tells_its_host() {
         let started = std::time::Instant::now();
-        let found = iocs(&format!("http://a.example.com/{}", ")".repeat(1 << 20)));
+        let found = super::found(&format!("http://a.example.com/{}", ")".repeat(1 << 20))).value();
         assert_eq!(found["urls"], json!(["http://a.example.com/"]));
         assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
-        let found = iocs(&format!("http://a.example.com/{}", "b".repeat(5_000)));
+        let found = super::found(&format!("http://a.example.com/{}", "b".repeat(5_000))).value();
         assert_eq!((&found["urls"], &found["domains"]), (&json!([]), &json!(["a.example.com"])));
         assert_eq!(found["truncated"], true);
         check("(see http://a.example.com/x_(y)).", "urls", &["http://a.example.com/x_(y)"]);
@@ -406,7 +457,7 @@ mod tests {
         #[test]
         fn an_indicator_is_found_in_any_text(before in any::<String>(), after in any::<String>()) {
             let text = format!("{before} https://evil.example.com/x?y=1 {after} 198.51.100.7 {before}");
-            let found = iocs(&text);
+            let found = super::found(&text).value();
             let urls = found["urls"].as_array().unwrap();
             prop_assert_eq!(urls.iter().filter(|url| *url == "https://evil.example.com/x?y=1").count(), 1);
             let ips = found["ipv4"].as_array().unwrap();
@@ -415,7 +466,7 @@ mod tests {
 
         #[test]
         fn texts_of_marks_do_not_confuse(text in r"[a-z0-9.:/@\[\]()%_ -]{0,200}") {
-            let found = iocs(&text);
+            let found = super::found(&text).value();
             for domain in found["domains"].as_array().unwrap() {
                 prop_assert!(is_domain(domain.as_str().unwrap(), true));
             }

@@ -47,6 +47,7 @@ mod error;
 mod export;
 mod import;
 mod operation;
+pub mod python_functions;
 mod report;
 mod security;
 mod sources;

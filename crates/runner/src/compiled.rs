@@ -50,7 +50,7 @@ pub(crate) enum CompiledVerb {
         roles: Vec<String>,
         own: bool,
         within: std::time::Duration,
-        notify: Option<CompiledCall>,
+        notify: Option<Box<CompiledCall>>,
     },
     /// A length, else an instant.
     Wait {
@@ -211,7 +211,7 @@ fn verb(verb: &Verb, names: &Names) -> Result<CompiledVerb, TemplateError> {
             roles: approval.roles.iter().map(|role| role.value.clone()).collect(),
             own: approval.own,
             within: approval.within.value,
-            notify: approval.notify.as_ref().map(|call| CompiledCall::of(call, names)).transpose()?,
+            notify: approval.notify.as_ref().map(|call| CompiledCall::of(call, names).map(Box::new)).transpose()?,
         },
         Verb::Wait(Wait::For(_)) => CompiledVerb::Wait { text: None, is_instant: false },
         Verb::Wait(Wait::ForTemplate(text)) => {

@@ -6,9 +6,11 @@
 
 mod again;
 mod calls;
+pub mod catalog;
 mod compiled;
 mod driver;
 pub mod journal;
+pub mod library;
 mod outside;
 mod points;
 mod ready;

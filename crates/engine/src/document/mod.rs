@@ -1,12 +1,14 @@
 //! The workflow document as types: what its text says, each part with its place.
 
 mod duration;
+mod meaning;
 mod read;
 mod schema;
 mod step;
 mod trigger;
 
 pub use duration::{DurationError, parse_duration};
+pub use meaning::meaning;
 pub use read::read;
 pub use schema::schema;
 pub use step::{

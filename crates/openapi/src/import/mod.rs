@@ -12,7 +12,6 @@ mod pagination;
 mod parameters;
 mod path;
 mod python_app;
-mod python_functions;
 mod schema;
 mod schemes;
 mod servers;

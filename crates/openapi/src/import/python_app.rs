@@ -5,8 +5,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::python_functions::{Function, function};
-use crate::{documents::text_of, error::ImportError, report::Notes};
+use crate::{
+    documents::text_of,
+    error::ImportError,
+    python_functions::{Function, function},
+    report::Notes,
+};
 
 /// Whether it is an app and no API description.
 pub(super) fn is_app(root: &Value) -> bool {

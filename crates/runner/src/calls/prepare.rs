@@ -28,7 +28,7 @@ pub(crate) struct Prepared {
 /// How it is made.
 pub(crate) enum Way {
     Remote { connected: Arc<Connected>, built: BuiltRequest },
-    Native { call: NativeCall, connected: Option<Arc<Connected>> },
+    Native { call: Box<NativeCall>, connected: Option<Arc<Connected>> },
 }
 
 impl Calls {
@@ -44,7 +44,7 @@ impl Calls {
         let way = match native {
             Some(call) => {
                 let connected = self.native_connection(tenant, &product, order, &call).await?;
-                Way::Native { call, connected }
+                Way::Native { call: Box::new(call), connected }
             }
             None => {
                 let name = order.connection.as_deref();

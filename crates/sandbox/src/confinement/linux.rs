@@ -15,8 +15,8 @@ pub(super) fn confine<T>(confinement: &mut Confinement, memory_bytes_max: u64, l
     let descriptors = close_foreign_descriptors();
     let folder = std::env::set_current_dir("/");
     let landlock = restrict_paths();
-    let limits = limit(memory_bytes_max);
     let loaded = load();
+    let limits = limit(memory_bytes_max);
     // Last, because raising a limit is forbidden by it, and root could do that.
     let capabilities = drop_capabilities();
     confinement.note("seccomp", syscalls::allow_few());

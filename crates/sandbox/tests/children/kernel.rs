@@ -83,8 +83,6 @@ pub(crate) async fn a_living_child_has_nothing() {
     let pool = Pool::new(options(ARGUMENT, mark));
     let run = run_job(&pool, job_for("export default () => { for (;;); }", Duration::from_secs(3)));
     let look = async {
-        // The limit on the processor comes last, with the job.
-        let is_running = |pid: &u32| limit_of(*pid, "Max cpu time").is_some_and(|limit| limit != "unlimited");
         until("a script runs", || marked(mark).first().is_some_and(is_running)).await;
         let pid = marked(mark)[0];
         let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap();
@@ -118,6 +116,11 @@ pub(crate) async fn a_living_child_has_nothing() {
     };
     let (ended, ()) = tokio::join!(run, look);
     ended.expect_err("it has no end");
+}
+
+/// Whether a child has got its job: the limit on the processor comes with it.
+pub(crate) fn is_running(pid: &u32) -> bool {
+    limit_of(*pid, "Max cpu time").is_some_and(|limit| limit != "unlimited")
 }
 
 fn limit_of(pid: u32, name: &str) -> Option<String> {

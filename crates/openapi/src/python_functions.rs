@@ -1,9 +1,11 @@
-//! Which functions of Shuffle's own apps a built-in operation does, and why others cannot be run.
+//! Which functions of Shuffle's own apps a built-in operation does, and why others cannot be run: for apps that are imported as
+//! connectors, and for workflows that call them.
 
 use serde_json::{Map, Value, json};
 
 /// What is known of a function.
-pub(super) enum Function {
+#[derive(Clone, Copy)]
+pub enum Function {
     /// A built-in operation does it.
     Runs(Native),
     /// Why it cannot be run.
@@ -11,26 +13,33 @@ pub(super) enum Function {
 }
 
 /// The built-in operation that stands for a function.
-pub(super) struct Native {
-    /// `data/iocs`, or the choice by a parameter.
-    call: Call,
+#[derive(Clone, Copy)]
+pub struct Native {
+    /// Which operation it is.
+    pub call: Call,
     /// Input, parameter, how the parameter's text is read.
-    inputs: &'static [(&'static str, &'static str, Read)],
-    pub(super) effect: &'static str,
+    pub inputs: &'static [(&'static str, &'static str, Read)],
+    /// The class of its effect.
+    pub effect: &'static str,
     /// Parameters that have no meaning here.
-    pub(super) ignored: &'static [&'static str],
+    pub ignored: &'static [&'static str],
 }
 
+/// Which operation stands for a function.
 #[derive(Clone, Copy)]
-enum Call {
+pub enum Call {
+    /// This one, such as `data/iocs`.
     To(&'static str),
     /// By the words of a parameter.
     By(&'static str, &'static [(&'static str, &'static str)]),
 }
 
+/// How a parameter's text becomes an input.
 #[derive(Clone, Copy)]
-enum Read {
+pub enum Read {
+    /// As it is.
     Text,
+    /// As JSON, where it is some.
     Json,
     /// A list in JSON, or parts between commas.
     List,
@@ -46,13 +55,13 @@ use Read::{Fixed, Json, List, Pairs, Text, Words};
 
 impl Native {
     /// Whether the parameter means something here.
-    pub(super) fn uses(&self, key: &str) -> bool {
+    pub(crate) fn uses(&self, key: &str) -> bool {
         let chooses = matches!(self.call, Call::By(by, _) if by == key);
         chooses || self.inputs.iter().any(|(_, from, _)| *from == key)
     }
 
     /// As `x-sortie-native` has it.
-    pub(super) fn link(&self) -> Value {
+    pub(crate) fn link(&self) -> Value {
         let mut inputs = Map::new();
         for (key, from, read) in self.inputs {
             let words = |words: &[(&str, &str)]| {
@@ -89,7 +98,7 @@ fn value_of(text: &str) -> Value {
 }
 
 /// What is known of the function of the app, by the names of both.
-pub(super) fn function(app: &str, name: &str) -> Function {
+pub fn function(app: &str, name: &str) -> Function {
     let app = app.trim().to_lowercase().replace(['_', '-'], " ").replace("soar", "shuffle");
     match app.as_str() {
         "shuffle tools" | "shuffle tools fork" => tools(name),

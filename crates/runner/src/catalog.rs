@@ -1,0 +1,188 @@
+//! What a document refers to, as this installation has it: gathered once, then asked by the validation.
+
+use std::{collections::HashMap, sync::Arc};
+
+use serde_json::{Map, Value, json};
+use sortie_engine::{
+    catalog::{Callable, Catalog, Connection, Found, Operation},
+    document::{Parameter, TriggerKind, Workflow, read},
+    text::did_you_mean,
+};
+use sortie_store::{Scope, Store, StoreError, TenantKey};
+
+use crate::{
+    calls::class_of,
+    compiled::Compiled,
+    outside::{Outside, Product},
+};
+
+/// What one document refers to.
+pub struct Known {
+    products: HashMap<String, Arc<Product>>,
+    connectors: Vec<String>,
+    /// Connector and name of each connection that a run could use.
+    connections: Vec<(String, String)>,
+    workflows: HashMap<String, Workflow>,
+    workflow_ids: Vec<String>,
+}
+
+impl Known {
+    /// Looks up everything that the document names, for the tenant of the scope; with the shared one what is for all.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub async fn gather(
+        store: &Store,
+        outside: &dyn Outside,
+        tenant: TenantKey,
+        workflow: &Workflow,
+    ) -> Result<Self, StoreError> {
+        let mut products = HashMap::new();
+        for (connector, _) in Compiled::operations(workflow) {
+            if let Ok(product) = outside.product(tenant, &connector).await {
+                products.insert(connector, product);
+            }
+        }
+        let scope = if tenant == TenantKey::SHARED { Scope::Every } else { Scope::Tenant(tenant) };
+        let mut rows = store.connections(scope).await?;
+        if tenant != TenantKey::SHARED {
+            rows.extend(store.connections(Scope::Tenant(TenantKey::SHARED)).await?);
+        }
+        let connections = rows.into_iter().map(|row| (row.connector, row.name)).collect();
+        let mut connectors: Vec<String> = store.connectors(scope).await?.into_iter().map(|info| info.id).collect();
+        connectors.extend(sortie_connector::BUILT_IN.iter().map(|one| one.id.to_owned()));
+        connectors.sort();
+        connectors.dedup();
+        let mut workflows = HashMap::new();
+        let mut workflow_ids = Vec::new();
+        for kept in store.workflows(scope).await? {
+            if let Ok(read) = read(&kept.text) {
+                workflows.insert(kept.id.clone(), read);
+            }
+            workflow_ids.push(kept.id);
+        }
+        Ok(Self { products, connectors, connections, workflows, workflow_ids })
+    }
+}
+
+impl Catalog for Known {
+    fn operation(&self, connector: &str, operation: &str) -> Found<Operation> {
+        let Some(product) = self.products.get(connector) else {
+            return Found::Unknown { what: "connector", known: self.connectors.clone() };
+        };
+        match product.description.operation_called(operation) {
+            Some(found) => Found::Known(Operation {
+                class: class_of(found).class,
+                inputs: resolved(product, found.input_schema(0)),
+                roles: found.guidance.roles.clone(),
+                can_await: found.guidance.awaits.is_some(),
+                can_cancel: found.guidance.more.contains_key("cancel"),
+                has_pages: found.pagination.is_some(),
+            }),
+            None => {
+                let known = product.description.operations.iter().map(|operation| operation.id.clone()).collect();
+                Found::Unknown { what: "operation", known }
+            }
+        }
+    }
+
+    fn connection(&self, connector: &str, name: Option<&str>) -> Found<Connection> {
+        let of_it = || self.connections.iter().filter(|(own, _)| own == connector).map(|(_, name)| name);
+        if NEEDS_NONE.contains(&connector) && name.is_none() {
+            return Found::Undecided;
+        }
+        match name {
+            Some(name) => match of_it().find(|known| *known == name) {
+                Some(known) => Found::Known(Connection { name: known.clone(), roles: None }),
+                None => Found::Unknown { what: "connection", known: of_it().cloned().collect() },
+            },
+            None => match of_it().next() {
+                Some(known) => Found::Known(Connection { name: known.clone(), roles: None }),
+                None => Found::Unknown { what: "connection", known: Vec::new() },
+            },
+        }
+    }
+
+    fn workflow(&self, id: &str) -> Found<Callable> {
+        let Some(workflow) = self.workflows.get(id) else {
+            return Found::Unknown { what: "workflow", known: self.workflow_ids.clone() };
+        };
+        let parameters = workflow.triggers.iter().find_map(|trigger| match &trigger.kind {
+            TriggerKind::Workflow { inputs } => Some(inputs),
+            _ => None,
+        });
+        let inputs = schema_of(parameters.map(Vec::as_slice).unwrap_or_default());
+        Found::Known(Callable { has_trigger: parameters.is_some(), inputs })
+    }
+}
+
+/// A schema with everything that it refers to inside.
+fn resolved(product: &Product, mut schema: Value) -> Value {
+    if let Value::Object(fields) = &mut schema {
+        fields.insert("components".to_owned(), json!({ "schemas": product.description.schemas }));
+    }
+    schema
+}
+
+/// The inputs of a trigger as a JSON Schema.
+pub(crate) fn schema_of(parameters: &[Parameter]) -> Value {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for parameter in parameters {
+        let kind = match parameter.kind.as_str() {
+            "list" => "array",
+            other => other,
+        };
+        let mut schema = json!({ "type": kind });
+        if !parameter.choices.is_empty() {
+            schema["enum"] = parameter.choices.clone().into();
+        }
+        if parameter.default.is_none() {
+            required.push(parameter.name.value.clone());
+        }
+        properties.insert(parameter.name.value.clone(), schema);
+    }
+    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+}
+
+/// What a start gives, with defaults in place of what it leaves out.
+///
+/// # Errors
+/// One sentence for the first input that is missing, unknown or of another kind.
+pub fn inputs_of(parameters: &[Parameter], given: &Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let mut inputs = Map::new();
+    for parameter in parameters {
+        let name = &parameter.name.value;
+        let value = match (given.get(name), &parameter.default) {
+            (Some(value), _) => value.clone(),
+            (None, Some(default)) => default.clone(),
+            (None, None) => return Err(format!("the input `{name}` is missing")),
+        };
+        let fits = match parameter.kind.as_str() {
+            "string" => value.is_string(),
+            "number" => value.is_number(),
+            "integer" => value.is_i64() || value.is_u64(),
+            "boolean" => value.is_boolean(),
+            "list" => value.is_array(),
+            _ => value.is_object(),
+        };
+        if !fits {
+            return Err(format!("the input `{name}` takes a value of kind {}", parameter.kind));
+        }
+        if !parameter.choices.is_empty() && !parameter.choices.contains(&value) {
+            let words: Vec<String> = parameter.choices.iter().map(ToString::to_string).collect();
+            return Err(format!("the input `{name}` takes one of {}", words.join(", ")));
+        }
+        inputs.insert(name.clone(), value);
+    }
+    let names = || parameters.iter().map(|parameter| parameter.name.value.as_str());
+    match given.keys().find(|key| !names().any(|name| name == *key)) {
+        Some(unknown) => {
+            Err(format!("there is no input `{unknown}`. {}", did_you_mean(unknown, names())).trim_end().to_owned())
+        }
+        None => Ok(inputs),
+    }
+}
+
+/// They run inside.
+const NEEDS_NONE: &[&str] = &["data", "kv", "http"];

@@ -1,0 +1,124 @@
+//! Documents on their way into the installation: read, judged, kept as versions; and runs of them as orders.
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use sortie_engine::{
+    document::{Needs, TriggerKind, Workflow, meaning, read},
+    text::Problem,
+    validate::validate,
+};
+use sortie_store::{NewRun, NewWorkflow, RunMode, RunValue, Scope, Store, StoreError, TenantKey, Workflow as Kept};
+
+use crate::{
+    catalog::{Known, inputs_of},
+    outside::Outside,
+};
+
+/// Why a document is not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum PutError {
+    /// It is wrong: everything that is, by place.
+    #[error("the document has {} problems", .0.len())]
+    Problems(Vec<Problem>),
+    /// It cannot be written, or was changed meanwhile.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The version of a document: the SHA-256 of what it means, in hexadecimal digits. Comments, titles, notes and layout are
+/// no part of it.
+///
+/// # Errors
+/// Everything that is wrong with its form as YAML.
+pub fn version_of(text: &str) -> Result<String, Vec<Problem>> {
+    let hash = Sha256::digest(meaning(text)?.as_bytes());
+    Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Reads and judges a document against what this installation has.
+///
+/// # Errors
+/// Everything that is wrong with it, by place; or [`PutError::Store`].
+pub async fn judge(store: &Store, outside: &dyn Outside, tenant: TenantKey, text: &str) -> Result<Workflow, PutError> {
+    let workflow = read(text).map_err(PutError::Problems)?;
+    let known = Known::gather(store, outside, tenant, &workflow).await?;
+    let problems = validate(&workflow, &known);
+    if problems.is_empty() { Ok(workflow) } else { Err(PutError::Problems(problems)) }
+}
+
+/// Judges a document and keeps it for the tenant; `seen` is the edition that its author has seen, 0 for a new one.
+///
+/// # Errors
+/// [`PutError`].
+pub async fn put(
+    store: &Store,
+    outside: &dyn Outside,
+    tenant: TenantKey,
+    text: &str,
+    seen: Option<i64>,
+) -> Result<Kept, PutError> {
+    let workflow = judge(store, outside, tenant, text).await?;
+    let version = version_of(text).map_err(PutError::Problems)?;
+    let new = NewWorkflow { id: workflow.id.value, title: workflow.title, text: text.to_owned(), version };
+    Ok(store.put_workflow(Scope::Tenant(tenant), new, seen).await?)
+}
+
+/// What a person starts a run with.
+#[derive(Clone, Debug, Default)]
+pub struct ManualStart {
+    /// Values by input.
+    pub inputs: Map<String, Value>,
+    /// What the workflow needs: the object that the starter picked, in its normal shape.
+    pub picked: Option<Value>,
+    /// Live, or only to see what it would do.
+    pub mode: RunMode,
+    /// Equal keys are one start; without one each start is its own.
+    pub key: String,
+    /// Who starts it.
+    pub by: String,
+}
+
+/// The order for a run by a person.
+///
+/// # Errors
+/// One sentence when the workflow has no such trigger, or the inputs do not fit it.
+pub fn manual(kept: &Kept, start: ManualStart) -> Result<NewRun, String> {
+    let workflow = read(&kept.text).map_err(|_| format!("workflow {} cannot be read any more", kept.id))?;
+    let found = workflow.triggers.iter().find_map(|trigger| match &trigger.kind {
+        TriggerKind::Manual { inputs, needs } => Some((inputs, *needs)),
+        _ => None,
+    });
+    let Some((parameters, needs)) = found else {
+        return Err(format!("workflow {} cannot be started by hand: it has no `manual` trigger", kept.id));
+    };
+    let inputs = inputs_of(parameters, &start.inputs)?;
+    let mut trigger = json!({ "kind": "manual", "by": start.by });
+    let mut object = None;
+    if let Some(needs) = needs {
+        let word = match needs {
+            Needs::Incident => "incident",
+            Needs::Alert => "alert",
+            Needs::Device => "device",
+        };
+        let picked = start.picked.ok_or_else(|| format!("workflow {} needs {word}: pick one", kept.id))?;
+        object =
+            picked.get("id").map(|id| format!("{word} {}", id.as_str().map_or_else(|| id.to_string(), str::to_owned)));
+        trigger[word] = picked;
+    }
+    Ok(NewRun {
+        home: kept.tenant,
+        workflow: kept.id.clone(),
+        version: kept.version.clone(),
+        mode: start.mode,
+        start_key: format!("manual {}", start.key),
+        cause: "manual".to_owned(),
+        object,
+        started_by: start.by,
+        parent: None,
+        again_of: None,
+        depth: 0,
+        input: RunValue::Text(json!({ "trigger": trigger, "inputs": inputs }).to_string()),
+        taken_over: None,
+        per_object_max: None,
+    })
+}

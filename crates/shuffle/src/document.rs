@@ -1,0 +1,58 @@
+//! The text of the document.
+
+use crate::{
+    names::kebab,
+    source::{Source, short},
+    steps::Step,
+    yaml::{Yaml, comment, member},
+};
+
+/// What the document is made of.
+pub(crate) struct Frame<'f> {
+    pub(crate) source: &'f Source,
+    pub(crate) vars: Vec<(String, Yaml)>,
+    pub(crate) triggers: &'f [Yaml],
+    pub(crate) steps: Vec<Step>,
+    pub(crate) output: Option<String>,
+}
+
+pub(crate) fn written(frame: &Frame<'_>) -> String {
+    let source = frame.source;
+    let mut out = String::new();
+    comment(&format!("Imported from Shuffle: {} ({})", short(&source.name), short(&source.id)), 0, &mut out);
+    let title = short(&source.name);
+    member("workflow", &Yaml::Text(kebab(&title, "workflow")), 0, &mut out);
+    if !title.is_empty() {
+        member("title", &Yaml::Text(title), 0, &mut out);
+    }
+    let description: String = source.description.trim().chars().take(DESCRIPTION_CHARS_MAX).collect();
+    if !description.is_empty() {
+        member("note", &Yaml::Text(description), 0, &mut out);
+    }
+    member("triggers", &Yaml::List(frame.triggers.to_vec()), 0, &mut out);
+    if !frame.vars.is_empty() {
+        member("vars", &Yaml::Map(frame.vars.clone()), 0, &mut out);
+    }
+    out.push_str("steps:\n");
+    if frame.steps.is_empty() {
+        out.push_str("  - id: nothing\n    note: The workflow in Shuffle has no node.\n    disabled: true\n    set:\n      nothing: true\n");
+    }
+    for step in &frame.steps {
+        for text in &step.comments {
+            comment(text, 2, &mut out);
+        }
+        out.push_str("  - ");
+        let mut inner = String::new();
+        member("id", &Yaml::Text(step.id.clone()), 4, &mut inner);
+        for (key, value) in &step.members {
+            member(key, value, 4, &mut inner);
+        }
+        out.push_str(&inner[4..]);
+    }
+    if let Some(output) = &frame.output {
+        member("output", &Yaml::Text(output.clone()), 0, &mut out);
+    }
+    out
+}
+
+const DESCRIPTION_CHARS_MAX: usize = 2_000;
