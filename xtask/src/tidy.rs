@@ -53,6 +53,18 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sortie-identity", &["sortie-model", "sortie-transport"]),
     ("sortie-connector", &["sortie-model", "sortie-openapi", "sortie-transport", "sortie-identity", "sortie-builtins"]),
     ("sortie-store", &["sortie-model"]),
+    (
+        "sortie-server",
+        &[
+            "sortie-model",
+            "sortie-engine",
+            "sortie-store",
+            "sortie-connector",
+            "sortie-openapi",
+            "sortie-identity",
+            "sortie-runner",
+        ],
+    ),
     ("sortie-defender", &["sortie-model", "sortie-transport", "sortie-identity"]),
     (
         "sortie-runner",
@@ -80,6 +92,9 @@ const EDGES: &[(&str, &[&str])] = &[
             "sortie-connector",
             "sortie-emulator",
             "sortie-sandbox",
+            "sortie-engine",
+            "sortie-runner",
+            "sortie-server",
         ],
     ),
     ("xtask", &[]),

@@ -51,6 +51,8 @@ pub enum Stands {
 pub struct WorkView {
     /// As the journal names it: `devices[0].isolate`.
     pub step: String,
+    /// As the store names it: `3[0].1`.
+    pub place: String,
     /// What it does or waits for.
     pub phase: Phase,
     /// Which try.
@@ -87,6 +89,7 @@ impl View {
         let steps = steps.collect();
         let at_work = state.iter().flat_map(sortie_engine::machine::State::at_work).map(|(at, active)| WorkView {
             step: name(&plan, &at),
+            place: at.to_string(),
             phase: active.phase,
             attempt: active.attempt,
         });
