@@ -91,6 +91,8 @@ const EDGES: &[(&str, &[&str])] = &[
             "sortie-defender",
             "sortie-connector",
             "sortie-emulator",
+            "sortie-engine",
+            "sortie-runner",
             "sortie-sandbox",
             "sortie-engine",
             "sortie-runner",

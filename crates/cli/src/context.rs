@@ -1,12 +1,17 @@
 //! From the command line and the settings to a signed-in client.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use clap::Args;
 use sortie_defender::Defender;
 use sortie_identity::{Application, AuthorizedClient, AzureEnvironment, EndpointVersion, HostOverrides, TokenSource};
 use sortie_model::{Clock, ConnectionName, SystemClock};
+use sortie_store::Store;
 use sortie_transport::{ClientCertificate, ProxySetting, Transport, TransportSettings, Wait, WaitReason};
 use url::Url;
 
@@ -92,6 +97,8 @@ pub(crate) struct Sessions {
 pub(crate) struct Context {
     pub global: Global,
     pub clock: Arc<dyn Clock>,
+    /// The database that this process holds for as long as it lives.
+    held: Arc<OnceLock<Store>>,
 }
 
 /// A connection that is ready to be used; the token is fetched by the first call.
@@ -107,7 +114,22 @@ pub(crate) struct Session {
 
 impl Context {
     pub(crate) fn new(global: Global) -> Self {
-        Self { global, clock: Arc::new(SystemClock) }
+        Self::with_clock(global, Arc::new(SystemClock))
+    }
+
+    pub(crate) fn with_clock(global: Global, clock: Arc<dyn Clock>) -> Self {
+        Self { global, clock, held: Arc::default() }
+    }
+
+    /// Whoever opens the database from here on gets this one: the process has it, and nobody else can.
+    pub(crate) fn hold(&self, store: &Store) {
+        // Only the first one holds; a process has one database.
+        let _ = self.held.set(store.clone());
+    }
+
+    /// The database that this process holds.
+    pub(crate) fn held(&self) -> Option<Store> {
+        self.held.get().cloned()
     }
 
     /// Where the settings file is.

@@ -15,6 +15,9 @@ use crate::{context::Context, exit::Problem};
 
 /// Opens the database. Only one process at a time has it, most only for a moment: that is waited for.
 pub(crate) async fn open(context: &Context) -> anyhow::Result<Store> {
+    if let Some(held) = context.held() {
+        return Ok(held);
+    }
     let path = path(context)?;
     let mut tries = 0;
     loop {

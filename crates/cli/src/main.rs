@@ -4,6 +4,7 @@
 //! alone.
 #![expect(clippy::print_stderr, reason = "a command line talks to the person who runs it")]
 
+mod automation;
 mod commands;
 mod connections;
 mod context;
@@ -18,7 +19,9 @@ mod registration;
 mod roles;
 mod settings;
 mod sign_in;
+mod simulation;
 mod state;
+mod timeline;
 mod times;
 
 use std::{io::IsTerminal as _, process::ExitCode};

@@ -66,7 +66,8 @@ async fn told_and_done(seed: &str) -> Value {
     let effects = evidence["counters"]["effects"].as_array().unwrap();
     let patches: u64 = effects.iter().map(|effect| effect["patches"].as_u64().unwrap()).sum();
     let comments: u64 = effects.iter().map(|effect| effect["comments"].as_u64().unwrap()).sum();
-    assert_eq!((patches, comments), (1, 2));
+    // One of the incident, one of its alert, two of the workflow.
+    assert_eq!((patches, comments), (1, 4));
 
     // Two queries were run, and the device was isolated exactly once and released.
     assert_eq!(calls(&evidence, client_id, "POST", "/v1.0/security/runHuntingQuery", 200), 2);
@@ -79,7 +80,13 @@ async fn told_and_done(seed: &str) -> Value {
         .filter(|action| action["requestorComment"].as_str().is_some_and(|comment| comment.contains("[sortie:")))
         .map(|action| (action["type"].as_str().unwrap(), action["status"].as_str().unwrap()))
         .collect();
-    assert_eq!(done, [("Isolate", "Succeeded"), ("Unisolate", "Succeeded")]);
+    let once = [("Isolate", "Succeeded"), ("Unisolate", "Succeeded")];
+    assert_eq!(done, [once, once].concat(), "by hand, and by the workflow");
+    for part in
+        ["approved by you", "waits until", "the run has ended: succeeded", "isolated 1, released 1, commented 2"]
+    {
+        assert!(story.stdout.contains(part), "{part}: {}", story.stdout);
+    }
     assert_eq!(device["isolation"], Value::Null);
     assert!(story.stdout.contains("Unisolate  Succeeded"), "{}", story.stdout);
 

@@ -1,5 +1,7 @@
 //! `sortie demo`: the main job from nothing, against a simulated Microsoft cloud in this process.
 
+mod story;
+
 use std::{
     io::{IsTerminal as _, Write as _},
     path::PathBuf,
@@ -72,6 +74,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         line("Left on the network.")?;
     }
     missing_role(&session).await?;
+    story::contain(&emulator, &device, &worst, arguments.yes, context).await?;
     if let Some(path) = &arguments.evidence {
         let evidence = serde_json::json!({
             "counters": stage.admin("/counters").await?,
@@ -350,6 +353,7 @@ fn next_steps() -> anyhow::Result<()> {
     line("sortie app register          do the same in your own tenant")?;
     line("sortie connection add NAME   or use an application that exists: tenant, client id, credential")?;
     line("sortie incidents watch       every change as it happens, from a place that outlives the process")?;
+    line("sortie workflow test FILE    try a workflow on a simulated cloud; `gallery/` has some to begin with")?;
     line("sortie hunt QUERY            ask the tenant's own data")?;
     line("sortie check                 see what it may do, what is missing, and how to get it")
 }

@@ -25,6 +25,7 @@ mod tenant;
 mod token;
 mod watch;
 mod which_access;
+mod workflow;
 
 use clap::Subcommand;
 
@@ -43,6 +44,9 @@ pub(crate) enum Command {
     Connector(connector::Command),
     /// Call an operation of a connector through a connection
     Call(call::Arguments),
+    /// Judge workflows, show them, and try them on a simulated Microsoft cloud
+    #[command(subcommand, visible_alias = "workflows")]
+    Workflow(workflow::Command),
     /// Write the database of connectors and connections into one file, without the key of its secrets
     Backup(backup::BackupArguments),
     /// Put a backup in the place of the database
@@ -95,6 +99,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Tenant(command) => tenant::run(command, context).await,
         Command::Connector(command) => connector::run(command, context).await,
         Command::Call(arguments) => call::run(arguments, context).await,
+        Command::Workflow(command) => workflow::run(command, context).await,
         Command::Backup(arguments) => backup::backup(arguments, context).await,
         Command::Restore(arguments) => backup::restore(arguments, context).await,
         Command::Key(command) => key::run(command, context).await,

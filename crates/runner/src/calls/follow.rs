@@ -39,7 +39,7 @@ impl Calls {
         Ok(match (is_among("succeeded"), is_among("failed")) {
             (true, _) => Sight::Ended { well: true, output: seen },
             (_, true) => Sight::Ended { well: false, output: seen },
-            _ => Sight::Pending(FIRST_PAUSE.saturating_mul(sights.clamp(1, 6)).min(LONGEST_PAUSE)),
+            _ => Sight::Pending(FIRST_PAUSE.saturating_mul(sights.clamp(1, 15)).min(LONGEST_PAUSE)),
         })
     }
 
@@ -54,5 +54,5 @@ impl Calls {
     }
 }
 
-const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

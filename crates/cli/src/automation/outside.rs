@@ -1,0 +1,262 @@
+//! What runs call: connectors of the database and built-in ones, through the tenant's connections; scripts in children.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Map, Value};
+use sortie_connector::{Credential, MailServer};
+use sortie_engine::decide::Delivery;
+use sortie_openapi::Operation;
+use sortie_runner::{
+    Connected, Doing, Outside, Product as Described, Script, ScriptDone, Trouble, TroubleKind, Wanted,
+};
+use sortie_sandbox::{ARGUMENT, Job, Pool, PoolOptions};
+use sortie_store::{KnownAs, Scope, Store, StoreError, StoreErrorKind, Tenant, TenantKey};
+
+use crate::{
+    connections::{self, Named},
+    context::Context,
+    exit::{next_step, sentence},
+    product::{Authentication, Product, Ready},
+};
+
+/// Everything that connections lead to.
+pub(crate) struct Products {
+    store: Store,
+    context: Context,
+    scripts: Pool,
+    known: Mutex<HashMap<String, Known>>,
+    connected: Mutex<HashMap<String, Arc<Connected>>>,
+}
+
+/// A connector as it was read a moment ago.
+#[derive(Clone)]
+struct Known {
+    read: Instant,
+    product: Arc<Product>,
+    described: Arc<Described>,
+}
+
+impl Products {
+    pub(crate) fn new(store: Store, context: &Context) -> anyhow::Result<Self> {
+        let program = std::env::current_exe()?;
+        let scripts = Pool::new(PoolOptions { warm: 1, ..PoolOptions::new(program, vec![ARGUMENT.into()]) });
+        let (known, connected) = (Mutex::default(), Mutex::default());
+        Ok(Self { store, context: context.clone(), scripts, known, connected })
+    }
+
+    async fn known(&self, id: &str) -> Result<Known, Trouble> {
+        let cached = self.known.lock().expect("no code panics while it holds this lock").get(id).cloned();
+        if let Some(known) = cached.filter(|known| known.read.elapsed() < READ_ANEW_AFTER) {
+            return Ok(known);
+        }
+        let product = Product::load(&self.store, id).await.map_err(|error| unknown(id, &error))?;
+        let product = Arc::new(product);
+        let described = Described { id: id.to_owned(), description: product.description.clone() };
+        let known = Known { read: Instant::now(), product, described: Arc::new(described) };
+        self.known.lock().expect("no code panics while it holds this lock").insert(id.to_owned(), known.clone());
+        Ok(known)
+    }
+
+    async fn tenant(&self, key: TenantKey) -> Result<Tenant, Trouble> {
+        let tenants = self.store.tenants(Scope::Tenant(key)).await.map_err(|error| unread(&error))?;
+        tenants.into_iter().find(|tenant| tenant.key == key).ok_or_else(|| {
+            Trouble::refused(TroubleKind::Document, "the run's tenant is not there any more", "Add it again.")
+        })
+    }
+
+    /// The named one of the tenant, else its only one, else the only one for all that serves it; never another tenant's.
+    async fn chosen(&self, wanted: &Wanted<'_>) -> Result<Named, Trouble> {
+        let tenant = self.tenant(wanted.tenant).await?;
+        let mut all = connections::all(&self.store).await.map_err(|error| unknown(&wanted.product.id, &error))?;
+        all.retain(|one| one.row.connector == wanted.product.id && one.serves(&tenant));
+        all.retain(|one| wanted.name.is_none_or(|name| one.row.name == name));
+        let has_own = all.iter().any(|one| one.row.tenant == tenant.key);
+        all.retain(|one| !has_own || one.row.tenant == tenant.key);
+        let id = &wanted.product.id;
+        let to = wanted.name.map_or_else(|| format!("connection to {id}"), |name| format!("connection {name} to {id}"));
+        match all.len() {
+            1 => Ok(all.remove(0)),
+            0 => {
+                let what = format!("tenant {} has no {to}, and none for all serves it", tenant.name);
+                let next = format!("`sortie connection add NAME --connector {id} --tenant {}` makes one.", tenant.name);
+                Err(Trouble::refused(TroubleKind::Document, what, next))
+            }
+            _ => {
+                let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
+                let what = format!("tenant {} has several connections to {id}", tenant.name);
+                let next = format!("Name one in the step's `connection`: {}.", names.join(", "));
+                Err(Trouble::refused(TroubleKind::Document, what, next))
+            }
+        }
+    }
+
+    async fn connected(&self, wanted: Wanted<'_>) -> Result<Arc<Connected>, Trouble> {
+        let known = self.known(&wanted.product.id).await?;
+        if NEEDS_NONE.contains(&wanted.product.id.as_str()) && wanted.name.is_none() {
+            if let Some(plain) = self.plain(&wanted).await? {
+                return Ok(plain);
+            }
+        }
+        let named = self.chosen(&wanted).await?;
+        let key = key(&named, &known.product, wanted.operation);
+        if let Some(connected) = self.connected.lock().expect("no code panics while it holds this lock").get(&key) {
+            return Ok(Arc::clone(connected));
+        }
+        let connected = self.connect_anew(&named, &known.product, wanted.operation).await;
+        let connected = Arc::new(connected.map_err(|error| unauthenticated(&named.name, &error))?);
+        let mut all = self.connected.lock().expect("no code panics while it holds this lock");
+        if all.len() >= CONNECTED_MAX {
+            all.clear();
+        }
+        all.insert(key, Arc::clone(&connected));
+        Ok(connected)
+    }
+
+    async fn connect_anew(
+        &self,
+        named: &Named,
+        product: &Product,
+        operation: Option<&Operation>,
+    ) -> anyhow::Result<Connected> {
+        let context = &self.context;
+        let ready = Ready::load(&self.store, named, product, true, context).await?;
+        let (target, credential) = match operation {
+            None => (Default::default(), Credential::Anonymous),
+            Some(operation) => {
+                let authentication = product.authentication(operation)?;
+                let target = ready.target(operation)?;
+                let address = sortie_connector::base(&product.description, operation, &target)?;
+                if authentication != Authentication::None {
+                    ready.permits(&address)?;
+                }
+                let host = product.host(operation).unwrap_or(address);
+                (target, ready.credential(&authentication, operation, &host, context).await?)
+            }
+        };
+        let account = ready.account();
+        let account = (account.0.map(str::to_owned), account.1);
+        let mail = match product.info.id.as_str() {
+            "email" => {
+                let account = account.0.clone().zip(account.1.clone());
+                if let (Some(_), Some(base)) = (&account, ready.base()) {
+                    ready.permits(base)?;
+                }
+                Some(MailServer::of(ready.base(), account)?)
+            }
+            _ => None,
+        };
+        Ok(Connected {
+            name: named.name.clone(),
+            caller: ready.caller.clone(),
+            transport: ready.transport.clone(),
+            target,
+            credential,
+            account,
+            destinations: named.row.destinations.clone(),
+            mail,
+        })
+    }
+
+    /// The guarded way out without a connection, where there is none to this connector.
+    async fn plain(&self, wanted: &Wanted<'_>) -> Result<Option<Arc<Connected>>, Trouble> {
+        let all = connections::all(&self.store).await.map_err(|error| unknown(&wanted.product.id, &error))?;
+        if all.iter().any(|one| one.row.connector == wanted.product.id) {
+            return Ok(None);
+        }
+        let settings = self.context.settings().and_then(|settings| self.context.transport(&settings));
+        let transport = settings.map_err(|error| unauthenticated("none", &error))?;
+        let transport = transport.guarded(sortie_transport::Guard::default());
+        let caller = sortie_connector::Caller::new(transport.clone(), Arc::clone(&self.context.clock), 8);
+        Ok(Some(Arc::new(Connected {
+            name: "none".to_owned(),
+            caller,
+            transport,
+            target: Default::default(),
+            credential: Credential::Anonymous,
+            account: (None, None),
+            destinations: Vec::new(),
+            mail: None,
+        })))
+    }
+}
+
+impl Outside for Products {
+    fn product<'a>(&'a self, _: TenantKey, connector: &'a str) -> Doing<'a, Result<Arc<Described>, Trouble>> {
+        Box::pin(async move { self.known(connector).await.map(|known| known.described) })
+    }
+
+    fn connect<'a>(&'a self, wanted: Wanted<'a>) -> Doing<'a, Result<Arc<Connected>, Trouble>> {
+        Box::pin(self.connected(wanted))
+    }
+
+    fn known_as<'a>(
+        &'a self,
+        _: Wanted<'a>,
+        inputs: &'a Map<String, Value>,
+    ) -> Doing<'a, Result<Vec<KnownAs>, Trouble>> {
+        let _ = inputs;
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn script<'a>(&'a self, script: Script<'a>) -> Doing<'a, Result<ScriptDone, Trouble>> {
+        Box::pin(async move {
+            let job = Job {
+                script: Arc::clone(script.text),
+                input: script.input.clone(),
+                deadline: script.limit,
+                now: script.now,
+                seed: script.seed,
+            };
+            match self.scripts.run(job).await {
+                Ok(done) => Ok(ScriptDone { output: done.output, console: done.console }),
+                Err(error) => {
+                    let mut trouble =
+                        Trouble::refused(TroubleKind::Script, error.kind.to_string(), error.kind.remedy());
+                    if error.kind.may_pass() {
+                        trouble.delivery = Delivery::NotSent;
+                    }
+                    trouble.console = error.console;
+                    Err(trouble)
+                }
+            }
+        })
+    }
+}
+
+/// Tokens are for an API, not for an operation; a changed row is another connection.
+fn key(named: &Named, product: &Product, operation: Option<&Operation>) -> String {
+    let (row, info) = (&named.row, &product.info);
+    let audience = operation.map(|operation| match &operation.guidance.audience {
+        Some(audience) => audience.clone(),
+        None => operation.id.clone(),
+    });
+    format!("{} {} {} {} {audience:?}", row.id, row.version, info.id, info.version)
+}
+
+fn unknown(id: &str, error: &anyhow::Error) -> Trouble {
+    let next = next_step(error).unwrap_or_else(|| format!("`sortie connector show {id}` says what there is."));
+    Trouble::refused(TroubleKind::Document, sentence(error), next)
+}
+
+/// A token or a secret cannot be had: every run of the connection waits until it can.
+fn unauthenticated(connection: &str, error: &anyhow::Error) -> Trouble {
+    let next = next_step(error).unwrap_or_else(|| format!("`sortie connection test {connection}` says more."));
+    Trouble::refused(TroubleKind::Connection, sentence(error), next)
+}
+
+fn unread(error: &StoreError) -> Trouble {
+    let delivery = match error.kind {
+        StoreErrorKind::Absent(_) => Delivery::Refused,
+        _ => Delivery::NotSent,
+    };
+    Trouble { delivery, ..Trouble::refused(TroubleKind::Service, error.kind.to_string(), error.remedy()) }
+}
+
+const READ_ANEW_AFTER: Duration = Duration::from_secs(5);
+const CONNECTED_MAX: usize = 10_000;
+/// They run inside, or call whatever address they are given.
+const NEEDS_NONE: &[&str] = &["http"];

@@ -1,0 +1,23 @@
+//! `sortie workflow`: documents on their way into the installation.
+
+mod test;
+mod validate;
+
+use clap::Subcommand;
+
+use crate::{context::Context, exit::Exit};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Say everything that is wrong with documents, with line and column
+    Validate(validate::Arguments),
+    /// Run a document against a simulated Microsoft cloud, and hold what happens against the expectations beside it
+    Test(test::Arguments),
+}
+
+pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
+    match command {
+        Command::Validate(arguments) => validate::run(arguments, context).await,
+        Command::Test(arguments) => test::run(arguments).await,
+    }
+}
