@@ -94,8 +94,6 @@ const EDGES: &[(&str, &[&str])] = &[
             "sortie-engine",
             "sortie-runner",
             "sortie-sandbox",
-            "sortie-engine",
-            "sortie-runner",
             "sortie-server",
         ],
     ),
