@@ -53,6 +53,18 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sortie-identity", &["sortie-model", "sortie-transport"]),
     ("sortie-connector", &["sortie-model", "sortie-openapi", "sortie-transport", "sortie-identity", "sortie-builtins"]),
     ("sortie-store", &["sortie-model"]),
+    (
+        "sortie-server",
+        &[
+            "sortie-model",
+            "sortie-engine",
+            "sortie-store",
+            "sortie-connector",
+            "sortie-openapi",
+            "sortie-identity",
+            "sortie-runner",
+        ],
+    ),
     ("sortie-defender", &["sortie-model", "sortie-transport", "sortie-identity"]),
     (
         "sortie-runner",
@@ -82,6 +94,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "sortie-engine",
             "sortie-runner",
             "sortie-sandbox",
+            "sortie-server",
         ],
     ),
     ("xtask", &[]),

@@ -5,6 +5,7 @@
 #![expect(clippy::print_stderr, reason = "a command line talks to the person who runs it")]
 
 mod acting;
+mod api;
 mod automation;
 mod commands;
 mod connections;
@@ -71,7 +72,8 @@ fn main() -> ExitCode {
         let context = Context::new(arguments.global);
         tokio::select! {
             biased;
-            () = interrupted() => {
+            // A server that is told to stop has something to end first.
+            () = interrupted(), if !arguments.command.ends_by_itself() => {
                 eprintln!("interrupted");
                 Exit::Interrupted
             }
@@ -95,7 +97,7 @@ fn say_when_a_file_is_too_large() {
 }
 
 /// Ctrl-C, or the request of a service manager to stop.
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -120,7 +122,16 @@ fn start_log(verbose: u8) {
         2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let ours = ["sortie", "sortie_transport", "sortie_identity", "sortie_defender", "sortie_emulator"];
+    let ours = [
+        "sortie",
+        "sortie_transport",
+        "sortie_identity",
+        "sortie_defender",
+        "sortie_emulator",
+        "sortie_runner",
+        "sortie_server",
+        "sortie_store",
+    ];
     let directives = ours.map(|target| format!("{target}={level}")).join(",");
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()

@@ -23,6 +23,7 @@ use crate::{
     ready::{Haste, Ready},
     run::{DriveError, Parked, Session},
     shared::{Advance, Shared},
+    tally::{Figures, Tally},
 };
 
 /// How a runner works.
@@ -123,6 +124,7 @@ impl Runner {
             calls_at_once: Semaphore::new(options.calls_at_once.max(1)),
             clock_moved: Notify::new(),
             advanced,
+            tally: Tally::default(),
             public_url: options.public_url,
             trusts_intents: options.trusts_intents,
             versions: Mutex::default(),
@@ -206,6 +208,11 @@ impl Runner {
         Ok(())
     }
 
+    /// A run was ordered in the store by another way: it begins in its turn.
+    pub fn begin(&self, tenant: TenantKey, run: RunId) {
+        self.queue(tenant, run, Haste::New);
+    }
+
     /// Something was written for this run: it takes it now.
     pub fn poke(&self, tenant: TenantKey, run: RunId) {
         self.queue(tenant, run, Haste::Begun);
@@ -227,10 +234,19 @@ impl Runner {
         self.board().wheel.keys().next().map(|(at, _)| *at)
     }
 
-    /// Runs at work, ready, and waiting for time.
+    /// Runs at work, and waiting for time.
     pub fn counts(&self) -> (usize, usize) {
         let board = self.board();
         (board.active.len(), board.wheel.len())
+    }
+
+    /// What the process has done since it started, and how busy it is.
+    pub fn figures(&self) -> Figures {
+        let (active, ready, waiting) = {
+            let board = self.board();
+            (board.active.len(), board.ready.len(), board.wheel.len())
+        };
+        self.inner.shared.tally.figures(active, ready, waiting)
     }
 
     fn queue(&self, tenant: TenantKey, run: RunId, haste: Haste) {

@@ -4,6 +4,7 @@
 //! intent is on the disk, and what became of it is settled before anything builds on it. Whoever dies leaves a run that
 //! another goes on with: what may have left is looked for, never sent again on a guess.
 
+mod again;
 mod calls;
 pub mod catalog;
 mod compiled;
@@ -16,10 +17,15 @@ mod ready;
 mod run;
 mod shared;
 mod snapshot;
+mod tally;
+pub mod view;
 
+pub use again::{Again, AgainError, again};
 pub use calls::{class_of, kv};
 pub use compiled::{CallClass, Classes, CompileError, Compiled};
 pub use driver::{Runner, RunnerOptions};
 pub use outside::{Connected, Doing, Meeting, Outside, Product, Script, ScriptDone, Trouble, TroubleKind, Wanted};
 pub use points::{Point, Points};
+pub use run::as_value;
 pub use shared::Advance;
+pub use tally::Figures;

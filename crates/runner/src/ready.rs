@@ -51,6 +51,10 @@ impl Ready {
         None
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.queued.len()
+    }
+
     pub(crate) fn has(&self, run: RunId) -> bool {
         self.queued.contains(&run)
     }

@@ -17,6 +17,7 @@ use crate::{
     points::Passing,
     run::DriveError,
     snapshot::key_text,
+    tally::Tally,
 };
 
 /// Shared by all runs of a process.
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     /// A clock that moves only when told has moved.
     pub clock_moved: Notify,
     pub advanced: broadcast::Sender<Advance>,
+    pub tally: Tally,
     /// Where people look at runs, without a slash at its end; empty where nothing serves them.
     pub public_url: String,
     /// Only a test's control leaves it out.

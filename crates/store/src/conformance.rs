@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how the suite says no")]
 
 mod effects;
+mod hooks;
 mod people;
 
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -16,6 +17,10 @@ use self::{
         a_ceiling_counts_a_reference_once_and_ends_with_the_hour,
         guardrails_hold_where_they_were_set_and_shared_ones_everywhere, many_at_once_do_not_pass_a_ceiling,
         protection_gives_way_to_a_second_approval_and_to_an_undo,
+    },
+    hooks::{
+        a_hooks_secret_is_its_tenants_own_and_lives_an_hour_beyond_its_successor,
+        a_signed_request_starts_one_run_whatever_stands_around_it,
     },
     people::{
         a_token_acts_for_its_user_until_it_ends, a_user_has_one_name_and_its_roles_where_they_were_granted,
@@ -69,6 +74,8 @@ promises![
     protection_gives_way_to_a_second_approval_and_to_an_undo,
     a_ceiling_counts_a_reference_once_and_ends_with_the_hour,
     many_at_once_do_not_pass_a_ceiling,
+    a_hooks_secret_is_its_tenants_own_and_lives_an_hour_beyond_its_successor,
+    a_signed_request_starts_one_run_whatever_stands_around_it,
 ];
 
 async fn tenants_have_one_name_each_and_go_only_when_they_own_nothing(Stage { store, .. }: Stage) {

@@ -13,6 +13,7 @@ use crate::{
     MasterKey, Permission, Scope, Store, StoreError, StoreErrorKind, TenantKey,
     audit::{Deed, act},
     error::KeyProblem,
+    hooks,
     master_key::SealingKey,
     secrets,
 };
@@ -171,7 +172,8 @@ impl Keyring {
     fn rotate(&self, connection: &Connection, tenant: TenantKey, now: Timestamp) -> Result<u64, StoreErrorKind> {
         let Some(old) = newest(connection, tenant)? else { return Ok(0) };
         let (version, key) = self.add(connection, tenant, old + 1, now)?;
-        let count = secrets::seal_anew(connection, self, tenant, version, &key)?;
+        let count = secrets::seal_anew(connection, self, tenant, version, &key)?
+            + hooks::seal_anew(connection, self, tenant, version, &key)?;
         let sql = "DELETE FROM data_keys WHERE tenant_id = ?1 AND version < ?2";
         connection.prepare_cached(sql)?.execute(params![tenant, version])?;
         Ok(count)

@@ -42,6 +42,12 @@ pub(crate) struct Inner {
     _lock: FileLock,
 }
 
+impl Inner {
+    pub(crate) fn changed(&self) -> tokio::sync::watch::Receiver<()> {
+        self.writer.changed()
+    }
+}
+
 impl Store {
     /// Takes the lock, opens the file and brings it to the present form. Blocks while it migrates.
     ///

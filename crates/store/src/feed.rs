@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
+use tokio::sync::watch;
 
 use crate::{Scope, Store, StoreError, StoreErrorKind, TenantKey, database::instant, writer::Writing};
 
@@ -92,6 +93,11 @@ pub(crate) fn append(connection: &Connection, changes: &[Noted]) -> Result<(), S
 }
 
 impl Store {
+    /// Moves whenever the feed has grown; what has, [`Self::changes`] tells.
+    pub fn watch_changes(&self) -> watch::Receiver<()> {
+        self.inner.changed()
+    }
+
     /// What changed after `after` (0 for the start), at most `count` changes of the scope.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ mod error;
 mod feed;
 mod file_lock;
 mod guardrails;
+mod hooks;
 mod leases;
 mod master_key;
 mod nodes;
@@ -48,6 +49,7 @@ pub use feed::{Change, Feed};
 pub use guardrails::{
     Admission, CEILINGS, Door, EffectRequest, Guardrails, Hold, KnownAs, ProtectedBy, Rule, RuleError,
 };
+pub use hooks::{Hook, HookInfo};
 pub use leases::{Lease, LeaseSubject};
 pub use master_key::{KeySource, MasterKey};
 pub use nodes::NodeId;

@@ -65,7 +65,11 @@ fn begin(transaction: &Transaction<'_>, now: Timestamp) -> Result<(), StoreError
 }
 
 /// Only forward, and none is ever changed after a release.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema/0001.sql"), include_str!("schema/0002.sql"), include_str!("schema/0003.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+    include_str!("schema/0003.sql"),
+    include_str!("schema/0004.sql"),
+];
 /// `SRT1`
 const APPLICATION_ID: i64 = 0x5352_5431;

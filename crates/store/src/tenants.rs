@@ -125,6 +125,8 @@ const OWNED: &[&str] = &[
     "leases",
     "connection_uses",
     "secrets",
+    "hook_secrets",
+    "hook_requests",
     "data_keys",
     "connectors",
     "tenants",

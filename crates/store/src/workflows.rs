@@ -1,7 +1,7 @@
 //! Workflows: the text that is in force, every version that a run may still need, and whether triggers start it.
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection as Sqlite, OptionalExtension, Row, params};
 
 use serde_json::json;
 
@@ -10,6 +10,7 @@ use crate::{
     audit::{Deed, act},
     database::instant,
     feed::{ChangeKind, note},
+    hooks,
 };
 
 /// A workflow as it is kept.
@@ -257,11 +258,20 @@ impl Store {
             if sqlite.prepare_cached(sql)?.execute(params![tenant, id])? == 0 {
                 return Err(StoreErrorKind::Absent(format!("workflow {id}")));
             }
+            hooks::forget(sqlite, tenant, &id)?;
             note(sqlite, tenant, ChangeKind::Workflow, &id, now);
             Ok(())
         })
         .await
     }
+}
+
+/// The workflow that a tenant's runs of this id are of: its own, else the shared one.
+pub(crate) fn usable(sqlite: &Sqlite, tenant: TenantKey, id: &str) -> Result<Option<Workflow>, StoreErrorKind> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM workflows WHERE workflow_id = ?1 AND tenant_id IN (?2, ?3) ORDER BY tenant_id DESC LIMIT 1"
+    );
+    Ok(sqlite.prepare_cached(&sql)?.query_row(params![id, tenant, TenantKey::SHARED], workflow).optional()?)
 }
 
 fn change(scope: Scope, action: &'static str, id: &str, detail: serde_json::Value) -> Deed {

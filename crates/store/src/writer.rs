@@ -12,7 +12,7 @@ use std::{
 };
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     StoreError, StoreErrorKind,
@@ -24,6 +24,8 @@ use crate::{
 pub(crate) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Moves with every commit that has changed something.
+    changed: watch::Receiver<()>,
 }
 
 /// One write on its way to the writing thread.
@@ -61,9 +63,14 @@ impl Writer {
     /// Takes the one connection that writes.
     pub(crate) fn start(connection: Connection) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE_LEN);
-        let thread =
-            std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || serve(&connection, jobs))?;
-        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
+        let (tell, changed) = watch::channel(());
+        let serve = move || serve(&connection, jobs, &tell);
+        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(serve)?;
+        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)), changed })
+    }
+
+    pub(crate) fn changed(&self) -> watch::Receiver<()> {
+        self.changed.clone()
     }
 
     /// Durable when it returns. Cancelling the wait does not undo the write.
@@ -120,17 +127,19 @@ impl Drop for Writer {
     }
 }
 
-fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Job>) {
+fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Job>, changed: &watch::Sender<()>) {
     while let Some(first) = jobs.blocking_recv() {
-        commit(connection, first, &mut jobs);
+        if commit(connection, first, &mut jobs) {
+            changed.send_replace(());
+        }
     }
     // What is in the log goes into the file, so that a copy of the file alone is whole. A reader may hold it up.
     let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 /// One transaction. Whoever queues while it is being written still joins it: each caller waits for its one write, so there
-/// are no more writes than callers.
-fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>) {
+/// are no more writes than callers. Whether the feed has grown.
+fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>) -> bool {
     let writing = Writing { connection, noted: RefCell::default() };
     let mut tells = Vec::with_capacity(GROUP_LEN_MAX);
     let mut outcome = run(connection, "BEGIN IMMEDIATE");
@@ -150,8 +159,9 @@ fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>) {
             next = jobs.try_recv().ok();
         }
     }
+    let noted = writing.noted.take();
     if outcome.is_ok() {
-        outcome = feed::append(connection, &writing.noted.take()).and_then(|()| run(connection, "COMMIT"));
+        outcome = feed::append(connection, &noted).and_then(|()| run(connection, "COMMIT"));
     }
     if outcome.is_err() && !connection.is_autocommit() {
         let _ = run(connection, "ROLLBACK");
@@ -159,6 +169,7 @@ fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>) {
     for tell in tells {
         tell(outcome.clone());
     }
+    outcome.is_ok() && !noted.is_empty()
 }
 
 /// One write among others: a failure takes back its own work alone. Where that can't be, the second result is why the

@@ -12,7 +12,7 @@ use sortie_openapi::Operation;
 use sortie_runner::{
     Connected, Doing, Meeting, Outside, Product as Described, Script, ScriptDone, Trouble, TroubleKind, Wanted,
 };
-use sortie_sandbox::{ARGUMENT, Job, Pool, PoolOptions};
+use sortie_sandbox::{ARGUMENT, Job, Pool, PoolOptions, SandboxError};
 use sortie_store::{KnownAs, Scope, Store, StoreError, StoreErrorKind, Tenant, TenantKey};
 
 use crate::{
@@ -46,6 +46,14 @@ impl Products {
         let scripts = Pool::new(PoolOptions { warm: 1, ..PoolOptions::new(program, vec![ARGUMENT.into()]) });
         let (known, connected) = (Mutex::default(), Mutex::default());
         Ok(Self { store, context: context.clone(), scripts, known, connected })
+    }
+
+    /// What holds scripts back on this machine, in words.
+    ///
+    /// # Errors
+    /// No script can be run here.
+    pub(crate) async fn confinement(&self) -> Result<String, SandboxError> {
+        Ok(self.scripts.confinement().await?.to_string())
     }
 
     async fn known(&self, id: &str) -> Result<Known, Trouble> {

@@ -24,6 +24,7 @@ mod listing;
 mod lookup;
 mod native;
 mod role;
+mod serve;
 mod tenant;
 mod token;
 mod user;
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     /// Judge workflows, show them, and try them on a simulated Microsoft cloud
     #[command(subcommand, visible_alias = "workflows")]
     Workflow(workflow::Command),
+    /// Serve the API, webhooks among it, and take runs of workflows further, until told to stop
+    Serve(serve::Arguments),
     /// Write the database of connectors and connections into one file, without the key of its secrets
     Backup(backup::BackupArguments),
     /// Put a backup in the place of the database
@@ -108,6 +111,13 @@ pub(crate) enum Command {
     Completions(completions::Arguments),
 }
 
+impl Command {
+    /// Whether it hears itself that it is to stop.
+    pub(crate) fn ends_by_itself(&self) -> bool {
+        matches!(self, Self::Serve(_))
+    }
+}
+
 /// Runs one command to its end.
 pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
     match command {
@@ -116,6 +126,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Connector(command) => connector::run(command, context).await,
         Command::Call(arguments) => call::run(arguments, context).await,
         Command::Workflow(command) => workflow::run(command, context).await,
+        Command::Serve(arguments) => serve::run(arguments, context).await,
         Command::Backup(arguments) => backup::backup(arguments, context).await,
         Command::Restore(arguments) => backup::restore(arguments, context).await,
         Command::Key(command) => key::run(command, context).await,

@@ -30,7 +30,7 @@ impl Sources {
             TriggerKind::Alert(_) => ("alert", BTreeSet::from(["alert", "changed"]), BTreeSet::new()),
             TriggerKind::Schedule { .. } => ("schedule", BTreeSet::from(["at"]), BTreeSet::new()),
             TriggerKind::Webhook { .. } => {
-                ("webhook", BTreeSet::from(["body", "headers", "query", "received"]), BTreeSet::new())
+                ("webhook", BTreeSet::from(["body", "headers", "query", "received_at"]), BTreeSet::new())
             }
             TriggerKind::Hunt { batch, .. } => {
                 ("hunt", BTreeSet::from([if *batch { "rows" } else { "row" }, "at"]), BTreeSet::new())

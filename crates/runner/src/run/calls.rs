@@ -169,7 +169,9 @@ impl Session {
         self.works.push(Box::pin(async move {
             let _permit = shared.calls_at_once.acquire().await.expect("nobody closes it");
             shared.points.pass(Point::BeforeCall).await;
+            let counted = shared.tally.call();
             let result = shared.calls.send(&prepared).await;
+            counted.ended(result.is_ok());
             shared.points.pass(Point::AfterCall).await;
             Done { at, attempt, what: DoneWhat::Called(result) }
         }));

@@ -1,7 +1,7 @@
 //! The commit of a turn: everything that is pending, in one transaction.
 
 use sortie_engine::machine::Phase;
-use sortie_store::{Committed, RunCommit, RunStatus, RunValue};
+use sortie_store::{Committed, RunCommit, RunStatus, RunValue, Scope, Store, StoreError};
 
 use super::{DriveError, HoldKind, Session, pending::Pending};
 use crate::{compiled::CompiledVerb, journal::Page, points::Point, shared::Advance, snapshot::Snapshot};
@@ -22,6 +22,7 @@ impl Session {
         }
         // Whoever watches hears of it; nobody may be watching.
         let (tenant, run, ended) = (self.run.tenant, self.run.id, self.state.end.is_some());
+        self.shared.tally.committed(ended);
         let _ = self.shared.advanced.send(Advance { tenant, run, ended, responded });
         Ok(())
     }
@@ -30,11 +31,7 @@ impl Session {
         let page = Page { format: Page::FORMAT, entries: self.pending.entries.clone() };
         let mut values = Vec::with_capacity(self.pending.values.len());
         for (place, value) in &self.pending.values {
-            let text = value.to_string();
-            let value = match text.len() > ROW_BYTES_MAX {
-                true => RunValue::Blob(self.shared.store.put_blob(self.scope(), text.into_bytes()).await?),
-                false => RunValue::Text(text),
-            };
+            let value = as_value(&self.shared.store, self.scope(), value.to_string()).await?;
             values.push((place.clone(), value));
         }
         let end = self.state.end.map(|end| (end.outcome.word().to_owned(), end.handled));
@@ -111,6 +108,17 @@ impl Session {
         });
         (RunStatus::Waiting, why)
     }
+}
+
+/// A value of a run as its row keeps it: the JSON itself, or a blob of it.
+///
+/// # Errors
+/// [`StoreError`] when a blob cannot be written.
+pub async fn as_value(store: &Store, scope: Scope, text: String) -> Result<RunValue, StoreError> {
+    Ok(match text.len() > ROW_BYTES_MAX {
+        true => RunValue::Blob(store.put_blob(scope, text.into_bytes()).await?),
+        false => RunValue::Text(text),
+    })
 }
 
 /// A larger value goes into a blob.

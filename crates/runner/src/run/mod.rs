@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+pub use commit::as_value;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use jiff::Timestamp;
 use pending::Pending;

@@ -98,6 +98,20 @@ impl Store {
         .await
     }
 
+    /// How many runs of all tenants have not ended, by how they go.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be read.
+    pub async fn open_run_counts(&self) -> Result<Vec<(RunStatus, u64)>, StoreError> {
+        self.read("count open runs", move |sqlite| {
+            let sql = "SELECT status, count(*) FROM runs WHERE ended_us IS NULL GROUP BY status ORDER BY status";
+            let mut statement = sqlite.prepare_cached(sql)?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
     /// What the run was given, or a step of it gave; the run's own has the empty place.
     ///
     /// # Errors

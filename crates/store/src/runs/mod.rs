@@ -20,6 +20,7 @@ use rusqlite::{
     types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef},
 };
 pub use signals::Signal;
+pub(crate) use start::insert as order;
 pub use start::{NewRun, Started};
 use uuid::Uuid;
 

@@ -77,7 +77,7 @@ impl Store {
 }
 
 /// The same within another transaction.
-pub(super) fn insert(
+pub(crate) fn insert(
     sqlite: &Writing<'_>,
     tenant: TenantKey,
     new: &NewRun,

@@ -1,0 +1,31 @@
+//! The audit log.
+
+use axum::response::Response;
+use serde_json::json;
+use sortie_store::{AuditEntry, AuditFilter};
+
+use crate::{
+    Problem,
+    request::{Request, ok},
+    views,
+};
+
+pub(super) async fn list(request: Request) -> Result<Response, Problem> {
+    let text = |name: &str| request.query(name).map(str::to_owned);
+    let since = request.query("since").map(|text| {
+        let problem = || Problem::request("`since` takes an instant such as 2026-11-30T08:00:00Z", "Correct it.");
+        text.parse().map_err(|_| problem())
+    });
+    let filter =
+        AuditFilter { action: text("action"), actor: text("actor"), object: text("object"), since: since.transpose()? };
+    let (store, count, after) = (request.store(), request.count()?, request.number("after", 0, 0..=i64::MAX)?);
+    let mut found: Vec<AuditEntry> = Vec::new();
+    for scope in &request.granted.scopes {
+        found.extend(store.audit_list(*scope, filter.clone(), after, count + 1).await?);
+    }
+    found.sort_by_key(|entry| entry.seq);
+    let has_more = found.len() > count as usize;
+    found.truncate(count as usize);
+    let next = found.last().filter(|_| has_more).map(|entry| entry.seq);
+    ok(&json!({ "items": found.iter().map(views::audit).collect::<Vec<_>>(), "next": next }))
+}

@@ -1,0 +1,81 @@
+//! What there is to work with: tenants, connectors, connections. Nothing here opens a secret.
+
+use axum::response::Response;
+use serde_json::{Value, json};
+use sortie_connector::{BUILT_IN, BuiltIn};
+use sortie_openapi::Operation;
+use sortie_store::{Connection, ConnectorInfo, Scope, StoreErrorKind};
+
+use crate::{
+    Problem,
+    request::{Request, ok},
+    views,
+};
+
+pub(super) async fn tenants(request: Request) -> Result<Response, Problem> {
+    let is_seen =
+        |key| request.granted.scopes.iter().any(|scope| matches!(scope, Scope::Every) || *scope == Scope::Tenant(key));
+    let seen = request.granted.tenants.iter().filter(|tenant| is_seen(tenant.key)).map(views::tenant);
+    ok(&json!({ "items": seen.collect::<Vec<_>>() }))
+}
+
+pub(super) async fn connections(request: Request) -> Result<Response, Problem> {
+    let store = request.store();
+    let mut found: Vec<Connection> = Vec::new();
+    for scope in &request.granted.scopes {
+        found.extend(store.connections(*scope).await?);
+    }
+    found.sort_by(|a, b| (&a.name, a.tenant).cmp(&(&b.name, b.tenant)));
+    ok(&json!({ "items": found.iter().map(|one| views::connection(&request, one)).collect::<Vec<_>>() }))
+}
+
+pub(super) async fn connection(request: Request) -> Result<Response, Problem> {
+    let store = request.store();
+    let name = request.path("name");
+    let found = store.connections_named(request.scope(), name).await?.pop();
+    let found = found.ok_or_else(|| Problem::absent(format!("connection {name}")))?;
+    let secrets = store.secret_infos(request.scope(), found.id).await?;
+    let mut shown = views::connection(&request, &found);
+    shown["secrets"] = secrets.iter().map(views::secret).collect();
+    shown["used_by"] = store.connection_users(request.scope(), found.id).await?.into();
+    ok(&shown)
+}
+
+pub(super) async fn connectors(request: Request) -> Result<Response, Problem> {
+    let store = request.store();
+    let mut found: Vec<ConnectorInfo> = Vec::new();
+    for scope in &request.granted.scopes {
+        found.extend(store.connectors(*scope).await?);
+    }
+    found.sort_by(|a, b| (&a.id, a.tenant).cmp(&(&b.id, b.tenant)));
+    found.dedup_by(|a, b| (&a.id, a.tenant) == (&b.id, b.tenant));
+    let mut items: Vec<Value> = BUILT_IN.iter().map(built_in).collect();
+    items.extend(found.iter().map(|one| views::connector(&request, one)));
+    ok(&json!({ "items": items }))
+}
+
+pub(super) async fn connector(request: Request) -> Result<Response, Problem> {
+    let id = request.path("id");
+    let mut shown = match request.store().connector(request.scope(), id).await {
+        Ok(found) => views::connector(&request, &found.info),
+        Err(error) if matches!(error.kind, StoreErrorKind::Absent(_)) => {
+            let one = BuiltIn::of(id).ok_or_else(|| Problem::absent(format!("connector {id}")))?;
+            built_in(&one)
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let product = request.shared.app.outside.product(request.tenant(), id).await;
+    let product = product.map_err(|trouble| Problem::conflict(trouble.what, trouble.next))?;
+    shown["operations"] = product.description.operations.iter().map(operation).collect();
+    ok(&shown)
+}
+
+fn built_in(one: &BuiltIn) -> Value {
+    json!({
+        "id": one.id, "tenant": null, "title": one.id, "origin": null, "built_in": true, "version": null, "changed": null,
+    })
+}
+
+fn operation(one: &Operation) -> Value {
+    json!({ "id": one.id, "title": one.title, "effect": one.effect.class, "inputs": one.input_schema(0) })
+}

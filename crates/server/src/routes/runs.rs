@@ -1,0 +1,279 @@
+//! Runs: started, looked at, told something, repeated.
+
+use axum::response::Response;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use sortie_engine::{
+    document::{Tenants, Workflow, read},
+    machine::Phase,
+    text::did_you_mean,
+};
+use sortie_runner::{
+    Again, AgainError, again, as_value,
+    library::{ManualStart, manual},
+    view::{View, WorkView, place_of},
+};
+use sortie_store::{NewRun, Run, RunFilter, RunId, RunMode, RunStatus, RunValue, Scope, Started};
+
+use crate::{
+    Problem,
+    request::{Request, done, json as answer, ok},
+    views,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StartRun {
+    #[serde(default)]
+    inputs: Map<String, Value>,
+    /// What the workflow needs: the incident, alert or device, in its normal shape.
+    #[serde(default)]
+    picked: Option<Value>,
+    #[serde(default)]
+    mode: Option<String>,
+    #[serde(default)]
+    key: Option<String>,
+}
+
+pub(super) async fn start(request: Request) -> Result<Response, Problem> {
+    let wish: StartRun = request.json()?;
+    let mode = match wish.mode.as_deref() {
+        None | Some("live") => RunMode::Live,
+        Some("dry") => RunMode::Dry,
+        Some(other) => return Err(Problem::content(format!("`{other}` is no mode"), "Give live or dry.")),
+    };
+    let kept = request.store().workflow(request.scope(), request.path("id")).await?;
+    let workflow = read(&kept.text).map_err(|_| unreadable(&kept.id))?;
+    is_for(&workflow, &request.tenant_name(request.tenant()))?;
+    let key = key(wish.key)?;
+    let by = request.granted.actor.owner_name().to_owned();
+    let start = ManualStart { inputs: wish.inputs, picked: wish.picked, mode, key, by };
+    let next = "`sortie workflow show` and `GET /api/v1/workflows/{id}` say what it takes.";
+    let new = manual(&kept, start).map_err(|detail| Problem::content(detail, next))?;
+    ordered(&request, new).await
+}
+
+/// The order becomes durable, and its run begins in its turn.
+async fn ordered(request: &Request, new: NewRun) -> Result<Response, Problem> {
+    let (workflow, mode, again_of) = (new.workflow.clone(), new.mode, new.again_of.map(|run| run.to_string()));
+    let input = match new.input {
+        RunValue::Text(text) => as_value(&request.shared.app.store, request.scope(), text).await?,
+        blob @ RunValue::Blob(_) => blob,
+    };
+    let started = request.shared.app.runner.start(request.scope(), NewRun { input, ..new }).await?;
+    let (status, run) = match started {
+        Started::New(run) => (StatusCode::CREATED, run),
+        Started::Known(run) => (StatusCode::OK, run),
+        Started::TooMany(count) => {
+            let detail = format!("{count} runs were for this within an hour, and the workflow is paused");
+            return Err(Problem::conflict(detail, "Look at what starts it, then enable it again."));
+        }
+    };
+    let is_new = status == StatusCode::CREATED;
+    if is_new {
+        let detail = json!({ "workflow": workflow, "mode": mode.word(), "again_of": again_of });
+        let (store, actor) = (&request.shared.app.store, &request.granted.actor);
+        store.audit(request.scope(), actor, "run.start", &run.to_string(), detail).await?;
+    }
+    Ok(answer(status, &json!({ "run": run.to_string(), "new": is_new, "address": address(run) })))
+}
+
+pub(super) async fn list(request: Request) -> Result<Response, Problem> {
+    let count = request.count()?;
+    let before = request.query("before").map(|text| {
+        RunId::parse(text)
+            .ok_or_else(|| Problem::request("`before` takes the id of a run", "Take `next` of the last page."))
+    });
+    let status = request.query("status").map(|word| {
+        let words = RunStatus::ALL.iter().map(|status| status.word());
+        let next = || did_you_mean(word, words);
+        RunStatus::of(word).ok_or_else(|| Problem::request(format!("`{word}` is no status"), next()))
+    });
+    let text = |name: &str| request.query(name).map(str::to_owned);
+    let filter = RunFilter {
+        workflow: text("workflow"),
+        status: status.transpose()?,
+        outcome: text("outcome"),
+        object: text("object"),
+        before: before.transpose()?,
+    };
+    let store = request.store();
+    let mut found: Vec<Run> = Vec::new();
+    for scope in &request.granted.scopes {
+        found.extend(store.runs(*scope, filter.clone(), count + 1).await?);
+    }
+    found.sort_by_key(|run| std::cmp::Reverse(run.id));
+    let has_more = found.len() > count as usize;
+    found.truncate(count as usize);
+    let next = found.last().filter(|_| has_more).map(|run| run.id.to_string());
+    ok(&json!({ "items": found.iter().map(|one| views::run(&request, one)).collect::<Vec<_>>(), "next": next }))
+}
+
+pub(super) async fn one(request: Request) -> Result<Response, Problem> {
+    let run = request.run()?;
+    let workflow = document(&request, run).await?;
+    let view = View::of(run, &workflow);
+    let asked = request.store().approvals_of(request.scope(), run.id).await?;
+    let mut shown = views::run(&request, run);
+    shown["steps"] = json!(view.as_ref().map(|view| &view.steps));
+    shown["at_work"] = json!(view.as_ref().map(|view| &view.at_work));
+    shown["approvals"] = asked.iter().map(|one| views::approval(&request, one)).collect();
+    ok(&shown)
+}
+
+pub(super) async fn journal(request: Request) -> Result<Response, Problem> {
+    let run = request.run()?.id;
+    let after = request.number("after", 0, 0..=i64::MAX)?;
+    let rows = request.store().journal(request.scope(), run, after).await?;
+    let mut pages = Vec::with_capacity(rows.len());
+    for row in rows {
+        let page: Value = serde_json::from_str(&row.entries).map_err(|_| Problem::fault())?;
+        pages.push(json!({ "seq": row.seq, "at": row.at.to_string(), "entries": page["entries"] }));
+    }
+    ok(&json!({ "items": pages }))
+}
+
+pub(super) async fn values(request: Request) -> Result<Response, Problem> {
+    let run = request.run()?;
+    let prefix = match request.query("step") {
+        None => String::new(),
+        Some(step) => place(&request, run, step).await?,
+    };
+    let mut items = Vec::new();
+    for (place, text) in request.store().run_values(request.scope(), run.id, &prefix).await? {
+        // `1` is also how `12` begins.
+        let is_its_own = place[prefix.len()..].chars().next().is_none_or(|c| prefix.is_empty() || !c.is_ascii_digit());
+        if is_its_own {
+            let value: Value = serde_json::from_str(&text).map_err(|_| Problem::fault())?;
+            items.push(json!({ "place": place, "value": value }));
+        }
+    }
+    ok(&json!({ "items": items }))
+}
+
+pub(super) async fn cancel(request: Request) -> Result<Response, Problem> {
+    let run = request.run()?.id;
+    request.store().cancel_run(request.scope(), run).await?;
+    request.shared.app.runner.poke(request.tenant(), run);
+    done()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Resolve {
+    step: String,
+    resolution: String,
+}
+
+pub(super) async fn resolve(request: Request) -> Result<Response, Problem> {
+    let wish: Resolve = request.json()?;
+    if !RESOLUTIONS.contains(&&*wish.resolution) {
+        let next = "Give happened, did_not_happen or give_up.";
+        return Err(Problem::content(format!("`{}` is no resolution", wish.resolution), next));
+    }
+    let run = request.run()?;
+    let workflow = document(&request, run).await?;
+    let doubts: Vec<WorkView> = View::of(run, &workflow)
+        .map_or_else(Vec::new, |view| view.at_work.into_iter().filter(|work| work.phase == Phase::Doubt).collect());
+    let Some(doubt) = doubts.iter().find(|doubt| doubt.step == wish.step || doubt.place == wish.step) else {
+        let steps: Vec<&str> = doubts.iter().map(|doubt| doubt.step.as_str()).collect();
+        let next = match &steps[..] {
+            [] => "Nothing of this run is in doubt.".to_owned(),
+            _ => format!("In doubt is {}.", steps.join(", ")),
+        };
+        return Err(Problem::conflict(format!("what became of step {} is not in doubt", wish.step), next));
+    };
+    request.store().resolve_doubt(request.scope(), run.id, &doubt.place, &wish.resolution).await?;
+    request.shared.app.runner.poke(request.tenant(), run.id);
+    done()
+}
+
+pub(super) async fn retry(request: Request) -> Result<Response, Problem> {
+    let run = request.run()?.id;
+    request.store().retry_run(request.scope(), run).await?;
+    request.shared.app.runner.poke(request.tenant(), run);
+    done()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rerun {
+    #[serde(default)]
+    from_step: Option<String>,
+    #[serde(default)]
+    key: Option<String>,
+}
+
+pub(super) async fn rerun(request: Request) -> Result<Response, Problem> {
+    let wish: Rerun = request.json()?;
+    let by = request.granted.actor.owner_name().to_owned();
+    let wish = Again { from_step: wish.from_step, key: key(wish.key)?, by };
+    let run = request.run()?;
+    let new = again(&request.shared.app.store, run, wish).await.map_err(|error| {
+        let detail = error.to_string();
+        match error {
+            AgainError::Store(error) => error.into(),
+            AgainError::Unended(_) => Problem::conflict(detail, "Wait for its end, or cancel it."),
+            AgainError::Doubt { steps } => {
+                let next = format!("Say what became of it: `sortie runs resolve {} {}`.", run.id, steps.join(" "));
+                Problem::conflict(detail, next).with("doubts", json!(steps))
+            }
+            AgainError::UnknownStep { next, .. } => Problem::content(detail, next),
+            AgainError::Unreadable(_) => Problem::conflict(detail, "Start the workflow anew."),
+        }
+    })?;
+    ordered(&request, new).await
+}
+
+/// The document of the run's version.
+async fn document(request: &Request, run: &Run) -> Result<Workflow, Problem> {
+    let store = &request.shared.app.store;
+    let text = store.workflow_version(Scope::Tenant(run.home), &run.workflow, &run.version).await?.text;
+    read(&text).map_err(|_| unreadable(&run.workflow))
+}
+
+/// The place of a step by its name.
+async fn place(request: &Request, run: &Run, step: &str) -> Result<String, Problem> {
+    let workflow = document(request, run).await?;
+    place_of(&workflow, step).ok_or_else(|| {
+        let known = workflow.steps.iter().map(|step| step.id.value.as_str());
+        Problem::content(format!("the run has no step `{step}`"), did_you_mean(step, known))
+    })
+}
+
+/// Whether a workflow runs for a tenant.
+pub(crate) fn is_for(workflow: &Workflow, tenant: &str) -> Result<(), Problem> {
+    match &workflow.tenants {
+        Tenants::All => Ok(()),
+        Tenants::Some(names) if names.iter().any(|name| name.value == tenant) => Ok(()),
+        Tenants::Some(_) => {
+            let detail = format!("workflow {} does not run for tenant {tenant}", workflow.id.value);
+            Err(Problem::conflict(detail, "Add the tenant to its `tenants`, or name another one."))
+        }
+    }
+}
+
+/// What makes a start the same as another: given, or its own.
+fn key(given: Option<String>) -> Result<String, Problem> {
+    match given {
+        Some(key) if key.is_empty() || key.len() > KEY_BYTES_MAX => {
+            Err(Problem::content(format!("`key` takes 1 to {KEY_BYTES_MAX} bytes"), "Shorten it."))
+        }
+        Some(key) => Ok(format!("given {key}")),
+        None => Ok(uuid::Uuid::new_v4().to_string()),
+    }
+}
+
+fn unreadable(workflow: &str) -> Problem {
+    let detail = format!("workflow {workflow} cannot be read by this version of Sortie");
+    Problem::conflict(detail, "Validate it, and keep it anew.")
+}
+
+/// Where the API has a run.
+pub(crate) fn address(run: RunId) -> String {
+    format!("/api/v1/runs/{run}")
+}
+
+const RESOLUTIONS: &[&str] = &["happened", "did_not_happen", "give_up"];
+const KEY_BYTES_MAX: usize = 256;
