@@ -129,10 +129,11 @@ impl Server {
     /// come to an end; what is cut off goes on with the next process.
     pub async fn run(self, stop: impl Future<Output = ()>, grace: Duration) {
         let Self { shared, router, tcp, tls, unix, listening } = self;
-        let room = Arc::new(Semaphore::new(listening.connections_max));
+        // Each has its own: a listener that waits for somebody must not keep room from the other.
+        let room = || Arc::new(Semaphore::new(listening.connections_max));
         let (unix, socket_file) = unix.unzip();
-        let by_tcp = Listener { room: Arc::clone(&room), router: router.clone(), shared: Arc::clone(&shared) };
-        let by_unix = Listener { room, router, shared: Arc::clone(&shared) };
+        let by_tcp = Listener { room: room(), router: router.clone(), shared: Arc::clone(&shared) };
+        let by_unix = Listener { room: room(), router, shared: Arc::clone(&shared) };
         shared.serves.store(true, Ordering::Relaxed);
         let runner = shared.app.runner.clone();
         let tell = async {

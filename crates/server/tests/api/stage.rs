@@ -9,11 +9,12 @@ use std::{
 
 use axum::{Router, body::Body};
 use http::{HeaderMap, Method, Request, StatusCode, header};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sortie_connector::BuiltIn;
 use sortie_model::{ManualClock, Secret};
 use sortie_runner::{
-    Connected, Doing, Meeting, Outside, Product, Runner, RunnerOptions, Script, ScriptDone, Trouble, TroubleKind, Wanted,
+    Connected, Doing, Meeting, Outside, Product, Runner, RunnerOptions, Script, ScriptDone, Trouble, TroubleKind,
+    Wanted,
 };
 use sortie_server::{Answers, App, Bounds, Client, Options, ROUTES, router};
 use sortie_store::{Actor, Grant, KeySource, KnownAs, MasterKey, Role, Store, StoreOptions, TenantKey};
