@@ -104,10 +104,11 @@ impl Products {
 
     async fn connected(&self, wanted: Wanted<'_>) -> Result<Arc<Connected>, Trouble> {
         let known = self.known(&wanted.product.id).await?;
-        if NEEDS_NONE.contains(&wanted.product.id.as_str()) && wanted.name.is_none() {
-            if let Some(plain) = self.plain(&wanted).await? {
-                return Ok(plain);
-            }
+        if NEEDS_NONE.contains(&wanted.product.id.as_str())
+            && wanted.name.is_none()
+            && let Some(plain) = self.plain(&wanted).await?
+        {
+            return Ok(plain);
         }
         let named = self.chosen(&wanted).await?;
         let key = key(&named, &known.product, wanted.operation);

@@ -1,5 +1,4 @@
 //! Workflows through the command line: judged, and tried on a simulated cloud.
-#![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
 use std::{fs, path::Path};
 
