@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sortie_connector::{Caller, Credential, Engine, HttpCall, Mail, MailServer, NativeCall, as_data};
-use sortie_store::{Kept, Scope, Store, StoreError, StoreErrorKind, Tenant, TenantKey};
+use sortie_runner::TroubleKind;
+use sortie_store::{Store, Tenant, TenantKey};
 use sortie_transport::{Delivery, Guard};
 
 use super::call::{Arguments, dry_run, in_doubt};
@@ -196,88 +197,9 @@ async fn email(call: &NativeCall, place: Place<'_>, context: &Context) -> anyhow
 }
 
 async fn kv(call: &NativeCall, place: &Place<'_>, now: Timestamp) -> anyhow::Result<Value> {
-    let store = &place.store;
     let scope = connections::scope_of(place.tenant.as_ref());
-    let text = |key: &str| call.inputs.get(key).and_then(Value::as_str).unwrap_or_default();
-    let whole = |key: &str| call.inputs.get(key).and_then(Value::as_i64);
-    let value = || call.inputs.get("value").unwrap_or(&Value::Null).to_string();
-    let name = text("name");
-    if call.operation.id == "list" {
-        let limit = u32::try_from(whole("limit").unwrap_or(100).clamp(1, 1_000)).expect("it is small");
-        let mut names = store.value_names(scope, text("prefix"), text("after"), limit + 1).await?;
-        let more = names.len() > limit as usize;
-        names.truncate(limit as usize);
-        return Ok(json!({ "names": names, "more": more }));
-    }
-    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
-        let what = format!("the input `name` has {} characters", name.chars().count());
-        return Err(Problem::usage(what, "Give a name of 1 to 256 characters.").into());
-    }
-    let expires = whole("ttl_s").map(|seconds| ends(now, seconds)).transpose()?;
-    match call.operation.id.as_str() {
-        "get" => shown(store.value(scope, name).await?),
-        "set" => Ok(json!({ "version": store.set_value(scope, name, value(), expires, None).await? })),
-        "delete" => Ok(json!({ "deleted": store.remove_value(scope, name).await? })),
-        "compare-and-set" => match store.set_value(scope, name, value(), expires, whole("version")).await {
-            Ok(version) => Ok(json!({ "done": true, "version": version })),
-            Err(StoreError { kind: StoreErrorKind::Stale(_), .. }) => {
-                let mut present = shown(store.value(scope, name).await?)?;
-                present["done"] = false.into();
-                Ok(present)
-            }
-            Err(error) => Err(error.into()),
-        },
-        _ => increment(store, scope, name, whole("by").unwrap_or(1), expires).await,
-    }
-}
-
-fn ends(now: Timestamp, seconds: i64) -> anyhow::Result<Timestamp> {
-    let end = Some(seconds).filter(|seconds| *seconds > 0);
-    let end = end.and_then(|seconds| now.checked_add(SignedDuration::from_secs(seconds)).ok());
-    end.ok_or_else(|| {
-        let what = format!("the input `ttl_s` is {seconds}, which is no lifetime");
-        Problem::usage(what, "Give the seconds until the value ends.").into()
+    sortie_runner::kv(&place.store, scope, call, now).await.map_err(|trouble| {
+        let exit = if trouble.kind == TroubleKind::Document { Exit::Usage } else { Exit::Service };
+        Problem { exit, what: trouble.what, next: trouble.next }.into()
     })
 }
-
-fn shown(kept: Option<Kept>) -> anyhow::Result<Value> {
-    Ok(match kept {
-        None => json!({ "found": false, "value": null, "version": 0, "expires": null }),
-        Some(kept) => {
-            let value: Value = serde_json::from_str(&kept.value)?;
-            let expires = kept.expires.map(|end| end.to_string());
-            json!({ "found": true, "value": value, "version": kept.version, "expires": expires })
-        }
-    })
-}
-
-/// Reads, adds and writes unless somebody else wrote meanwhile; then again. The end stays unless a new one is given.
-async fn increment(
-    store: &Store,
-    scope: Scope,
-    name: &str,
-    by: i64,
-    expires: Option<Timestamp>,
-) -> anyhow::Result<Value> {
-    for _ in 0..ATTEMPT_COUNT_MAX {
-        let kept = store.value(scope, name).await?;
-        let (present, version, ended) = match &kept {
-            None => (Some(0), 0, None),
-            Some(kept) => (kept.value.parse::<i64>().ok(), kept.version, kept.expires),
-        };
-        let sum = present.and_then(|present| present.checked_add(by)).ok_or_else(|| {
-            let what = format!("the value `{name}` cannot be counted: it is no whole number, or too large");
-            Problem::usage(what, "Look at it with kv/get, or set it anew.")
-        })?;
-        match store.set_value(scope, name, sum.to_string(), expires.or(ended), Some(version)).await {
-            Ok(version) => return Ok(json!({ "value": sum, "version": version })),
-            Err(StoreError { kind: StoreErrorKind::Stale(_), .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let what = format!("the value `{name}` changes faster than it can be counted");
-    Err(Problem { exit: Exit::Service, what, next: "Try again.".to_owned() }.into())
-}
-
-const NAME_CHARS_MAX: usize = 256;
-const ATTEMPT_COUNT_MAX: usize = 100;
