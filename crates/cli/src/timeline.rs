@@ -37,7 +37,7 @@ fn words(what: &Happened) -> Option<String> {
         }
         Happened::Child { workflow } => format!("starts workflow {workflow}"),
         Happened::Doubt { .. } => {
-            "it is not known whether it was carried out; `sortie runs resolve` settles it".to_owned()
+            "it is not known whether it was carried out; a person must look, and say so".to_owned()
         }
         Happened::Resolved { resolution, by } => {
             let said = match resolution {

@@ -290,7 +290,7 @@ impl Session {
                 let error = match outcome {
                     Outcome::Succeeded => Value::Null,
                     other => {
-                        json!({ "kind": "workflow", "what": format!("run {run} ended as {}", other.word()), "next": format!("Look at it: `sortie runs show {run}`."), "status": null })
+                        json!({ "kind": "workflow", "what": format!("run {run} ended as {}", other.word()), "next": "Look at that run why.", "status": null })
                     }
                 };
                 self.left.insert(place, (output, error));

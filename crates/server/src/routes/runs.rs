@@ -216,7 +216,8 @@ pub(super) async fn rerun(request: Request) -> Result<Response, Problem> {
             AgainError::Store(error) => error.into(),
             AgainError::Unended(_) => Problem::conflict(detail, "Wait for its end, or cancel it."),
             AgainError::Doubt { steps } => {
-                let next = format!("Say what became of it: `sortie runs resolve {} {}`.", run.id, steps.join(" "));
+                let next =
+                    format!("Say what became of it: POST /api/v1/runs/{}/resolve for {}.", run.id, steps.join(", "));
                 Problem::conflict(detail, next).with("doubts", json!(steps))
             }
             AgainError::UnknownStep { next, .. } => Problem::content(detail, next),

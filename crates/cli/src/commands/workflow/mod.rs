@@ -12,6 +12,7 @@ pub(crate) enum Command {
     /// Say everything that is wrong with documents, with line and column
     Validate(validate::Arguments),
     /// Run a document against a simulated Microsoft cloud, and hold what happens against the expectations beside it
+    #[command(after_long_help = test::FORM)]
     Test(test::Arguments),
 }
 

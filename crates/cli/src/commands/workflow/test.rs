@@ -25,6 +25,20 @@ use crate::{
     simulation::Simulation,
 };
 
+/// The form of the cases, as `--help` shows it.
+pub(super) const FORM: &str = "\
+NAME.yaml has its cases in NAME.test.yaml, a list:
+
+  - name: a device is isolated
+    pick: { incident: worst, device: onboarded, user: any }   # objects of the cloud, as `picked`
+    inputs: { device: '{{ picked.device.id }}' }
+    decide: [approve]              # or reject, expire; yes where nothing is said
+    expect:
+      outcome: succeeded
+      steps: { isolate: succeeded }                           # those that are named
+      effects: { 'POST /api/machines/{id}/isolate': 1 }       # these, and no other
+      output: { status: Succeeded }                           # at least this";
+
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Documents; beside each stands its file of cases
