@@ -43,6 +43,17 @@ pub(crate) async fn as_this_user(store: Store, context: &Context) -> anyhow::Res
     Ok(store.acting_as(actor))
 }
 
+/// A user of this machine, to a server of a database of `owner`. What was granted to anybody else the server looks up itself.
+#[cfg(unix)]
+pub(crate) fn actor_of(id: u32, owner: u32) -> Actor {
+    let name = format!("os:{}", name_of(id));
+    let grants = match standing(id, owner, name_of) {
+        Standing::Owner | Standing::Superuser(_) => vec![Grant::ALL],
+        Standing::Other(_) => Vec::new(),
+    };
+    Actor { id: name.clone(), name, kind: ActorKind::OsUser, grants }
+}
+
 async fn granted(store: &Store, name: &str) -> Result<Vec<Grant>, StoreError> {
     match store.principal(name).await {
         Ok(principal) if principal.disabled.is_none() => Ok(principal.grants),
@@ -109,5 +120,8 @@ mod tests {
         assert_eq!(standing(1_001, 1_000, name), Standing::Other("n1000".to_owned()));
         assert_eq!(name_of(0), "root");
         assert_eq!(name_of(4_000_000_123), "4000000123");
+        let grants = |id: u32| actor_of(id, 1_000).grants;
+        assert_eq!((grants(1_000), grants(0), grants(1_001)), (vec![Grant::ALL], vec![Grant::ALL], vec![]));
+        assert_eq!(actor_of(0, 1_000).name, "os:root");
     }
 }

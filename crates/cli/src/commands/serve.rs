@@ -1,14 +1,15 @@
 //! `sortie serve`: the API, webhooks, and the runs of workflows, until told to stop.
 
-use std::{net::SocketAddr, os::unix::fs::MetadataExt as _, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use clap::Args;
 use sortie_server::{Client, ListenError, Listening, Network, Server, TlsFiles};
-use sortie_store::Scope;
+use sortie_store::{Actor, Permission, Scope};
 use url::Url;
 
 use crate::{
+    acting::actor_of,
     api,
     context::Context,
     database,
@@ -50,10 +51,18 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         return Err(Problem::usage(what, "Stop it first, or name another database with `--database`.").into());
     }
     let store = database::open(context).await?;
+    let actor = store.actor();
+    if !actor.may(Permission::ManageKeys, Scope::Every) {
+        let what = format!("{} is no administrator of the database {}", actor.name, path.display());
+        let next = "Run it as the user who owns the database.".to_owned();
+        return Err(Problem { exit: Exit::Forbidden, what, next }.into());
+    }
+    // What it does by itself is nobody's deed; whoever asks acts under their own name.
+    let store = store.acting_as(Actor::system());
     let public_url = public_url(&arguments);
     let (app, products) = api::app(&store, &public_url, context).await?;
     let owner =
-        std::fs::metadata(&path).with_context(|| format!("cannot see whose the database {} is", path.display()))?;
+        std::fs::metadata(&path).with_context(|| format!("cannot see whose the database {} is", path.display()))?.uid();
     let tls = arguments.tls_certificate.zip(arguments.tls_key).map(|(certificate, key)| TlsFiles { certificate, key });
     let scheme = if tls.is_some() { "https" } else { "http" };
     let listening = Listening {
@@ -61,7 +70,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         tls,
         trusted_proxies: arguments.trusted_proxy,
         socket: Some(socket.clone()),
-        os_user: api::os_user(owner.uid()),
+        os_user: Arc::new(move |id| actor_of(id, owner)),
         connections_max: CONNECTIONS_MAX,
     };
     let server = Server::bind(app, listening).await.map_err(listen_problem)?;

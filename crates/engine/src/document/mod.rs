@@ -15,7 +15,7 @@ pub use step::{
     After, Approval, Call, Code, Loop, OnDoubt, OnError, OnTimeout, Otherwise, Retry, Run, Step, Stop, SubWorkflow,
     Verb, Wait,
 };
-pub use trigger::{CatchUp, Change, Needs, Parameter, Secure, Trigger, TriggerKind};
+pub use trigger::{CatchUp, Change, DEDUPE_NAMES, Needs, Parameter, Secure, Trigger, TriggerKind};
 
 use crate::text::{Node, Span};
 

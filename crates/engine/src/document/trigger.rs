@@ -128,3 +128,6 @@ pub enum Secure {
     /// A token in a header.
     Token,
 }
+
+/// What the `dedupe` of a webhook may read of its request.
+pub const DEDUPE_NAMES: &[&str] = &["body", "headers", "query"];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::sources::Sources;
 use crate::{
-    document::{Approval, Step, Verb, Wait, Workflow},
+    document::{Approval, DEDUPE_NAMES, Step, TriggerKind, Verb, Wait, Workflow},
     template::{Expression, Key, Names, Read, Source, Template, TemplateError},
     text::{Code, Node, Problems, Scalar, Span, Value, did_you_mean},
 };
@@ -16,6 +16,12 @@ pub(super) fn check(workflow: &Workflow, problems: &mut Problems) {
     if let Some(concurrency) = &workflow.concurrency {
         let names = Names::only(["trigger", "inputs", "tenant", "vars", "run"]);
         reader.template(&concurrency.key.value, concurrency.key.span, &names, &Seen::default());
+    }
+    for trigger in &workflow.triggers {
+        if let TriggerKind::Webhook { dedupe: Some(dedupe), .. } = &trigger.kind {
+            let names = Names::only(DEDUPE_NAMES.iter().copied());
+            reader.expression(&dedupe.value, dedupe.span, &names, &Seen::default());
+        }
     }
     reader.body(&workflow.steps, &Seen::default());
     if let Some(output) = &workflow.output {

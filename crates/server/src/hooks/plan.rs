@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use sortie_engine::{
-    document::{Secure, Tenants, TriggerKind, read},
+    document::{DEDUPE_NAMES, Secure, Tenants, TriggerKind, read},
     template::{Budget, Expression, Names, Scope as Values},
 };
 use sortie_store::{Hook, TenantKey};
@@ -56,7 +56,7 @@ impl Plan {
         let mut triggers = Vec::new();
         for trigger in &workflow.triggers {
             let TriggerKind::Webhook { secure, dedupe, answers } = &trigger.kind else { continue };
-            let names = Names::only(NAMES.iter().copied());
+            let names = Names::only(DEDUPE_NAMES.iter().copied());
             let dedupe = dedupe.as_ref().map(|text| Expression::compile(&text.value, &names).map(Arc::new));
             let dedupe = dedupe.transpose().ok()?;
             triggers.push(HookTrigger { is_signed: *secure == Secure::Hmac, answers: *answers, dedupe });
@@ -82,8 +82,8 @@ impl HookTrigger {
     /// What makes a request the same as another: the value of `dedupe`, else the signature, else nothing.
     pub(crate) fn start_key(&self, workflow: &str, said: &Value, proof: Proof) -> String {
         if let Some(dedupe) = &self.dedupe {
-            let mut values = Values::new(jiff::Timestamp::UNIX_EPOCH).with("trigger", Arc::new(said.clone()));
-            for name in ["body", "headers", "query"] {
+            let mut values = Values::new(jiff::Timestamp::UNIX_EPOCH);
+            for name in DEDUPE_NAMES {
                 values = values.with(name, Arc::new(said[name].clone()));
             }
             match dedupe.evaluate(&values, Budget::default()) {
@@ -103,6 +103,4 @@ fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What `dedupe` may read.
-const NAMES: &[&str] = &["body", "headers", "query", "trigger"];
 const PLANS_MAX: usize = 500;

@@ -203,6 +203,38 @@ async fn equal_values_of_dedupe_are_one_start_and_a_broken_one_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_signed_makes_no_other_request() {
+    let stage = Stage::new().await;
+    let sender = sender(&stage, &DEDUPE.replace("body.id", "query.n")).await;
+    let mut runs = Vec::new();
+    for n in 0..3 {
+        let mut request = sender.signed("{}");
+        *request.uri_mut() = format!("{}?n={n}", sender.path).parse().unwrap();
+        runs.push(sender.send(request).await.json["run"].clone());
+    }
+    assert_eq!((&runs[0], &runs[1]), (&runs[1], &runs[2]));
+    assert!(runs[0].is_string());
+}
+
+#[tokio::test]
+async fn a_dedupe_that_cannot_be_read_is_told_before_it_is_kept() {
+    let stage = Stage::new().await;
+    let judge = |dedupe: &str| {
+        let text = DEDUPE.replace("body.id", &format!("\"{dedupe}\""));
+        let request = Request::post("/api/v1/validate").header(header::CONTENT_TYPE, "application/yaml");
+        let (owner, request) = (stage.owner(), request.body(Bytes::from(text)).unwrap());
+        async move {
+            let said: Value = serde_json::from_slice(owner.send(request).await.unwrap().body()).unwrap();
+            said["problems"].as_array().unwrap().iter().map(|one| one["line"].clone()).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(judge("headers['x-github-delivery']").await, Vec::<Value>::new());
+    for wrong in ["body.", "steps.keep.output", "trigger.body"] {
+        assert_eq!(judge(wrong).await, [2], "{wrong}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_rotation_both_secrets_are_good_for_an_hour() {
     let stage = Stage::new().await;
     let old = sender(&stage, SIGNED).await;

@@ -106,7 +106,9 @@ async fn two_clients_see_each_others_changes_and_a_restart_keeps_everything() {
     }
     let (_, open_now) = get(&other, "/api/v1/approvals?open=true").await;
     let approval = open_now["items"][0]["id"].as_str().unwrap().to_owned();
+    let begun = std::time::Instant::now();
     running.stop().await;
+    assert!(begun.elapsed() < Duration::from_secs(4), "a reader of the feed does not use the grace up");
     let rest = async { while let Ok(Some(_)) = events.next().await {} };
     tokio::time::timeout(Duration::from_secs(5), rest).await.expect("the feed ends with its server");
     stage.store.close();

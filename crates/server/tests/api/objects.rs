@@ -173,6 +173,9 @@ async fn a_run_shows_its_steps_and_can_be_repeated_from_one_of_them() {
     let again = format!("/api/v1/runs/{}/rerun", second["id"].as_str().unwrap());
     let (_, third) = stage.owners("POST", &again, Some(json!({ "from_step": "ask" }))).await;
     stage.settle().await;
+    let path = format!("/api/v1/runs/{}/journal", third["run"].as_str().unwrap());
+    let journal = stage.owners("GET", &path, None).await.1.to_string();
+    assert!(!journal.contains("\"look\""), "{journal}");
     let (_, third) = stage.owners("GET", &format!("/api/v1/runs/{}", third["run"].as_str().unwrap()), None).await;
     let stands: Vec<&Value> = third["steps"].as_array().unwrap().iter().map(|step| &step["stands"]).collect();
     assert_eq!(stands, ["ended", "working", "waiting"], "what is behind it is repeated, and nothing before it");
