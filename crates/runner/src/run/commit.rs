@@ -89,6 +89,7 @@ impl Session {
             let status = match hold.kind {
                 HoldKind::Connection => RunStatus::Blocked,
                 HoldKind::Guard => RunStatus::Held,
+                HoldKind::InTheWay => RunStatus::Waiting,
             };
             return (status, Some(hold.why.clone()));
         }

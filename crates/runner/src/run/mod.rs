@@ -58,6 +58,8 @@ pub(crate) struct Session {
     due: Vec<(Address, u32)>,
     /// Calls that do not leave for now.
     holds: BTreeMap<Address, Hold>,
+    /// How often a step's call has found another run at the same.
+    asides: HashMap<Address, u32>,
     /// What steps at work have ordered.
     orders: HashMap<String, Ordered>,
     works: FuturesUnordered<Doing<'static, Done>>,
@@ -80,6 +82,8 @@ enum HoldKind {
     Connection,
     /// A guardrail does not let it leave.
     Guard,
+    /// Another run is doing the same to the same.
+    InTheWay,
 }
 
 /// What a step has ordered, and what is known of it.

@@ -93,6 +93,7 @@ impl Session {
             events: Default::default(),
             due: Vec::new(),
             holds: BTreeMap::new(),
+            asides: Default::default(),
             orders: Default::default(),
             works: Default::default(),
             pending: Pending::default(),
