@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use crate::{
+    asides::Asides,
     calls::Calls,
     outside::Outside,
     points::{Passing, Points},
@@ -125,6 +126,7 @@ impl Runner {
             clock_moved: Notify::new(),
             advanced,
             tally: Tally::default(),
+            asides: Asides::default(),
             public_url: options.public_url,
             trusts_intents: options.trusts_intents,
             versions: Mutex::default(),

@@ -5,6 +5,7 @@
 //! another goes on with: what may have left is looked for, never sent again on a guess.
 
 mod again;
+mod asides;
 mod calls;
 pub mod catalog;
 mod compiled;

@@ -12,6 +12,7 @@ use sortie_store::{NodeId, Run, RunId, Scope, Store, StoreErrorKind, TenantKey};
 use tokio::sync::{Notify, Semaphore, broadcast};
 
 use crate::{
+    asides::Asides,
     calls::{Calls, class_of},
     compiled::{Classes, Compiled},
     points::Passing,
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub clock_moved: Notify,
     pub advanced: broadcast::Sender<Advance>,
     pub tally: Tally,
+    pub asides: Asides,
     /// Where people look at runs, without a slash at its end; empty where nothing serves them.
     pub public_url: String,
     /// Only a test's control leaves it out.

@@ -8,7 +8,7 @@ use sortie_engine::{
     machine::{Address, CallEnd, Event, Kind},
     template::Budget,
 };
-use sortie_store::{NewIntent, RunMode, StoreError, StoreErrorKind};
+use sortie_store::{NewIntent, RunId, RunMode, StoreError, StoreErrorKind};
 
 use super::{Done, DoneWhat, DriveError, Hold, HoldKind, Ordered, Session};
 use crate::{
@@ -46,7 +46,7 @@ impl Session {
             match self.commit().await {
                 Ok(()) => break,
                 Err(DriveError::Store(StoreError { kind: StoreErrorKind::Active { intent, by }, .. })) => {
-                    self.step_aside(&mut leaving, intent, &by.to_string());
+                    self.step_aside(&mut leaving, intent, by);
                 }
                 Err(DriveError::Store(StoreError { kind: StoreErrorKind::Guarded { intent, admission }, .. })) => {
                     self.guarded(&mut leaving, intent, &admission).await?;
@@ -177,17 +177,16 @@ impl Session {
         }));
     }
 
-    /// Another run is doing the same to the same: this call waits until that may be over, and looks again more and more rarely.
-    fn step_aside(&mut self, leaving: &mut Vec<Leaving>, intent: usize, by: &str) {
+    /// Another run is doing the same to the same: this call waits until that is over, and looks again more and more rarely.
+    fn step_aside(&mut self, leaving: &mut Vec<Leaving>, intent: usize, by: RunId) {
         let Some(Leaving { at, attempt, prepared }) = self.stays(leaving, intent) else { return };
-        let times = self.asides.entry(at.clone()).or_default();
-        let pause = STEP_ASIDE.saturating_mul(1 << (*times).min(6)).min(STEP_ASIDE_MAX);
-        *times += 1;
+        let before = self.shared.asides.wait(by, (self.run.tenant, self.run.id), &at.to_string());
         let why = format!("run {by} is doing {} to the same", prepared.order.name());
-        if *times == 1 {
+        if before == 0 {
             self.note(Some(&at), Happened::Held { why: why.clone() });
         }
         self.pending.is_news = true;
+        let pause = STEP_ASIDE.saturating_mul(1 << before.min(6)).min(STEP_ASIDE_MAX);
         let until = self.shared.clock.now().checked_add(pause).unwrap_or(jiff::Timestamp::MAX);
         self.holds.insert(at, Hold { attempt, kind: HoldKind::InTheWay, why, until });
     }

@@ -13,12 +13,19 @@ impl Session {
         self.shared.points.pass(Point::BeforeCommit).await;
         let committed = self.shared.store.commit_run(commit).await?;
         self.shared.points.pass(Point::AfterCommit).await;
+        let has_let_go = !self.pending.settled.is_empty() || !self.pending.dropped.is_empty();
         let responded = self.pending.values.iter().any(|(place, _)| place == super::evaluate::RESPONSE);
         self.pending = Pending::default();
         if let Committed::Done { epoch, seq, woken, .. } = committed {
             (self.run.epoch, self.run.seq) = (epoch, seq);
             self.run.node = Some(self.shared.node);
             self.woken.extend(woken);
+        }
+        if has_let_go {
+            self.woken.extend(self.shared.asides.over(self.run.id));
+        }
+        if self.state.end.is_some() {
+            self.shared.asides.forget(self.run.id);
         }
         // Whoever watches hears of it; nobody may be watching.
         let (tenant, run, ended) = (self.run.tenant, self.run.id, self.state.end.is_some());

@@ -58,8 +58,6 @@ pub(crate) struct Session {
     due: Vec<(Address, u32)>,
     /// Calls that do not leave for now.
     holds: BTreeMap<Address, Hold>,
-    /// How often a step's call has found another run at the same.
-    asides: HashMap<Address, u32>,
     /// What steps at work have ordered.
     orders: HashMap<String, Ordered>,
     works: FuturesUnordered<Doing<'static, Done>>,

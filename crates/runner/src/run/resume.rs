@@ -93,7 +93,6 @@ impl Session {
             events: Default::default(),
             due: Vec::new(),
             holds: BTreeMap::new(),
-            asides: Default::default(),
             orders: Default::default(),
             works: Default::default(),
             pending: Pending::default(),
