@@ -41,7 +41,14 @@ impl Store {
     /// # Errors
     /// [`StoreErrorKind::NeedsTenant`] without a tenant.
     pub async fn guardrails_in_force(&self, scope: Scope) -> Result<Guardrails, StoreError> {
-        self.read("read guardrails", move |sqlite| in_force(sqlite, scope.owner()?)).await
+        let (edition, tenant) =
+            (self.settings_edition(), scope.owner().map_err(|kind| StoreError::new("read guardrails", kind))?);
+        if let Some(known) = self.inner.guardrails.get(edition, &tenant) {
+            return Ok(known);
+        }
+        let rails = self.read("read guardrails", move |sqlite| in_force(sqlite, tenant)).await?;
+        self.inner.guardrails.put(edition, tenant, rails.clone());
+        Ok(rails)
     }
 
     /// Changes what is protected, ceilings and whether it is only observed.

@@ -4,17 +4,17 @@ use sortie_engine::machine::Phase;
 use sortie_store::{Committed, RunCommit, RunStatus, RunValue, Scope, Store, StoreError};
 
 use super::{DriveError, HoldKind, Session, pending::Pending};
-use crate::{compiled::CompiledVerb, journal::Page, points::Point, shared::Advance, snapshot::Snapshot};
+use crate::{compiled::CompiledVerb, journal::Page, listeners::Heard, points::Point, snapshot::Snapshot};
 
 impl Session {
     /// Writes what is pending. When it returns, calls may leave, and others see it.
     pub(super) async fn commit(&mut self) -> Result<(), DriveError> {
         let commit = self.as_commit().await?;
+        let said = self.said(&commit);
         self.shared.points.pass(Point::BeforeCommit).await;
         let committed = self.shared.store.commit_run(commit).await?;
         self.shared.points.pass(Point::AfterCommit).await;
         let has_let_go = !self.pending.settled.is_empty() || !self.pending.dropped.is_empty();
-        let responded = self.pending.values.iter().any(|(place, _)| place == super::evaluate::RESPONSE);
         self.pending = Pending::default();
         if let Committed::Done { epoch, seq, woken, .. } = committed {
             (self.run.epoch, self.run.seq) = (epoch, seq);
@@ -27,11 +27,24 @@ impl Session {
         if self.state.end.is_some() {
             self.shared.asides.forget(self.run.id);
         }
-        // Whoever watches hears of it; nobody may be watching.
-        let (tenant, run, ended) = (self.run.tenant, self.run.id, self.state.end.is_some());
-        self.shared.tally.committed(ended);
-        let _ = self.shared.advanced.send(Advance { tenant, run, ended, responded });
+        self.shared.tally.committed(self.state.end.is_some());
+        if let Some(heard) = said {
+            self.shared.listeners.tell(self.run.id, &heard);
+        }
         Ok(())
+    }
+
+    /// What the commit says to those who wait for the run's response.
+    fn said(&self, commit: &RunCommit) -> Option<Heard> {
+        if !self.shared.listeners.has(self.run.id) {
+            return None;
+        }
+        let response = commit.values.iter().find(|(place, _)| place == super::evaluate::RESPONSE);
+        match response {
+            Some((_, RunValue::Text(text))) => Some(Heard::Response(Some(text.as_str().into()))),
+            Some((_, RunValue::Blob(_))) => Some(Heard::Response(None)),
+            None => commit.end.as_ref().map(|_| Heard::Ended),
+        }
     }
 
     pub(super) async fn as_commit(&mut self) -> Result<RunCommit, DriveError> {

@@ -117,20 +117,20 @@ async fn started(
         taken_over: None,
         per_object_max: None,
     };
-    // Before the order, so that no answer comes too early to be heard.
-    let advances = runner.watch();
     let started = match (proof.signed, trigger.is_signed) {
         (Some(signature), true) => shared.app.store.start_signed(scope, new, signature).await?,
         _ => shared.app.store.start_run(scope, new).await?,
     };
-    if let Started::New(run) = started {
-        runner.begin(hook.tenant.key, run);
-    }
     let run = started.run().ok_or_else(Problem::fault)?;
     let is_new = matches!(started, Started::New(_));
-    match trigger.answers {
-        true => answer::awaited(shared, scope, run, is_new, advances).await,
-        false => Ok(answer::accepted(run, is_new)),
+    // Before it begins, so that no answer comes too early to be heard.
+    let listening = trigger.answers.then(|| runner.listen(run));
+    if is_new {
+        runner.begin(hook.tenant.key, run);
+    }
+    match listening {
+        Some(listening) => answer::awaited(shared, scope, run, is_new, listening).await,
+        None => Ok(answer::accepted(run, is_new)),
     }
 }
 
