@@ -139,6 +139,15 @@ impl Store {
     {
         self.inner.readers.read(doing, read).await
     }
+
+    /// The same for a few rows by their keys.
+    pub(crate) async fn look<T>(
+        &self,
+        doing: &str,
+        look: impl FnOnce(&Connection) -> Result<T, StoreErrorKind> + Send,
+    ) -> Result<T, StoreError> {
+        self.inner.readers.look(doing, look).await
+    }
 }
 
 /// A new database is its user's own: it holds what analysts wrote and what services answered. One that is there keeps

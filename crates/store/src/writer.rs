@@ -157,7 +157,7 @@ fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>, s
     let (mut next, mut left) = (Some(first), GROUP_LEN_MAX);
     while let Some(job) = next.take() {
         let (ended, stands) = match &outcome {
-            Ok(()) => attempt_alone(job, &writing),
+            Ok(()) => attempt_alone(job, &writing, left == GROUP_LEN_MAX),
             Err(kind) => (Some((job.run)(Err(kind.clone()))), Ok(())),
         };
         if outcome.is_ok() {
@@ -188,10 +188,12 @@ fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>, s
 }
 
 /// One write among others: a failure takes back its own work alone. Where that can't be, the second result is why the
-/// whole transaction has failed, and with it whoever is in it.
-fn attempt_alone(job: Job, writing: &Writing<'_>) -> (Option<Ended>, Result<(), StoreErrorKind>) {
+/// whole transaction has failed, and with it whoever is in it. The first one needs no savepoint: all that there is to take
+/// back is its own.
+fn attempt_alone(job: Job, writing: &Writing<'_>, is_first: bool) -> (Option<Ended>, Result<(), StoreErrorKind>) {
     let steps = job.steps;
     if steps == Steps::Several
+        && !is_first
         && let Err(kind) = run(writing, "SAVEPOINT job")
     {
         return (Some((job.run)(Err(kind.clone()))), Err(kind));
@@ -211,6 +213,8 @@ fn attempt_alone(job: Job, writing: &Writing<'_>) -> (Option<Ended>, Result<(), 
         // A fault of ours: nothing can tell its rows from those of the others.
         (Steps::One, true) if writing.total_changes() != rows => Err(StoreErrorKind::Abandoned),
         (Steps::One, _) => Ok(()),
+        (Steps::Several, false) if is_first => Ok(()),
+        (Steps::Several, true) if is_first => run(writing, "ROLLBACK").and_then(|()| run(writing, "BEGIN IMMEDIATE")),
         (Steps::Several, false) => run(writing, "RELEASE job"),
         (Steps::Several, true) => run(writing, "ROLLBACK TO job").and_then(|()| run(writing, "RELEASE job")),
     };
@@ -299,6 +303,31 @@ mod tests {
         assert!(matches!(refused.unwrap_err().kind, StoreErrorKind::Stale(_)));
         assert_eq!(store.value_names(SHARED, "", "", 10).await.unwrap(), ["a", "b"]);
         assert_eq!(feed(&store).await, [(1, "a".to_owned()), (2, "b".to_owned())]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_first_of_a_transaction_is_rolled_back_alone_too() {
+        for panics in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let Stage { store, .. } = conformance::stage(folder.path());
+            let (go, until) = std::sync::mpsc::channel();
+            let fails = move |writing: &Writing<'_>| {
+                note(writing, TenantKey::SHARED, ChangeKind::Value, "half", "2026-11-22T03:00:00Z".parse().unwrap());
+                let sql = "INSERT INTO kept_values (tenant_id, name, value, version) VALUES (?1, 'half', '1', 1)";
+                writing.execute(sql, [TenantKey::SHARED])?;
+                until.recv().unwrap();
+                assert!(!panics, "a fault");
+                Err::<(), _>(StoreErrorKind::Stale("it".to_owned()))
+            };
+            let (first, a, b, ()) =
+                tokio::join!(store.write("fail first", fails), set(&store, "a"), set(&store, "b"), async {
+                    go.send(()).unwrap()
+                },);
+            assert!(first.is_err());
+            assert_eq!((a.unwrap(), b.unwrap()), (1, 1));
+            assert_eq!(store.value_names(SHARED, "", "", 10).await.unwrap(), ["a", "b"]);
+            assert_eq!(feed(&store).await, [(1, "a".to_owned()), (2, "b".to_owned())]);
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

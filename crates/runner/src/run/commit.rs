@@ -10,7 +10,7 @@ impl Session {
     /// Writes what is pending. When it returns, calls may leave, and others see it.
     pub(super) async fn commit(&mut self) -> Result<(), DriveError> {
         let commit = self.as_commit().await?;
-        let said = self.said(&commit);
+        let (said, wake) = (self.said(&commit), commit.wake);
         self.shared.points.pass(Point::BeforeCommit).await;
         let committed = self.shared.store.commit_run(commit).await?;
         self.shared.points.pass(Point::AfterCommit).await;
@@ -18,7 +18,7 @@ impl Session {
         self.pending = Pending::default();
         if let Committed::Done { epoch, seq, woken, .. } = committed {
             (self.run.epoch, self.run.seq) = (epoch, seq);
-            self.run.node = Some(self.shared.node);
+            (self.run.node, self.run.wake) = (Some(self.shared.node), wake);
             self.woken.extend(woken);
         }
         if has_let_go {
@@ -56,8 +56,12 @@ impl Session {
         }
         let end = self.state.end.map(|end| (end.outcome.word().to_owned(), end.handled));
         let (status, why) = self.status();
-        // Whoever finds it after this process has died takes it up at once.
-        let wake = if status == RunStatus::Running { Some(self.shared.clock.now()) } else { self.next_wake() };
+        // Whoever finds it after this process has died takes it up at once; a moment that is over already says that too.
+        let now = self.shared.clock.now();
+        let wake = match status {
+            RunStatus::Running => self.run.wake.filter(|wake| *wake <= now).or(Some(now)),
+            _ => self.next_wake(),
+        };
         let pending = &self.pending;
         Ok(RunCommit {
             tenant: self.run.tenant,

@@ -51,7 +51,7 @@ impl Store {
     /// # Errors
     /// [`StoreErrorKind::Absent`] where the scope has none of that id.
     pub async fn run(&self, scope: Scope, id: RunId) -> Result<Run, StoreError> {
-        self.read("read a run", move |sqlite| {
+        self.look("read a run", move |sqlite| {
             let sql = format!("SELECT {COLUMNS} FROM runs WHERE tenant_id = ?1 AND run_id = ?2");
             let any = format!("SELECT {COLUMNS} FROM runs WHERE run_id = ?1");
             let found = match scope {
@@ -69,7 +69,7 @@ impl Store {
     /// [`StoreErrorKind::Absent`] where the tenant has none of that id.
     pub async fn take_up(&self, tenant: TenantKey, id: RunId) -> Result<TakenUp, StoreError> {
         let (run, given, signals) = self
-            .read("take a run up", move |sqlite| {
+            .look("take a run up", move |sqlite| {
                 let sql = format!("SELECT {COLUMNS} FROM runs WHERE tenant_id = ?1 AND run_id = ?2");
                 let found = sqlite.prepare_cached(&sql)?.query_row(params![tenant, id], run).optional()?;
                 let run = found.ok_or_else(|| StoreErrorKind::Absent(format!("run {id}")))?;
@@ -150,7 +150,7 @@ impl Store {
     pub async fn run_value(&self, scope: Scope, id: RunId, place: &str) -> Result<Option<String>, StoreError> {
         let sought = place.to_owned();
         let found =
-            self.read("read a value of a run", move |sqlite| value_at(sqlite, scope.owner()?, id, &sought)).await?;
+            self.look("read a value of a run", move |sqlite| value_at(sqlite, scope.owner()?, id, &sought)).await?;
         match found {
             Some(value) => self.text_of(scope, value).await.map(Some),
             None => Ok(None),

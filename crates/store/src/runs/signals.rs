@@ -84,7 +84,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the file cannot be read.
     pub async fn signals(&self, scope: Scope, run: RunId) -> Result<Vec<Signal>, StoreError> {
-        self.read("read signals", move |sqlite| of(sqlite, scope.owner()?, run)).await
+        self.look("read signals", move |sqlite| of(sqlite, scope.owner()?, run)).await
     }
 }
 
