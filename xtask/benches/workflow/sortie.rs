@@ -175,7 +175,11 @@ fn set_up(folder: &Path, mock: &Serving) {
     command(folder, &["tenant", "add", "bench"]);
     command(folder, &["connector", "import", "mock.yaml", "--id", "mock"]);
     let connection = ["connection", "add", "mock", "--connector", "mock", "--tenant", "bench", "--base", &base];
-    command(folder, &[&connection[..], &["--credential", "env:SORTIE_BENCH_TOKEN", "--at-once", "128"]].concat());
+    command(
+        folder,
+        &[&connection[..], &["--credential", "env:SORTIE_BENCH_TOKEN", "--at-once", "64", "--allow-host", "127.0.0.1"]]
+            .concat(),
+    );
     command(folder, &["guardrail", "set", "--ceiling", "microsoft-365-defender/isolate-device=100000000"]);
 }
 

@@ -48,3 +48,23 @@ async fn twenty_runs_that_comment_on_one_incident_wait_for_each_other_and_none_f
     let counted = counters["effects"].as_array().unwrap().iter().find(|effect| effect["entity"] == entity);
     assert_eq!((all.len(), &counted.unwrap()["comments"]), (20, &json!(20)));
 }
+
+const INWARD: &str = "\
+workflow: inward
+triggers: [{ manual: {} }]
+steps:
+  - id: fetch
+    call: http/get
+    with: { url: 'http://169.254.169.254/metadata' }
+    retry: { attempts: 5, first: 1h }
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_guard_turns_away_fails_at_once_and_says_why() {
+    let stage = Stage::start().await;
+    let run = stage.run(INWARD, json!({})).await;
+    assert_eq!(run.outcome.as_deref(), Some("failed"), "{run:?}");
+    let journal = stage.journal(&run).await;
+    let why = "link-local and metadata addresses must not be called";
+    assert!(journal.iter().any(|line| line.contains("failed") && line.contains(why)), "{journal:#?}");
+}
