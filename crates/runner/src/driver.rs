@@ -18,6 +18,7 @@ use tokio::{
 
 use crate::{
     calls::Calls,
+    controls::Controls,
     outside::Outside,
     points::{Passing, Points},
     ready::{Haste, Ready},
@@ -47,8 +48,8 @@ pub struct RunnerOptions {
     pub public_url: String,
     /// Hears of each point at which a process may die; a test dies there.
     pub points: Option<Arc<dyn Points>>,
-    /// A test's control: without it, a call that may have left is made again.
-    pub trusts_intents: bool,
+    /// What a test leaves out; nothing in a build for use.
+    pub controls: Controls,
 }
 
 /// Takes runs further. Clones are one runner.
@@ -99,7 +100,7 @@ impl RunnerOptions {
             calls_at_once: 128,
             public_url: String::new(),
             points: None,
-            trusts_intents: true,
+            controls: Controls::default(),
         }
     }
 }
@@ -126,7 +127,7 @@ impl Runner {
             advanced,
             tally: Tally::default(),
             public_url: options.public_url,
-            trusts_intents: options.trusts_intents,
+            controls: options.controls,
             versions: Mutex::default(),
         });
         let inner = Inner {

@@ -8,7 +8,7 @@ use sortie_engine::{
     machine::{Address, CallEnd, Event, Kind},
     template::Budget,
 };
-use sortie_store::{NewIntent, RunMode, StoreError, StoreErrorKind};
+use sortie_store::{NewIntent, RunId, RunMode, StoreError, StoreErrorKind};
 
 use super::{Done, DoneWhat, DriveError, Hold, HoldKind, Ordered, Session};
 use crate::{
@@ -166,9 +166,18 @@ impl Session {
 
     fn send(&mut self, at: Address, attempt: u32, prepared: Prepared) {
         let shared = Arc::clone(&self.shared);
+        let ours = (!prepared.is_safe()).then_some((self.run.tenant, self.run.id, self.run.epoch));
         self.works.push(Box::pin(async move {
             let _permit = shared.calls_at_once.acquire().await.expect("nobody closes it");
             shared.points.pass(Point::BeforeCall).await;
+            // Whoever was held up since the intent was written may have been given up, and another look for this very call.
+            let is_ours = match ours {
+                Some((tenant, run, epoch)) => shared.has(tenant, run, epoch).await,
+                None => Ok(true),
+            };
+            if !matches!(is_ours, Ok(true)) {
+                return Done { at, attempt, what: DoneWhat::Lost(is_ours.err()) };
+            }
             let counted = shared.tally.call();
             let result = shared.calls.send(&prepared).await;
             counted.ended(result.is_ok());
@@ -332,7 +341,7 @@ impl Session {
     }
 
     /// What has come back becomes an event.
-    pub(super) fn came_back(&mut self, done: Done) {
+    pub(super) fn came_back(&mut self, done: Done) -> Result<(), DriveError> {
         let Done { at, attempt, what } = done;
         let place = at.to_string();
         let result = match what {
@@ -342,9 +351,13 @@ impl Session {
                 CallEnd::Answered
             }
             DoneWhat::Called(Err(trouble)) if trouble.kind == TroubleKind::Connection => {
-                return self.hold_after(at, attempt, &trouble);
+                self.hold_after(at, attempt, &trouble);
+                return Ok(());
             }
-            DoneWhat::Called(Err(trouble)) => return self.refused(at, attempt, &trouble),
+            DoneWhat::Called(Err(trouble)) => {
+                self.refused(at, attempt, &trouble);
+                return Ok(());
+            }
             DoneWhat::Scripted(Ok(done)) => {
                 self.console(&at, done.console);
                 self.note(Some(&at), Happened::Answered { attempt });
@@ -353,7 +366,8 @@ impl Session {
             }
             DoneWhat::Scripted(Err(mut trouble)) => {
                 self.console(&at, std::mem::take(&mut trouble.console));
-                return self.refused(at, attempt, &trouble);
+                self.refused(at, attempt, &trouble);
+                return Ok(());
             }
             DoneWhat::Looked(Ok(glance)) => {
                 self.note(Some(&at), Happened::Looked { seen: glance.seen });
@@ -375,11 +389,17 @@ impl Session {
             }
             DoneWhat::CalledOff(result) => {
                 let failed = result.err().map(|trouble| trouble.what);
-                return self.note(Some(&at), Happened::CalledOff { failed });
+                self.note(Some(&at), Happened::CalledOff { failed });
+                return Ok(());
             }
-            DoneWhat::Notified(place, result) => return self.notified(&at, place, &result),
+            DoneWhat::Notified(place, result) => {
+                self.notified(&at, place, &result);
+                return Ok(());
+            }
+            DoneWhat::Lost(error) => return Err(error.unwrap_or_else(|| lost(self.run.id)).into()),
         };
         self.events.push_back(Event::Ended { at, attempt, result });
+        Ok(())
     }
 
     fn notified(&mut self, at: &Address, place: String, result: &Result<Value, Trouble>) {
@@ -444,6 +464,10 @@ impl Session {
             _ => Class::Unsafe,
         }
     }
+}
+
+fn lost(run: RunId) -> StoreError {
+    StoreError { doing: format!("make a call of run {run}"), kind: StoreErrorKind::Stale(format!("run {run}")) }
 }
 
 fn failed(attempt: u32, trouble: &Trouble) -> Happened {

@@ -9,8 +9,12 @@ use crate::{compiled::CompiledVerb, journal::Page, points::Point, shared::Advanc
 impl Session {
     /// Writes what is pending. When it returns, calls may leave, and others see it.
     pub(super) async fn commit(&mut self) -> Result<(), DriveError> {
-        let commit = self.as_commit().await?;
+        let mut commit = self.as_commit().await?;
         self.shared.points.pass(Point::BeforeCommit).await;
+        if !self.shared.controls.checks_epochs() {
+            let now = self.shared.store.run(self.scope(), self.run.id).await?;
+            (commit.epoch, commit.seq) = (now.epoch, now.seq);
+        }
         let committed = self.shared.store.commit_run(commit).await?;
         self.shared.points.pass(Point::AfterCommit).await;
         let responded = self.pending.values.iter().any(|(place, _)| place == super::evaluate::RESPONSE);

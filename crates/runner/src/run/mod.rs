@@ -107,6 +107,8 @@ enum DoneWhat {
     Seen(Result<Sight, Trouble>),
     CalledOff(Result<bool, Trouble>),
     Notified(String, Result<Value, Trouble>),
+    /// It did not leave: somebody else has taken the run, or nobody can say.
+    Lost(Option<StoreError>),
 }
 
 /// Where a run was left.
@@ -177,7 +179,7 @@ impl Session {
         };
         let clock_moved = self.shared.clock_moved.notified();
         tokio::select! {
-            Some(done) = self.works.next() => self.came_back(done),
+            Some(done) = self.works.next() => self.came_back(done)?,
             () = time => self.look_at_clock(),
             () = clock_moved => self.look_at_clock(),
             () = poke.notified() => {

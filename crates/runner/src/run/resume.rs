@@ -202,7 +202,7 @@ impl Session {
         match active.phase {
             Phase::Calling => match intent.filter(|intent| intent.new.attempt == attempt) {
                 // It may have left, and nobody is left who knows.
-                Some(_) if self.shared.trusts_intents => {
+                Some(_) if self.shared.controls.trusts_intents() => {
                     let result = CallEnd::Failed { delivery: Delivery::Unknown, retry_after: None };
                     let error = json!({ "kind": "service", "what": "the process ended while the call was on its way", "next": "", "status": null });
                     self.left.insert(at.to_string(), (Value::Null, error));

@@ -7,3 +7,4 @@ mod scenarios;
 mod schedules;
 mod stage;
 mod steps;
+mod takeover;
