@@ -149,21 +149,23 @@ impl Turn<'_> {
                     self.commands.push(Command::CancelChild { at: at.clone() });
                 }
             }
+            // It ends when that is done, as it was to end when it began.
+            Phase::CallingOff => {}
             Phase::Doubt => active.ending = active.ending.or(Some(outcome)),
+            Phase::Pending => {
+                self.clear_timer(at, TimerKind::Again);
+                self.leave_started(at, outcome);
+            }
+            Phase::Following => self.leave_started(at, outcome),
             phase => {
                 match phase {
                     Phase::Pausing | Phase::Settling => self.clear_timer(at, TimerKind::Again),
-                    Phase::Pending => {
-                        self.clear_timer(at, TimerKind::Again);
-                        self.cancel_remote(at, outcome);
-                    }
-                    Phase::Following => self.cancel_remote(at, outcome),
                     Phase::Asking => {
                         self.clear_timer(at, TimerKind::Expiry);
                         self.commands.push(Command::Withdraw { at: at.clone() });
                     }
                     Phase::Sleeping => self.clear_timer(at, TimerKind::Wake),
-                    Phase::Calling | Phase::Looking | Phase::Evaluating | Phase::Child | Phase::Doubt => {}
+                    _ => {}
                 }
                 self.end(at, outcome, None);
             }

@@ -83,7 +83,7 @@ pub enum Item {
 pub struct Active {
     /// Which try, from 1.
     pub attempt: u32,
-    /// Looks at the remote side since the last try.
+    /// Looks at the remote side since the last try; sights of what it started; tries to call that off.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub looks: u32,
     /// What it does or waits for.
@@ -119,6 +119,8 @@ pub enum Phase {
     Child,
     /// A person must settle a doubt.
     Doubt,
+    /// What it started is being called off.
+    CallingOff,
 }
 
 impl State {
@@ -169,6 +171,18 @@ impl State {
     pub(super) fn loop_mut(&mut self, at: &Address) -> Option<&mut LoopState> {
         match self.scope_mut(at)?.0.get_mut(&at.last().step)? {
             StepState::Loop(each) => Some(each),
+            _ => None,
+        }
+    }
+
+    /// The step or item there, where it is at work.
+    pub fn active(&self, at: &Address) -> Option<&Active> {
+        match (self.scope(at)?.0.get(&at.last().step)?, at.last().item) {
+            (StepState::Active(active), None) => Some(active),
+            (StepState::Loop(each), Some(item)) => match each.open.get(&item)? {
+                Item::Active(active) => Some(active),
+                Item::Deciding | Item::Body(_) => None,
+            },
             _ => None,
         }
     }

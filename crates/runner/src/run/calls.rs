@@ -1,4 +1,4 @@
-//! Calls of steps: leaving, coming back, and what that tells the machine.
+//! Calls of steps: what they order, coming back, and what that tells the machine.
 
 use std::sync::Arc;
 
@@ -8,60 +8,23 @@ use sortie_engine::{
     machine::{Address, CallEnd, Event, Kind},
     template::Budget,
 };
-use sortie_store::{NewIntent, RunId, RunMode, StoreError, StoreErrorKind};
+use sortie_store::{NewIntent, RunMode};
 
-use super::{Done, DoneWhat, DriveError, Hold, HoldKind, Ordered, Session};
+use super::{
+    Done, DoneWhat, DriveError, Hold, HoldKind, Ordered, Session,
+    leave::{Errand, Leaving},
+};
 use crate::{
-    calls::{Order, Prepared, Sight, effect_key},
+    calls::{Order, Sight, effect_key},
     compiled::{CompiledCall, CompiledVerb},
     journal::Happened,
     outside::{Script, Trouble, TroubleKind},
     points::Point,
 };
 
-/// A message that tells people of a question.
-pub(super) struct Notice<'a> {
-    pub at: Address,
-    pub call: &'a CompiledCall,
-}
-
-/// A call with an effect that leaves after the next commit.
-pub(super) struct Leaving {
-    pub at: Address,
-    pub attempt: u32,
-    pub prepared: Prepared,
-}
-
 impl Session {
-    /// Lets every call leave that the machine wants: those with effects after their intents are on the disk.
-    pub(super) async fn make_calls(&mut self) -> Result<(), DriveError> {
-        let mut leaving = Vec::new();
-        for (at, attempt) in std::mem::take(&mut self.due) {
-            match &self.compiled.plan.step(at.last().step).kind {
-                Kind::Code => self.run_script(at, attempt).await?,
-                _ => leaving.extend(self.make_call(at, attempt).await?),
-            }
-        }
-        while !leaving.is_empty() {
-            match self.commit().await {
-                Ok(()) => break,
-                Err(DriveError::Store(StoreError { kind: StoreErrorKind::Active { intent, by }, .. })) => {
-                    self.step_aside(&mut leaving, intent, &by.to_string());
-                }
-                Err(DriveError::Store(StoreError { kind: StoreErrorKind::Guarded { intent, admission }, .. })) => {
-                    self.guarded(&mut leaving, intent, &admission).await?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        for Leaving { at, attempt, prepared } in leaving {
-            self.send(at, attempt, prepared);
-        }
-        Ok(())
-    }
-
     /// Evaluates and prepares one call. One without effects leaves at once.
-    async fn make_call(&mut self, at: Address, attempt: u32) -> Result<Option<Leaving>, DriveError> {
+    pub(super) async fn make_call(&mut self, at: Address, attempt: u32) -> Result<Option<Leaving>, DriveError> {
         let place = at.to_string();
         let order = match self.orders.get(&place) {
             Some(ordered) => ordered.order.clone(),
@@ -93,10 +56,10 @@ impl Session {
         }
         self.note(Some(&at), Happened::Calling { call, attempt });
         self.doubts.remove(&place);
-        let ordered = Ordered { order, output: Value::Null, sights: 0, is_kept: false, has_intent: !is_safe };
+        let ordered = Ordered { order, output: Value::Null, is_kept: false, has_intent: !is_safe };
         if is_safe {
-            self.orders.insert(place, ordered);
-            self.send(at, attempt, prepared);
+            self.orders.insert(place.clone(), ordered);
+            self.send(Leaving { at, attempt, place, errand: Errand::Call, prepared });
             return Ok(None);
         }
         let guard = match self.guard_of(&at, &prepared).await? {
@@ -121,8 +84,8 @@ impl Session {
             let verdict = "tried again".to_owned();
             self.pending.settled.push(sortie_store::Settled { place: place.clone(), verdict });
         }
-        self.orders.insert(place, ordered);
-        Ok(Some(Leaving { at, attempt, prepared }))
+        self.orders.insert(place.clone(), ordered);
+        Ok(Some(Leaving { at, attempt, place, errand: Errand::Call, prepared }))
     }
 
     /// What the step orders, with its inputs as they are now.
@@ -134,7 +97,7 @@ impl Session {
         self.order_of(at, call, &at.to_string()).await
     }
 
-    async fn order_of(
+    pub(super) async fn order_of(
         &mut self,
         at: &Address,
         call: &CompiledCall,
@@ -164,52 +127,7 @@ impl Session {
         }))
     }
 
-    fn send(&mut self, at: Address, attempt: u32, prepared: Prepared) {
-        let shared = Arc::clone(&self.shared);
-        let ours = (!prepared.is_safe()).then_some((self.run.tenant, self.run.id, self.run.epoch));
-        self.works.push(Box::pin(async move {
-            let _permit = shared.calls_at_once.acquire().await.expect("nobody closes it");
-            shared.points.pass(Point::BeforeCall).await;
-            // Whoever was held up since the intent was written may have been given up, and another look for this very call.
-            let is_ours = match ours {
-                Some((tenant, run, epoch)) => shared.has(tenant, run, epoch).await,
-                None => Ok(true),
-            };
-            if !matches!(is_ours, Ok(true)) {
-                return Done { at, attempt, what: DoneWhat::Lost(is_ours.err()) };
-            }
-            let counted = shared.tally.call();
-            let result = shared.calls.send(&prepared).await;
-            counted.ended(result.is_ok());
-            shared.points.pass(Point::AfterCall).await;
-            Done { at, attempt, what: DoneWhat::Called(result) }
-        }));
-    }
-
-    /// Another run is doing the same to the same: this call comes again when that may be over.
-    fn step_aside(&mut self, leaving: &mut Vec<Leaving>, intent: usize, by: &str) {
-        let Some(Leaving { at, attempt, prepared }) = self.stays(leaving, intent) else { return };
-        let what = format!("run {by} is doing {} to the same", prepared.order.name());
-        let trouble = Trouble {
-            delivery: Delivery::Throttled,
-            retry_after: Some(STEP_ASIDE),
-            ..Trouble::refused(TroubleKind::InTheWay, what, "It is tried again when that run may have ended.")
-        };
-        self.refused(at, attempt, &trouble);
-    }
-
-    /// Takes an intent back before it was written.
-    pub(super) fn stays(&mut self, leaving: &mut Vec<Leaving>, intent: usize) -> Option<Leaving> {
-        let place = self.pending.intents.remove(intent).place;
-        self.pending.settled.retain(|settled| settled.place != place);
-        if let Some(ordered) = self.orders.get_mut(&place) {
-            ordered.has_intent = false;
-        }
-        let position = leaving.iter().position(|one| one.at.to_string() == place)?;
-        Some(leaving.remove(position))
-    }
-
-    async fn run_script(&mut self, at: Address, attempt: u32) -> Result<(), DriveError> {
+    pub(super) async fn run_script(&mut self, at: Address, attempt: u32) -> Result<(), DriveError> {
         let compiled = Arc::clone(&self.compiled);
         let CompiledVerb::Code { script, with } = &compiled.steps[usize::from(at.last().step)].verb else {
             return Ok(());
@@ -270,12 +188,12 @@ impl Session {
             return Ok(());
         }
         let Some(ordered) = self.orders.get_mut(&place) else { return Ok(()) };
-        ordered.sights += 1;
         if !std::mem::replace(&mut ordered.is_kept, true) {
             // A later process must know what the call has started.
             self.pending.values.push((format!("{place}#started"), ordered.output.clone()));
         }
-        let (order, output, sights) = (ordered.order.clone(), ordered.output.clone(), ordered.sights);
+        let (order, output) = (ordered.order.clone(), ordered.output.clone());
+        let sights = self.state.active(&at).map_or(0, |active| active.looks);
         let (shared, tenant) = (Arc::clone(&self.shared), self.run.tenant);
         self.works.push(Box::pin(async move {
             shared.points.pass(Point::BeforeCall).await;
@@ -285,57 +203,6 @@ impl Session {
             };
             shared.points.pass(Point::AfterCall).await;
             Done { at, attempt, what: DoneWhat::Seen(result) }
-        }));
-        Ok(())
-    }
-
-    pub(super) async fn call_off(&mut self, at: Address) -> Result<(), DriveError> {
-        let Some(ordered) = self.orders.get(&at.to_string()) else { return Ok(()) };
-        let (order, output) = (ordered.order.clone(), ordered.output.clone());
-        let (shared, tenant) = (Arc::clone(&self.shared), self.run.tenant);
-        self.works.push(Box::pin(async move {
-            let result = match shared.calls.prepare(tenant, &order).await {
-                Ok(prepared) => shared.calls.call_off(&prepared, &output).await,
-                Err(trouble) => Err(trouble),
-            };
-            Done { at, attempt: 0, what: DoneWhat::CalledOff(result) }
-        }));
-        Ok(())
-    }
-
-    /// Tells people of a question, once at most: a message that may have left is not sent again.
-    pub(super) async fn notify(&mut self, notice: Notice<'_>) -> Result<(), DriveError> {
-        let place = format!("{}#notify", notice.at);
-        let order = match self.order_of(&notice.at, notice.call, &place).await? {
-            Ok(order) => order,
-            Err(trouble) => {
-                self.note(Some(&notice.at), failed(1, &trouble));
-                return Ok(());
-            }
-        };
-        let prepared = match self.shared.calls.prepare(self.run.tenant, &order).await {
-            Ok(prepared) => prepared,
-            Err(trouble) => {
-                self.note(Some(&notice.at), failed(1, &trouble));
-                return Ok(());
-            }
-        };
-        self.pending.intents.push(NewIntent {
-            place: place.clone(),
-            attempt: 1,
-            key: order.key.clone(),
-            operation: order.name(),
-            target: format!("call {}", order.key),
-            request: serde_json::to_string(&order).expect("it is made of JSON"),
-            guard: None,
-        });
-        self.commit().await?;
-        let (shared, at) = (Arc::clone(&self.shared), notice.at);
-        self.works.push(Box::pin(async move {
-            shared.points.pass(Point::BeforeCall).await;
-            let result = shared.calls.send(&prepared).await;
-            shared.points.pass(Point::AfterCall).await;
-            Done { at, attempt: 1, what: DoneWhat::Notified(place, result) }
         }));
         Ok(())
     }
@@ -387,27 +254,18 @@ impl Session {
                 self.left.insert(place, (output, error));
                 CallEnd::Followed { well }
             }
-            DoneWhat::CalledOff(result) => {
-                let failed = result.err().map(|trouble| trouble.what);
-                self.note(Some(&at), Happened::CalledOff { failed });
+            DoneWhat::CalledOff(result) => match self.called_off(&at, attempt, result) {
+                Some(end) => end,
+                None => return Ok(()),
+            },
+            DoneWhat::Notified(result) => {
+                self.notified(&at, &result);
                 return Ok(());
             }
-            DoneWhat::Notified(place, result) => {
-                self.notified(&at, place, &result);
-                return Ok(());
-            }
-            DoneWhat::Lost(error) => return Err(error.unwrap_or_else(|| lost(self.run.id)).into()),
+            DoneWhat::Lost(error) => return Err(error.unwrap_or_else(|| super::leave::lost(self.run.id)).into()),
         };
         self.events.push_back(Event::Ended { at, attempt, result });
         Ok(())
-    }
-
-    fn notified(&mut self, at: &Address, place: String, result: &Result<Value, Trouble>) {
-        let verdict = if result.is_ok() { "succeeded" } else { "failed" }.to_owned();
-        self.pending.settled.push(sortie_store::Settled { place, verdict });
-        if let Err(trouble) = result {
-            self.note(Some(at), failed(1, trouble));
-        }
     }
 
     /// What a call was answered: the step's output, unless what it started is followed.
@@ -431,7 +289,7 @@ impl Session {
     }
 
     /// The connection does not authenticate: the call waits, and with it the run, until it does.
-    fn hold(&mut self, at: Address, attempt: u32, trouble: &Trouble) {
+    pub(super) fn hold(&mut self, at: Address, attempt: u32, trouble: &Trouble) {
         let why = format!("{}. {}", trouble.what, trouble.next);
         self.note(Some(&at), Happened::Held { why: why.clone() });
         self.pending.is_news = true;
@@ -466,11 +324,7 @@ impl Session {
     }
 }
 
-fn lost(run: RunId) -> StoreError {
-    StoreError { doing: format!("make a call of run {run}"), kind: StoreErrorKind::Stale(format!("run {run}")) }
-}
-
-fn failed(attempt: u32, trouble: &Trouble) -> Happened {
+pub(super) fn failed(attempt: u32, trouble: &Trouble) -> Happened {
     Happened::Failed {
         attempt,
         delivery: trouble.delivery,
@@ -489,7 +343,7 @@ fn unclear() -> CallEnd {
     CallEnd::Looked { seen: Seen::Unclear, again: STEP_ASIDE }
 }
 
-const STEP_ASIDE: std::time::Duration = std::time::Duration::from_secs(5);
+pub(super) const STEP_ASIDE: std::time::Duration = std::time::Duration::from_secs(5);
 const CONNECTION_PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
 /// Where the step has no timeout.
 const SCRIPT_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);

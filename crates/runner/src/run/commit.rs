@@ -106,6 +106,7 @@ impl Session {
                 .timer_at(at, sortie_engine::machine::TimerKind::Wake)
                 .map(|until| format!("{} waits until {until:.0}", self.name(at))),
             Phase::Pausing => Some(format!("{} is tried again", self.name(at))),
+            Phase::CallingOff => Some(format!("what {} has started is called off", self.name(at))),
             Phase::Pending | Phase::Following => Some(format!("{} is followed to its end", self.name(at))),
             Phase::Settling | Phase::Looking => Some(format!("it is looked whether {} was carried out", self.name(at))),
             _ => None,

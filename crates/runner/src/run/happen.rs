@@ -12,7 +12,6 @@ use sortie_store::{Decision, NewApproval, NewRun, RunMode, RunValue, TenantKey};
 
 use super::{
     DriveError, Session,
-    calls::Notice,
     evaluate::{OUTPUT, plain},
 };
 use crate::{compiled::CompiledVerb, journal::Happened, shared::fits};
@@ -31,7 +30,7 @@ impl Session {
                 Command::Call { at, attempt } => self.due.push((at, attempt)),
                 Command::Look { at, attempt } => self.look(at, attempt).await?,
                 Command::Follow { at, attempt } => self.follow(at, attempt).await?,
-                Command::CancelRemote { at } => self.call_off(at).await?,
+                Command::CallOff { at, attempt } => self.due.push((at, attempt)),
                 Command::SetTimer { timer, after } => self.set_timer(timer, after),
                 Command::ClearTimer { timer } => drop(self.timers.remove(&timer)),
                 Command::Ask { at } => first.extend(self.ask(at).await?),
@@ -101,8 +100,8 @@ impl Session {
         self.note(Some(&at), Happened::Asked { ask: ask.clone(), until });
         let place = at.to_string();
         self.pending.asked.push(NewApproval { place, ask, roles: roles.clone(), own: *own, ends: until });
-        if let Some(call) = notify {
-            self.notify(Notice { at, call }).await?;
+        if notify.is_some() {
+            self.notices.push(at);
         }
         Ok(None)
     }
@@ -181,10 +180,17 @@ impl Session {
 
     pub(super) fn record(&mut self, at: &Address, outcome: Outcome, skipped: Option<sortie_engine::decide::Skipped>) {
         let place = at.to_string();
-        let (output, error) = self.left.remove(&place).unwrap_or_default();
+        let (output, mut error) = self.left.remove(&place).unwrap_or_default();
+        if outcome == Outcome::TimedOut && error.is_null() {
+            error = json!({ "kind": "timeout", "what": "its time was up", "next": "Give it more time, or look why it took so long.", "status": null });
+        }
         if self.orders.remove(&place).is_some_and(|ordered| ordered.has_intent) {
             let verdict = outcome.word().to_owned();
             self.pending.settled.push(sortie_store::Settled { place: place.clone(), verdict });
+        }
+        if self.offs.remove(at).is_some() {
+            let verdict = outcome.word().to_owned();
+            self.pending.settled.push(sortie_store::Settled { place: super::leave::off_place(at), verdict });
         }
         self.doubts.remove(&place);
         self.holds.remove(at);

@@ -5,6 +5,7 @@ mod commit;
 mod evaluate;
 mod guard;
 mod happen;
+mod leave;
 mod pending;
 mod resume;
 mod values;
@@ -56,6 +57,10 @@ pub(crate) struct Session {
     events: VecDeque<Event>,
     /// Calls and scripts that the machine wants.
     due: Vec<(Address, u32)>,
+    /// Questions that people are to be told of.
+    notices: Vec<Address>,
+    /// How many times it was tried to call off what a step has started.
+    offs: BTreeMap<Address, u32>,
     /// Calls that do not leave for now.
     holds: BTreeMap<Address, Hold>,
     /// What steps at work have ordered.
@@ -87,7 +92,6 @@ struct Ordered {
     order: Order,
     /// What the call was answered.
     output: Value,
-    sights: u32,
     /// Whether what the call was answered is on the disk, or will be.
     is_kept: bool,
     has_intent: bool,
@@ -106,9 +110,22 @@ enum DoneWhat {
     Looked(Result<Glance, Trouble>),
     Seen(Result<Sight, Trouble>),
     CalledOff(Result<bool, Trouble>),
-    Notified(String, Result<Value, Trouble>),
+    Notified(Result<Value, Trouble>),
     /// It did not leave: somebody else has taken the run, or nobody can say.
     Lost(Option<StoreError>),
+}
+
+impl DoneWhat {
+    fn went_well(&self) -> bool {
+        match self {
+            Self::Called(result) | Self::Notified(result) => result.is_ok(),
+            Self::Scripted(result) => result.is_ok(),
+            Self::Looked(result) => result.is_ok(),
+            Self::Seen(result) => result.is_ok(),
+            Self::CalledOff(result) => result.is_ok(),
+            Self::Lost(_) => false,
+        }
+    }
 }
 
 /// Where a run was left.

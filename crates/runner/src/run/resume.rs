@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use sortie_engine::{
     decide::{Class, Delivery, Outcome},
     document::WhenBusy,
-    machine::{Active, Address, CallEnd, Event, Kind, Phase, Resolution, State},
+    machine::{Active, Address, CallEnd, Event, Kind, Phase, Resolution, State, TimerKind},
     template::{Budget, Scope as Names},
 };
 use sortie_store::{Committed, Intent, Run};
 
-use super::{DriveError, Ordered, Session, evaluate::plain, pending::Pending};
+use super::{DriveError, Ordered, Session, evaluate::plain, leave::off_place, pending::Pending};
 use crate::{
     calls::Order,
     journal::Happened,
@@ -92,6 +92,8 @@ impl Session {
             left: Default::default(),
             events: Default::default(),
             due: Vec::new(),
+            notices: Vec::new(),
+            offs: BTreeMap::new(),
             holds: BTreeMap::new(),
             orders: Default::default(),
             works: Default::default(),
@@ -168,7 +170,13 @@ impl Session {
         let has_calls = at_work.iter().any(|(_, active)| {
             matches!(
                 active.phase,
-                Phase::Calling | Phase::Looking | Phase::Settling | Phase::Following | Phase::Pending | Phase::Pausing
+                Phase::Calling
+                    | Phase::Looking
+                    | Phase::Settling
+                    | Phase::Following
+                    | Phase::Pending
+                    | Phase::Pausing
+                    | Phase::CallingOff
             )
         });
         let intents = if has_calls { self.shared.store.intents(self.scope(), self.run.id).await? } else { Vec::new() };
@@ -177,6 +185,9 @@ impl Session {
             let own = |intent: &&Intent| intent.new.place == place && intent.settled.is_none();
             let intent = intents.iter().rfind(own);
             self.recall(&at, intent).await?;
+            let off = off_place(&at);
+            let tries = intents.iter().filter(|intent| intent.new.place == off).map(|intent| intent.new.attempt).max();
+            self.offs.extend(tries.map(|tries| (at.clone(), tries)));
             self.take_up(at, &active, intent).await?;
         }
         Ok(())
@@ -191,7 +202,7 @@ impl Session {
         let output: Value = started.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default();
         self.left.insert(place.clone(), (output.clone(), Value::Null));
         let is_kept = !output.is_null();
-        let ordered = Ordered { order, output, sights: 0, is_kept, has_intent: true };
+        let ordered = Ordered { order, output, is_kept, has_intent: true };
         self.orders.insert(place, ordered);
         Ok(())
     }
@@ -218,6 +229,8 @@ impl Session {
                 }
                 self.follow(at, attempt).await?;
             }
+            // Its next try is due, or it was on its way: the remote side is read before anything is called off again.
+            Phase::CallingOff if self.timer_at(&at, TimerKind::Again).is_none() => self.due.push((at, attempt)),
             _ => {}
         }
         Ok(())
@@ -228,7 +241,7 @@ impl Session {
         let started = self.shared.store.run_value(self.scope(), self.run.id, &format!("{place}#started")).await?;
         let output: Value = started.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default();
         if let Ok(order) = self.ordered(at).await? {
-            let ordered = Ordered { order, output, sights: 0, is_kept: true, has_intent: false };
+            let ordered = Ordered { order, output, is_kept: true, has_intent: false };
             self.orders.insert(place, ordered);
         }
         Ok(())

@@ -128,7 +128,7 @@ async fn matrix(name: &str, controls: Controls) -> (usize, Vec<String>) {
     for point in 0..points {
         for wakes in [Wakes::Early, Wakes::Late] {
             let (end, _, mut lines) = play(scenario, Some((point, wakes)), controls).await;
-            if let Some(fault) = fault(&plain, &end) {
+            if let Some(fault) = fault(scenario, &plain, &end) {
                 lines.truncate(40);
                 let story = lines.join("\n");
                 faults.push(format!("{name}, stalled at {point} of {points}, {wakes:?}: {fault}\n{story}"));
