@@ -125,7 +125,7 @@ fn answer(command: Command, dice: &mut Dice) -> Option<Event> {
     Some(match command {
         Command::Call { at, attempt } => Event::Ended { at, attempt, result: call_end(dice) },
         Command::Look { at, attempt } => {
-            let seen = [Seen::Found, Seen::Absent, Seen::NotYet, Seen::Unclear][dice.below(4) as usize];
+            let seen = [Seen::Found, Seen::Absent, Seen::NotYet, Seen::Newer, Seen::Unclear][dice.below(5) as usize];
             Event::Ended { at, attempt, result: CallEnd::Looked { seen, again: Duration::from_secs(5) } }
         }
         Command::Follow { at, attempt } => {

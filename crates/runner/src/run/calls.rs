@@ -15,7 +15,7 @@ use super::{
     leave::{Errand, Leaving},
 };
 use crate::{
-    calls::{Order, Sight, effect_key},
+    calls::{InDoubt, Order, Sight, effect_key},
     compiled::{CompiledCall, CompiledVerb},
     journal::Happened,
     outside::{Script, Trouble, TroubleKind},
@@ -56,7 +56,8 @@ impl Session {
         }
         self.note(Some(&at), Happened::Calling { call, attempt });
         self.doubts.remove(&place);
-        let ordered = Ordered { order, output: Value::Null, is_kept: false, has_intent: !is_safe };
+        let made = self.orders.get(&place).map_or_else(|| self.shared.clock.now(), |before| before.ordered);
+        let ordered = Ordered { order, output: Value::Null, ordered: made, is_kept: false, has_intent: !is_safe };
         if is_safe {
             self.orders.insert(place.clone(), ordered);
             self.send(Leaving { at, attempt, place, errand: Errand::Call, prepared });
@@ -163,16 +164,16 @@ impl Session {
     pub(super) async fn look(&mut self, at: Address, attempt: u32) -> Result<(), DriveError> {
         let place = at.to_string();
         let now = self.shared.clock.now();
-        let Some(order) = self.orders.get(&place).map(|ordered| ordered.order.clone()) else {
+        let Some((order, ordered)) = self.orders.get(&place).map(|one| (one.order.clone(), one.ordered)) else {
             self.events.push_back(Event::Ended { at, attempt, result: unclear() });
             return Ok(());
         };
-        let since = *self.doubts.entry(place).or_insert(now);
+        let doubt = InDoubt { ordered, since: *self.doubts.entry(place).or_insert(now) };
         let (shared, tenant) = (Arc::clone(&self.shared), self.run.tenant);
         self.works.push(Box::pin(async move {
             shared.points.pass(Point::BeforeCall).await;
             let result = match shared.calls.prepare(tenant, &order).await {
-                Ok(prepared) => shared.calls.look(&prepared, since).await,
+                Ok(prepared) => shared.calls.look(&prepared, doubt).await,
                 Err(trouble) => Err(trouble),
             };
             shared.points.pass(Point::AfterCall).await;

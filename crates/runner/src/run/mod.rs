@@ -92,6 +92,8 @@ struct Ordered {
     order: Order,
     /// What the call was answered.
     output: Value,
+    /// When it was ordered first.
+    ordered: Timestamp,
     /// Whether what the call was answered is on the disk, or will be.
     is_kept: bool,
     has_intent: bool,

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sortie_engine::{
@@ -184,7 +185,8 @@ impl Session {
             let place = at.to_string();
             let own = |intent: &&Intent| intent.new.place == place && intent.settled.is_none();
             let intent = intents.iter().rfind(own);
-            self.recall(&at, intent).await?;
+            let ordered = intents.iter().filter(|intent| intent.new.place == place).map(|intent| intent.made).min();
+            self.recall(&at, intent, ordered).await?;
             let off = off_place(&at);
             let tries = intents.iter().filter(|intent| intent.new.place == off).map(|intent| intent.new.attempt).max();
             self.offs.extend(tries.map(|tries| (at.clone(), tries)));
@@ -194,7 +196,12 @@ impl Session {
     }
 
     /// What a step at work has ordered.
-    async fn recall(&mut self, at: &Address, intent: Option<&Intent>) -> Result<(), DriveError> {
+    async fn recall(
+        &mut self,
+        at: &Address,
+        intent: Option<&Intent>,
+        ordered: Option<Timestamp>,
+    ) -> Result<(), DriveError> {
         let Some(intent) = intent else { return Ok(()) };
         let order: Order = serde_json::from_str(&intent.new.request)?;
         let place = at.to_string();
@@ -202,7 +209,8 @@ impl Session {
         let output: Value = started.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default();
         self.left.insert(place.clone(), (output.clone(), Value::Null));
         let is_kept = !output.is_null();
-        let ordered = Ordered { order, output, is_kept, has_intent: true };
+        let ordered = ordered.unwrap_or(intent.made);
+        let ordered = Ordered { order, output, ordered, is_kept, has_intent: true };
         self.orders.insert(place, ordered);
         Ok(())
     }
@@ -241,7 +249,8 @@ impl Session {
         let started = self.shared.store.run_value(self.scope(), self.run.id, &format!("{place}#started")).await?;
         let output: Value = started.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default();
         if let Ok(order) = self.ordered(at).await? {
-            let ordered = Ordered { order, output, is_kept: true, has_intent: false };
+            let ordered = self.shared.clock.now();
+            let ordered = Ordered { order, output, ordered, is_kept: true, has_intent: false };
             self.orders.insert(place, ordered);
         }
         Ok(())

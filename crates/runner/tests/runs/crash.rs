@@ -212,7 +212,18 @@ macro_rules! matrices { ($($name:ident),+ $(,)?) => {
     }
 } }
 
-matrices![contain, ask_and_release, loops, calls_another, computes, handles_failure, counts, tells_people, calls_off,];
+matrices![
+    contain,
+    ask_and_release,
+    loops,
+    calls_another,
+    computes,
+    handles_failure,
+    counts,
+    tells_people,
+    overwrites,
+    calls_off,
+];
 
 /// The matrix with something left out of the runner: what it says then.
 async fn without(controls: Controls) -> String {

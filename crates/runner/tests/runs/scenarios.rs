@@ -79,9 +79,14 @@ impl Subject {
             }
         }
         for call in stage.cloud.get("/counters").await["calls"].as_array().unwrap() {
-            if call["route"].as_str().unwrap().ends_with("/cancel") {
-                *seen.entry("calls to cancel".to_owned()).or_default() += call["count"].as_u64().unwrap() as usize;
-            }
+            let effect = match (call["route"].as_str().unwrap(), call["method"].as_str().unwrap()) {
+                (route, _) if route.ends_with("/cancel") => "calls to cancel",
+                (_, "PATCH") => "changes of incidents and alerts",
+                (route, _) if route.ends_with("/tags") => "changes of tags",
+                _ => continue,
+            };
+            let count = call["count"].as_u64().filter(|_| call["status"] != 429);
+            *seen.entry(effect.to_owned()).or_default() += usize::try_from(count.unwrap_or_default()).unwrap();
         }
         let incident = stage.call("get-incident", json!({ "id": self.incident })).await;
         for comment in incident["comments"].as_array().into_iter().flatten() {
@@ -197,7 +202,7 @@ output: { scanned: \"{{ steps.names.output | map(attribute='scanned') | list }}\
 ",
         others: &[],
         outcome: "succeeded",
-        effects: 5,
+        effects: 8,
         may_ask: false,
         may_lose: None,
         pace: None,
@@ -346,6 +351,31 @@ steps:
         effects: 2,
         may_ask: false,
         may_lose: Some("comment asked"),
+        pace: None,
+    },
+    Scenario {
+        name: "overwrites",
+        text: "\
+workflow: overwrites
+triggers: [{ manual: { inputs: { device: string, incident: string } } }]
+steps:
+  - id: take
+    call: microsoft-365-defender/update-incident
+    with: { id: '{{ inputs.incident }}', status: inProgress, customTags: [seen, taken] }
+  - id: tag
+    call: microsoft-365-defender/tag-device
+    with: { id: '{{ inputs.device }}', Value: seen, Action: Add }
+  - id: untag
+    after: [tag]
+    call: microsoft-365-defender/tag-device
+    with: { id: '{{ inputs.device }}', Value: seen, Action: Remove }
+output: { status: '{{ steps.take.output.status }}', tags: '{{ steps.take.output.customTags }}' }
+",
+        others: &[],
+        outcome: "succeeded",
+        effects: 3,
+        may_ask: false,
+        may_lose: None,
         pace: None,
     },
     Scenario {
