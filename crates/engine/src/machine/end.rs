@@ -1,7 +1,7 @@
 //! What ends: steps, items, loops, bodies, the run; and what is given up.
 
 use super::{
-    Address, Command, Item, LoopState, Phase, Plan, RunEnd, Scope, State, StepState, TimerKind,
+    Address, Command, Item, Kind, LoopState, Phase, Plan, RunEnd, Scope, State, StepState, TimerKind,
     apply::{Turn, Work, class},
 };
 use crate::{
@@ -41,7 +41,13 @@ impl Turn<'_> {
             (false, Gathered::Ended(outcome)) => outcome,
             (false, Gathered::Open | Gathered::Doubt) => return,
         };
-        self.end(at, outcome, None);
+        let all_asked = each.outcomes().all(|outcome| outcome == Some(Outcome::Succeeded)) && !each.ended.is_empty();
+        let asks = matches!(self.plan.step(at.last().step).kind, Kind::Approval { .. });
+        // A question that was not asked opens nothing, not even as one of many, or as none of none.
+        match asks && !all_asked && outcome == Outcome::Succeeded {
+            true => self.end(at, Outcome::Skipped, Some(Skipped::NotAllAsked)),
+            false => self.end(at, outcome, None),
+        }
     }
 
     /// A body's item, or the run, has ended when all of its steps have.

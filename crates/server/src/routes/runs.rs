@@ -207,8 +207,8 @@ struct Rerun {
 
 pub(super) async fn rerun(request: Request) -> Result<Response, Problem> {
     let wish: Rerun = request.json()?;
-    let by = request.granted.actor.owner_name().to_owned();
-    let wish = Again { from_step: wish.from_step, key: key(wish.key)?, by };
+    let actor = request.granted.actor.clone();
+    let wish = Again { from_step: wish.from_step, key: key(wish.key)?, actor };
     let run = request.run()?;
     let new = again(&request.shared.app.store, run, wish).await.map_err(|error| {
         let detail = error.to_string();
@@ -219,6 +219,9 @@ pub(super) async fn rerun(request: Request) -> Result<Response, Problem> {
                 let next =
                     format!("Say what became of it: POST /api/v1/runs/{}/resolve for {}.", run.id, steps.join(", "));
                 Problem::conflict(detail, next).with("doubts", json!(steps))
+            }
+            AgainError::Unapproved { step, .. } => {
+                Problem::conflict(detail, format!("Repeat it from `{step}`, so that the question is asked again."))
             }
             AgainError::UnknownStep { next, .. } => Problem::content(detail, next),
             AgainError::Unreadable(_) => Problem::conflict(detail, "Start the workflow anew."),
