@@ -11,7 +11,7 @@ use crate::{
     file_lock::FileLock,
     readers::Readers,
     schema,
-    writer::{Steps, Writer, Writing},
+    writer::{Steps, Writer, Writing, Written},
 };
 
 /// How a store is opened.
@@ -88,6 +88,11 @@ impl Store {
     /// In whose name it writes.
     pub fn actor(&self) -> Arc<Actor> {
         Arc::clone(&self.actor)
+    }
+
+    /// What was written since the file was opened.
+    pub fn written(&self) -> Written {
+        self.inner.writer.written()
     }
 
     /// Writes what has queued and lets the file go. Later calls are refused.

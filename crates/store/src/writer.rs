@@ -7,7 +7,10 @@ use std::{
     cell::RefCell,
     ops::Deref,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Mutex,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     thread::JoinHandle,
 };
 
@@ -26,6 +29,22 @@ pub(crate) struct Writer {
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Moves with every commit that has changed something.
     changed: watch::Receiver<()>,
+    written: Arc<Counters>,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    commits: AtomicU64,
+    rows: AtomicU64,
+}
+
+/// What was written since the file was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Transactions that are on the disk.
+    pub commits: u64,
+    /// Rows that were added, changed or taken away by them.
+    pub rows: u64,
 }
 
 /// One write on its way to the writing thread.
@@ -64,13 +83,19 @@ impl Writer {
     pub(crate) fn start(connection: Connection) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE_LEN);
         let (tell, changed) = watch::channel(());
-        let serve = move || serve(&connection, jobs, &tell);
+        let written = Arc::new(Counters::default());
+        let counters = Arc::clone(&written);
+        let serve = move || serve(&connection, jobs, &tell, &counters);
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(serve)?;
-        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)), changed })
+        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)), changed, written })
     }
 
     pub(crate) fn changed(&self) -> watch::Receiver<()> {
         self.changed.clone()
+    }
+
+    pub(crate) fn written(&self) -> Written {
+        Written { commits: self.written.commits.load(Relaxed), rows: self.written.rows.load(Relaxed) }
     }
 
     /// Durable when it returns. Cancelling the wait does not undo the write.
@@ -127,9 +152,9 @@ impl Drop for Writer {
     }
 }
 
-fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Job>, changed: &watch::Sender<()>) {
+fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Job>, changed: &watch::Sender<()>, written: &Counters) {
     while let Some(first) = jobs.blocking_recv() {
-        if commit(connection, first, &mut jobs) {
+        if commit(connection, first, &mut jobs, written) {
             changed.send_replace(());
         }
     }
@@ -139,7 +164,8 @@ fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Job>, changed: &watch
 
 /// One transaction. Whoever queues while it is being written still joins it: each caller waits for its one write, so there
 /// are no more writes than callers. Whether the feed has grown.
-fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>) -> bool {
+fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>, written: &Counters) -> bool {
+    let before = connection.total_changes();
     let writing = Writing { connection, noted: RefCell::default() };
     let mut tells = Vec::with_capacity(GROUP_LEN_MAX);
     let mut outcome = run(connection, "BEGIN IMMEDIATE");
@@ -165,6 +191,10 @@ fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>) -
     }
     if outcome.is_err() && !connection.is_autocommit() {
         let _ = run(connection, "ROLLBACK");
+    }
+    if outcome.is_ok() {
+        written.commits.fetch_add(1, Relaxed);
+        written.rows.fetch_add(connection.total_changes() - before, Relaxed);
     }
     for tell in tells {
         tell(outcome.clone());

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "the figures belong to the test's answer")]
 
 mod approvals;
+mod costs;
 mod crash;
 mod overwrite;
 mod scenarios;

@@ -56,12 +56,11 @@ pub(super) async fn start(request: Request) -> Result<Response, Problem> {
 
 /// The order becomes durable, and its run begins in its turn.
 async fn ordered(request: &Request, new: NewRun) -> Result<Response, Problem> {
-    let (workflow, mode, again_of) = (new.workflow.clone(), new.mode, new.again_of.map(|run| run.to_string()));
     let input = match new.input {
         RunValue::Text(text) => as_value(&request.shared.app.store, request.scope(), text).await?,
         blob @ RunValue::Blob(_) => blob,
     };
-    let started = request.shared.app.runner.start(request.scope(), NewRun { input, ..new }).await?;
+    let started = request.store().start_run(request.scope(), NewRun { input, ..new }).await?;
     let (status, run) = match started {
         Started::New(run) => (StatusCode::CREATED, run),
         Started::Known(run) => (StatusCode::OK, run),
@@ -72,9 +71,7 @@ async fn ordered(request: &Request, new: NewRun) -> Result<Response, Problem> {
     };
     let is_new = status == StatusCode::CREATED;
     if is_new {
-        let detail = json!({ "workflow": workflow, "mode": mode.word(), "again_of": again_of });
-        let (store, actor) = (&request.shared.app.store, &request.granted.actor);
-        store.audit(request.scope(), actor, "run.start", &run.to_string(), detail).await?;
+        request.shared.app.runner.begin(request.tenant(), run);
     }
     Ok(answer(status, &json!({ "run": run.to_string(), "new": is_new, "address": address(run) })))
 }
