@@ -5,12 +5,15 @@
 mod effects;
 mod hooks;
 mod people;
+mod rows;
 
-use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use jiff::SignedDuration;
 use serde_json::json;
 use sortie_model::{Clock as _, ManualClock, Secret};
+
+pub use rows::{dump_run, restore_run, row_counts, spoil_run};
 
 use self::{
     effects::{
@@ -32,23 +35,6 @@ use crate::{
     BlobHash, Connection, Feed, Keyring, LeaseSubject, MasterKey, NewConnection, NewConnector, Retention, Scope, Store,
     StoreError, StoreErrorKind, TenantKey, error::KeyProblem, master_key::SealingKey,
 };
-
-/// How many rows each table has that has any.
-pub async fn row_counts(store: &Store) -> BTreeMap<String, u64> {
-    let count = |sqlite: &rusqlite::Connection| {
-        let mut tables = sqlite.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")?;
-        let tables: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        let mut counts = BTreeMap::new();
-        for table in tables {
-            let count = sqlite.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?;
-            counts.insert(table, count);
-        }
-        Ok(counts)
-    };
-    let mut counts = store.read("count rows", count).await.unwrap();
-    counts.retain(|_, count| *count > 0);
-    counts
-}
 
 /// A fresh store with the clock that it follows.
 pub struct Stage {

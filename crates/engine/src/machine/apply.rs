@@ -5,7 +5,10 @@ use super::{
     pause::pause,
 };
 use crate::{
-    decide::{Asked, Attempted, Class, Decision, Ending, Left, Next, Outcome, Seen, When, answer, ending, seen},
+    decide::{
+        Asked, Attempted, Class, Decision, Delivery, Doubt, Ending, Left, Next, Outcome, Seen, When, answer, ending,
+        seen,
+    },
     document::OnTimeout,
 };
 
@@ -94,13 +97,11 @@ impl Turn<'_> {
                 self.end(at, outcome, None);
             }
             (Phase::Following, CallEnd::Pending { again }) => {
-                active.looks = active.looks.saturating_add(1);
+                (active.looks, active.misses) = (active.looks.saturating_add(1), 0);
                 self.wait_again(at, Phase::Pending, again);
             }
-            // The sight failed, not what is looked at.
-            (Phase::Following, CallEnd::Failed { retry_after, .. }) => {
-                let again = self.usual_pause(at, attempt).max(retry_after.unwrap_or_default());
-                self.wait_again(at, Phase::Pending, again);
+            (Phase::Following, CallEnd::Failed { delivery, retry_after }) => {
+                self.missed(at, delivery, retry_after.unwrap_or_default());
             }
             (Phase::CallingOff, CallEnd::NotCalledOff { again: Some(again) }) => self.call_off_again(at, again),
             (Phase::CallingOff, CallEnd::CalledOff | CallEnd::NotCalledOff { again: None }) => {
@@ -279,6 +280,21 @@ impl Turn<'_> {
         self.commands.push(Command::CallOff { at: at.clone(), attempt });
     }
 
+    /// A sight failed, not what is looked at. Where it is refused again and again, a person must look.
+    fn missed(&mut self, at: &Address, delivery: Delivery, wish: std::time::Duration) {
+        let Some(active) = self.state.active_mut(at) else { return };
+        active.looks = active.looks.saturating_add(1);
+        active.misses = if delivery == Delivery::Refused { active.misses + 1 } else { active.misses };
+        let (looks, misses) = (active.looks, active.misses);
+        match misses < LOOKS_MAX {
+            true => self.wait_again(at, Phase::Pending, self.usual_pause(at, looks).max(wish)),
+            false => {
+                active.phase = Phase::Doubt;
+                self.commands.push(Command::Doubt { at: at.clone(), why: Doubt::NoOtherWay });
+            }
+        }
+    }
+
     fn call_off_again(&mut self, at: &Address, wish: std::time::Duration) {
         let Some(active) = self.state.active_mut(at) else { return };
         active.looks += 1;
@@ -296,7 +312,7 @@ impl Turn<'_> {
 
 impl Active {
     pub(super) fn new(phase: Phase) -> Self {
-        Self { attempt: 1, looks: 0, phase, ending: None }
+        Self { attempt: 1, looks: 0, misses: 0, phase, ending: None }
     }
 }
 

@@ -253,7 +253,7 @@ impl LoopState {
     }
 }
 
-fn letter(outcome: Outcome) -> &'static str {
+pub(super) fn letter(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Succeeded => "s",
         Outcome::Failed => "f",

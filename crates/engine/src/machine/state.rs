@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Address;
-use crate::decide::Outcome;
+use super::{Address, Kind, Plan, end::letter};
+use crate::{decide::Outcome, document::ITEMS_MAX};
 
 /// A run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,6 +86,9 @@ pub struct Active {
     /// Looks at the remote side since the last try; sights of what it started; tries to call that off.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub looks: u32,
+    /// Sights in a row that were refused.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub misses: u32,
     /// What it does or waits for.
     pub phase: Phase,
     /// It ends as this as soon as what is on its way has come back.
@@ -130,6 +133,11 @@ impl State {
     /// A run that has not begun.
     pub fn new(seed: u64) -> Self {
         Self { format: Self::FORMAT, seed, top: Scope::default(), closing: None, end: None }
+    }
+
+    /// Whether everything in it stands for something in the plan. What does not cannot be gone on from.
+    pub fn fits(&self, plan: &Plan) -> bool {
+        self.top.fits(plan, None)
     }
 
     /// The steps among which this one stands.
@@ -211,6 +219,42 @@ fn gather(scope: &Scope, outer: Option<&Address>, found: &mut Vec<(Address, Acti
             }
             StepState::Deciding | StepState::Listing | StepState::Ended(_) => {}
         }
+    }
+}
+
+impl Scope {
+    fn fits(&self, plan: &Plan, parent: Option<u16>) -> bool {
+        let beside = plan.beside(parent);
+        self.0.iter().all(|(number, step)| {
+            let is_loop = || plan.step(*number).each.is_some();
+            beside.contains(number)
+                && match step {
+                    StepState::Loop(each) => is_loop() && each.fits(plan, *number),
+                    StepState::Listing => is_loop(),
+                    StepState::Active(_) => !is_loop(),
+                    StepState::Deciding | StepState::Ended(_) => true,
+                }
+        })
+    }
+}
+
+impl LoopState {
+    fn fits(&self, plan: &Plan, number: u16) -> bool {
+        let is_body = matches!(plan.step(number).kind, Kind::Body(_));
+        let length = self.ended.len();
+        let is_known =
+            |known: char| known == '.' || Outcome::ALL.iter().any(|outcome| letter(*outcome).starts_with(known));
+        length <= usize::try_from(ITEMS_MAX).unwrap_or(usize::MAX)
+            && self.ended.chars().all(is_known)
+            && u64::from(self.next) <= length as u64
+            && self.open.iter().all(|(item, state)| {
+                u64::from(*item) < u64::from(self.next)
+                    && match state {
+                        Item::Body(scope) => is_body && scope.fits(plan, Some(number)),
+                        Item::Active(_) => !is_body,
+                        Item::Deciding => true,
+                    }
+            })
     }
 }
 

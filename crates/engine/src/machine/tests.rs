@@ -400,6 +400,25 @@ fn what_a_step_has_started_is_called_off_before_it_ends() {
 }
 
 #[test]
+fn a_sight_that_is_refused_is_not_repeated_for_ever() {
+    for (delivery, ends) in [(Delivery::Refused, true), (Delivery::NotSent, false), (Delivery::Unknown, false)] {
+        let mut world = World::of("  - { id: a, await: true, call: x/isolate }\n");
+        world.happen(Event::Started);
+        world.happen(Event::Ended { at: Address::top(0), attempt: 1, result: CallEnd::Answered });
+        let mut pauses = Vec::new();
+        for _ in 0..40 {
+            world.happen(Event::Ended { at: Address::top(0), attempt: 1, result: failed(delivery) });
+            let Some((timer, pause)) = world.timers.pop_first() else { break };
+            pauses.push(pause);
+            world.happen(Event::TimerFired { timer });
+        }
+        assert_eq!(pauses.len(), if ends { 29 } else { 40 });
+        assert!(pauses.last().unwrap() > &Duration::from_secs(40), "{pauses:?}");
+        assert_eq!(matches!(world.open.back(), Some(Command::Doubt { .. })), ends, "{:?}", world.open);
+    }
+}
+
+#[test]
 fn a_run_that_is_given_up_begins_nothing_and_ends() {
     let steps = "  - { id: a, call: x/isolate }
   - { id: b, wait: { for: 1h } }

@@ -246,7 +246,7 @@ impl Session {
             }
             DoneWhat::Looked(Err(trouble)) | DoneWhat::Seen(Err(trouble)) => {
                 self.note(Some(&at), failed(attempt, &trouble));
-                CallEnd::Failed { delivery: Delivery::NotSent, retry_after: trouble.retry_after }
+                CallEnd::Failed { delivery: trouble.delivery, retry_after: trouble.retry_after }
             }
             DoneWhat::Seen(Ok(Sight::Pending(again))) => CallEnd::Pending { again },
             DoneWhat::Seen(Ok(Sight::Ended { well, output })) => {

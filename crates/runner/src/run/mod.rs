@@ -32,6 +32,7 @@ use values::StepValue;
 use crate::{
     calls::{Glance, Order, Sight},
     compiled::Compiled,
+    journal::JournalError,
     outside::{Doing, ScriptDone, Trouble},
     shared::Shared,
     snapshot::SnapshotError,
@@ -146,8 +147,12 @@ pub(crate) enum Parked {
 pub(crate) enum DriveError {
     #[error("the database: {0}")]
     Store(#[from] StoreError),
-    #[error(transparent)]
+    #[error("{0}. {NEXT_VERSION}")]
     Snapshot(#[from] SnapshotError),
+    #[error("{0}. {NEXT_VERSION}")]
+    Journal(#[from] JournalError),
+    #[error("it was told what this version of Sortie does not know: {0}. {NEXT_VERSION}")]
+    Signal(serde_json::Error),
     #[error(transparent)]
     Compile(#[from] crate::compiled::CompileError),
     #[error("a value of it cannot be read: {0}")]
@@ -263,5 +268,7 @@ impl Session {
     }
 }
 
+const NEXT_VERSION: &str =
+    "Let the version of Sortie that wrote it, or a later one, go on with it: retry the run there";
 /// A second.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);

@@ -16,7 +16,7 @@ use sortie_store::{Committed, Intent, Run};
 use super::{DriveError, Ordered, Session, evaluate::plain, leave::off_place, pending::Pending};
 use crate::{
     calls::Order,
-    journal::Happened,
+    journal::{Happened, Page},
     points::Point,
     shared::Shared,
     snapshot::{Snapshot, instant},
@@ -53,9 +53,11 @@ impl Session {
     /// Reads the run's row, its version and what it was given.
     pub(crate) async fn open(shared: Arc<Shared>, run: Run) -> Result<Self, DriveError> {
         let compiled = shared.version(&run).await?;
+        understands(&shared, &run).await?;
         let (state, timers, pins, doubts) = match &run.snapshot {
             Some(text) => {
                 let snapshot = Snapshot::read(text)?;
+                snapshot.fits(&compiled.plan)?;
                 let timers = snapshot.timers.into_iter().map(|(timer, at)| (timer, instant(at))).collect();
                 let doubts = snapshot.doubts.into_iter().map(|(place, at)| (place, instant(at))).collect();
                 (snapshot.machine, timers, snapshot.pins, doubts)
@@ -265,7 +267,7 @@ impl Session {
             self.pending.taken.push(signal.id);
             match serde_json::from_str(&signal.signal) {
                 Ok(told) => self.told(told).await?,
-                Err(error) => tracing::warn!(run = %self.run.id, %error, "a signal cannot be read and is left out"),
+                Err(error) => return Err(DriveError::Signal(error)),
             }
         }
         Ok(())
@@ -328,6 +330,18 @@ impl Session {
             self.due.push((at, hold.attempt));
         }
     }
+}
+
+/// Whoever takes over what another process has begun must know everything that happened in it: what it does not know may
+/// matter for what comes next.
+async fn understands(shared: &Shared, run: &Run) -> Result<(), DriveError> {
+    if run.begun.is_none() || run.node == Some(shared.node) {
+        return Ok(());
+    }
+    for row in shared.store.journal(sortie_store::Scope::Tenant(run.tenant), run.id, 0).await? {
+        Page::read(&row.entries)?;
+    }
+    Ok(())
 }
 
 /// Drives the pauses between tries: another one for each run, the same for each replay.

@@ -5,6 +5,7 @@
 mod approvals;
 mod costs;
 mod crash;
+mod golden;
 mod overwrite;
 mod scenarios;
 mod schedules;
