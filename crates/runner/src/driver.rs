@@ -10,7 +10,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use sortie_model::Clock;
-use sortie_store::{NewRun, RunFilter, RunId, RunStatus, Scope, Started, Store, StoreError, TenantKey};
+use sortie_store::{NewRun, RunFilter, RunId, RunStatus, Scope, Started, Store, StoreError, StoreErrorKind, TenantKey};
 use tokio::{
     sync::{Notify, Semaphore, broadcast},
     task::JoinSet,
@@ -330,7 +330,7 @@ impl Runner {
                         Parked::Waits(None) => {}
                     }
                 }
-                Err(DriveError::Store(error)) => {
+                Err(DriveError::Store(error)) if !is_lasting(&error) => {
                     tracing::error!(%run, error = %error.kind, "a run cannot be taken further; it is tried again");
                     let now = self.inner.shared.clock.now();
                     board.wait(tenant, run, now.checked_add(AFTER_A_FAULT).unwrap_or(Timestamp::MAX));
@@ -393,11 +393,20 @@ async fn drive(
     run: RunId,
     poke: &Notify,
 ) -> Result<(Parked, Vec<(TenantKey, RunId)>), DriveError> {
-    let run = shared.store.run(Scope::Tenant(tenant), run).await?;
-    if run.ended.is_some() {
-        return Ok((Parked::Ended, Vec::new()));
-    }
+    let run = match shared.store.run(Scope::Tenant(tenant), run).await {
+        Ok(run) if run.ended.is_none() => run,
+        Ok(_) => return Ok((Parked::Ended, Vec::new())),
+        // Whatever told of it, it was taken back, or has gone since.
+        Err(StoreError { kind: StoreErrorKind::Absent(_), .. }) => return Ok((Parked::Ended, Vec::new())),
+        Err(error) => return Err(error.into()),
+    };
     Session::open(shared, run).await?.drive(poke).await
+}
+
+/// Whether no later try can go better.
+fn is_lasting(error: &StoreError) -> bool {
+    use StoreErrorKind as Kind;
+    matches!(error.kind, Kind::Absent(_) | Kind::Damaged(_) | Kind::TooLarge { .. } | Kind::TooMany { .. })
 }
 
 impl Board {

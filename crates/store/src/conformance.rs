@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 use sortie_model::{Clock as _, ManualClock, Secret};
 
-pub use rows::{dump_run, restore_run, row_counts, spoil_run};
+pub use rows::{FullDisk, LockedOut, copy_run, dump_run, restore_run, row_counts, spoil_run};
 
 use self::{
     effects::{

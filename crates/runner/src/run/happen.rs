@@ -181,8 +181,8 @@ impl Session {
     pub(super) fn record(&mut self, at: &Address, outcome: Outcome, skipped: Option<sortie_engine::decide::Skipped>) {
         let place = at.to_string();
         let (output, mut error) = self.left.remove(&place).unwrap_or_default();
-        if outcome == Outcome::TimedOut && error.is_null() {
-            error = json!({ "kind": "timeout", "what": "its time was up", "next": "Give it more time, or look why it took so long.", "status": null });
+        if outcome == Outcome::TimedOut {
+            error = timed_out(&error);
         }
         if self.orders.remove(&place).is_some_and(|ordered| ordered.has_intent) {
             let verdict = outcome.word().to_owned();
@@ -218,6 +218,16 @@ impl Session {
         self.note(None, Happened::Finished { outcome, handled, message: self.message.clone() });
         Ok(())
     }
+}
+
+/// With what it was about when its time was up.
+fn timed_out(error: &Value) -> Value {
+    let what = match error["what"].as_str() {
+        Some(last) => format!("its time was up; {last}"),
+        None => "its time was up".to_owned(),
+    };
+    let next = "Give it more time, or look why it took so long.";
+    json!({ "kind": "timeout", "what": what, "next": next, "status": error["status"] })
 }
 
 const DEPTH_MAX: u32 = 10;

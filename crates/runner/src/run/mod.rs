@@ -145,7 +145,7 @@ pub(crate) enum Parked {
 /// Why a run cannot be taken further now.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DriveError {
-    #[error("the database: {0}")]
+    #[error("{error}: {kind}. {remedy}", error = .0, kind = .0.kind, remedy = .0.remedy())]
     Store(#[from] StoreError),
     #[error("{0}. {NEXT_VERSION}")]
     Snapshot(#[from] SnapshotError),

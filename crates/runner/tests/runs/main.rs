@@ -7,6 +7,7 @@ mod costs;
 mod crash;
 mod golden;
 mod overwrite;
+mod peers;
 mod scenarios;
 mod schedules;
 mod stage;

@@ -84,6 +84,67 @@ pub async fn spoil_run(store: &Store, run: RunId, sql: &'static str, text: &str)
     assert!(rows > 0, "{sql} changes nothing");
 }
 
+/// As many runs as that, like this one but for their ids and start keys.
+pub async fn copy_run(store: &Store, run: RunId, count: u32) {
+    let copy = move |sqlite: &crate::writer::Writing<'_>| -> Result<(), StoreErrorKind> {
+        let columns = "tenant_id, home_id, workflow_id, version, status, why, outcome, handled, mode, cause, object, \
+                       started_by, depth, made_us, begun_us, ended_us, wake_us, node_id, epoch, seq, snapshot";
+        let sql = format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
+             INSERT INTO runs (run_id, start_key, {columns})
+             SELECT unhex(printf('%032x', i)), 'copy ' || i, {columns} FROM runs, n WHERE run_id = ?1"
+        );
+        sqlite.execute(&sql, rusqlite::params![run, count])?;
+        Ok(())
+    };
+    store.write("copy a run", copy).await.unwrap();
+}
+
+/// A disk without room for one more page, until it is dropped.
+#[derive(Debug)]
+pub struct FullDisk(Store);
+
+impl FullDisk {
+    /// From now on.
+    pub async fn under(store: &Store) -> Self {
+        set_page_max(store, |sqlite| sqlite.pragma_query_value(None, "page_count", |row| row.get(0))).await;
+        Self(store.clone())
+    }
+
+    /// There is room again.
+    pub async fn make_room(self) {
+        set_page_max(&self.0, |_| Ok(u32::MAX - 1)).await;
+    }
+}
+
+async fn set_page_max(store: &Store, pages: fn(&Sqlite) -> rusqlite::Result<u32>) {
+    let set = move |sqlite: &crate::writer::Writing<'_>| -> Result<(), StoreErrorKind> {
+        let pages = pages(sqlite)?;
+        sqlite.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
+        Ok(())
+    };
+    store.write("bound the file", set).await.unwrap();
+}
+
+/// Somebody else has the file's lock, so that nothing can be written, until it is dropped.
+#[derive(Debug)]
+pub struct LockedOut(Sqlite);
+
+impl LockedOut {
+    /// From now on.
+    pub fn of(store: &Store) -> Self {
+        let sqlite = Sqlite::open(store.path()).unwrap();
+        sqlite.execute_batch("BEGIN IMMEDIATE").unwrap();
+        Self(sqlite)
+    }
+}
+
+impl Drop for LockedOut {
+    fn drop(&mut self) {
+        let _ = self.0.execute_batch("ROLLBACK");
+    }
+}
+
 fn shown(cell: ValueRef<'_>) -> Value {
     match cell {
         ValueRef::Null => Value::Null,
