@@ -6,6 +6,7 @@ mod approvals;
 mod costs;
 mod crash;
 mod golden;
+mod hostile;
 mod overwrite;
 mod peers;
 mod scenarios;

@@ -6,6 +6,7 @@ mod approvals;
 mod changes;
 mod documents;
 mod hooks;
+mod hostile;
 mod listening;
 mod objects;
 mod stage;
