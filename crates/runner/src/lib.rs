@@ -30,4 +30,5 @@ pub use outside::{Connected, Doing, Meeting, Outside, Product, Script, ScriptDon
 pub use points::{Point, Points};
 pub use run::as_value;
 pub use shared::Advance;
+pub use snapshot::{SnapshotError, machine_of};
 pub use tally::Figures;

@@ -27,13 +27,31 @@ pub(crate) struct Snapshot {
 
 /// Why a snapshot cannot be gone on from.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SnapshotError {
+pub enum SnapshotError {
+    /// Another version has written it.
     #[error("its snapshot has format {found}, and this version of Sortie knows format {known}")]
-    Format { found: u64, known: u32 },
+    Format {
+        /// Of the snapshot.
+        found: u64,
+        /// Of this program.
+        known: u32,
+    },
+    /// It holds what this version does not know, or is none.
     #[error("its snapshot cannot be read: {0}")]
     Unreadable(#[from] serde_json::Error),
+    /// It is of another workflow.
     #[error("its snapshot does not fit its workflow")]
     Unfitting,
+}
+
+/// Where the machine of a run stands, by the snapshot in its row and the plan of its version.
+///
+/// # Errors
+/// [`SnapshotError`] where nobody can go on from it.
+pub fn machine_of(snapshot: &str, plan: &Plan) -> Result<State, SnapshotError> {
+    let snapshot = Snapshot::read(snapshot)?;
+    snapshot.fits(plan)?;
+    Ok(snapshot.machine)
 }
 
 impl Snapshot {
