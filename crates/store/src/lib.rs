@@ -66,3 +66,4 @@ pub use tenants::Tenant;
 pub use tokens::TokenInfo;
 pub use values::Kept;
 pub use workflows::{NewWorkflow, Workflow, WorkflowState, WorkflowVersion};
+pub use writer::Written;

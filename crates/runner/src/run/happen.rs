@@ -12,7 +12,6 @@ use sortie_store::{Decision, NewApproval, NewRun, RunMode, RunValue, TenantKey};
 
 use super::{
     DriveError, Session,
-    calls::Notice,
     evaluate::{OUTPUT, plain},
 };
 use crate::{compiled::CompiledVerb, journal::Happened, shared::fits};
@@ -31,7 +30,7 @@ impl Session {
                 Command::Call { at, attempt } => self.due.push((at, attempt)),
                 Command::Look { at, attempt } => self.look(at, attempt).await?,
                 Command::Follow { at, attempt } => self.follow(at, attempt).await?,
-                Command::CancelRemote { at } => self.call_off(at).await?,
+                Command::CallOff { at, attempt } => self.due.push((at, attempt)),
                 Command::SetTimer { timer, after } => self.set_timer(timer, after),
                 Command::ClearTimer { timer } => drop(self.timers.remove(&timer)),
                 Command::Ask { at } => first.extend(self.ask(at).await?),
@@ -101,8 +100,8 @@ impl Session {
         self.note(Some(&at), Happened::Asked { ask: ask.clone(), until });
         let place = at.to_string();
         self.pending.asked.push(NewApproval { place, ask, roles: roles.clone(), own: *own, ends: until });
-        if let Some(call) = notify {
-            self.notify(Notice { at, call }).await?;
+        if notify.is_some() {
+            self.notices.push(at);
         }
         Ok(None)
     }
@@ -181,10 +180,17 @@ impl Session {
 
     pub(super) fn record(&mut self, at: &Address, outcome: Outcome, skipped: Option<sortie_engine::decide::Skipped>) {
         let place = at.to_string();
-        let (output, error) = self.left.remove(&place).unwrap_or_default();
+        let (output, mut error) = self.left.remove(&place).unwrap_or_default();
+        if outcome == Outcome::TimedOut {
+            error = timed_out(&error);
+        }
         if self.orders.remove(&place).is_some_and(|ordered| ordered.has_intent) {
             let verdict = outcome.word().to_owned();
             self.pending.settled.push(sortie_store::Settled { place: place.clone(), verdict });
+        }
+        if self.offs.remove(at).is_some() {
+            let verdict = outcome.word().to_owned();
+            self.pending.settled.push(sortie_store::Settled { place: super::leave::off_place(at), verdict });
         }
         self.doubts.remove(&place);
         self.holds.remove(at);
@@ -212,6 +218,16 @@ impl Session {
         self.note(None, Happened::Finished { outcome, handled, message: self.message.clone() });
         Ok(())
     }
+}
+
+/// With what it was about when its time was up.
+fn timed_out(error: &Value) -> Value {
+    let what = match error["what"].as_str() {
+        Some(last) => format!("its time was up; {last}"),
+        None => "its time was up".to_owned(),
+    };
+    let next = "Give it more time, or look why it took so long.";
+    json!({ "kind": "timeout", "what": what, "next": next, "status": error["status"] })
 }
 
 const DEPTH_MAX: u32 = 10;

@@ -56,12 +56,11 @@ pub(super) async fn start(request: Request) -> Result<Response, Problem> {
 
 /// The order becomes durable, and its run begins in its turn.
 async fn ordered(request: &Request, new: NewRun) -> Result<Response, Problem> {
-    let (workflow, mode, again_of) = (new.workflow.clone(), new.mode, new.again_of.map(|run| run.to_string()));
     let input = match new.input {
         RunValue::Text(text) => as_value(&request.shared.app.store, request.scope(), text).await?,
         blob @ RunValue::Blob(_) => blob,
     };
-    let started = request.shared.app.runner.start(request.scope(), NewRun { input, ..new }).await?;
+    let started = request.store().start_run(request.scope(), NewRun { input, ..new }).await?;
     let (status, run) = match started {
         Started::New(run) => (StatusCode::CREATED, run),
         Started::Known(run) => (StatusCode::OK, run),
@@ -72,9 +71,7 @@ async fn ordered(request: &Request, new: NewRun) -> Result<Response, Problem> {
     };
     let is_new = status == StatusCode::CREATED;
     if is_new {
-        let detail = json!({ "workflow": workflow, "mode": mode.word(), "again_of": again_of });
-        let (store, actor) = (&request.shared.app.store, &request.granted.actor);
-        store.audit(request.scope(), actor, "run.start", &run.to_string(), detail).await?;
+        request.shared.app.runner.begin(request.tenant(), run);
     }
     Ok(answer(status, &json!({ "run": run.to_string(), "new": is_new, "address": address(run) })))
 }
@@ -207,8 +204,8 @@ struct Rerun {
 
 pub(super) async fn rerun(request: Request) -> Result<Response, Problem> {
     let wish: Rerun = request.json()?;
-    let by = request.granted.actor.owner_name().to_owned();
-    let wish = Again { from_step: wish.from_step, key: key(wish.key)?, by };
+    let actor = request.granted.actor.clone();
+    let wish = Again { from_step: wish.from_step, key: key(wish.key)?, actor };
     let run = request.run()?;
     let new = again(&request.shared.app.store, run, wish).await.map_err(|error| {
         let detail = error.to_string();
@@ -219,6 +216,9 @@ pub(super) async fn rerun(request: Request) -> Result<Response, Problem> {
                 let next =
                     format!("Say what became of it: POST /api/v1/runs/{}/resolve for {}.", run.id, steps.join(", "));
                 Problem::conflict(detail, next).with("doubts", json!(steps))
+            }
+            AgainError::Unapproved { step, .. } => {
+                Problem::conflict(detail, format!("Repeat it from `{step}`, so that the question is asked again."))
             }
             AgainError::UnknownStep { next, .. } => Problem::content(detail, next),
             AgainError::Unreadable(_) => Problem::conflict(detail, "Start the workflow anew."),

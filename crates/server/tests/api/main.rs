@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
 mod access;
+mod approvals;
 mod changes;
 mod documents;
 mod hooks;
+mod hostile;
 mod listening;
 mod objects;
 mod stage;
