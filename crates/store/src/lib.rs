@@ -64,4 +64,4 @@ pub use secrets::SecretInfo;
 pub use tenants::Tenant;
 pub use tokens::TokenInfo;
 pub use values::Kept;
-pub use workflows::{NewWorkflow, Workflow, WorkflowState, WorkflowVersion};
+pub use workflows::{Applied, NewWorkflow, Unnamed, Workflow, WorkflowState, WorkflowVersion};

@@ -137,6 +137,10 @@ impl Route {
         Self { answer, status, ..self }
     }
 
+    const fn bounded(self, body_bytes_max: usize) -> Self {
+        Self { body_bytes_max, ..self }
+    }
+
     /// Whether it is answered when something else has happened.
     pub(crate) fn is_long(&self) -> bool {
         self.answer == Answers::Events || self.access == Access::Proof
@@ -194,6 +198,8 @@ rows! {
     Get "/api/v1/workflows/{id}/versions" may(Read), OneOrShared, workflows::versions, "Its versions, the latest first", .query(&["tenant"]).answers(json("Versions"), 200);
     Get "/api/v1/workflows/{id}/versions/{version}" may(Read), OneOrShared, workflows::version, "A version with its text", .query(&["tenant"]).answers(json("Version"), 200);
     Post "/api/v1/validate" may(Read), OneOrShared, workflows::judge, "What is wrong with a document, by line and column; nothing is kept", .query(&["tenant"]).takes_yaml().answers(json("Judged"), 200);
+    Post "/api/v1/apply" may(ChangeWorkflow), OneOrShared, workflows::apply, "Make the workflows of a tenant, or those for all, what a set of documents says: all of them or none", .query(&["tenant"]).takes("Apply").answers(json("AppliedSet"), 200).bounded(APPLY_BYTES_MAX);
+    Post "/api/v1/dry-runs" may(ChangeWorkflow), One, runs::dry, "Start a run of a document that is not kept, to see what it would do: nothing that has an effect is sent", .query(&["tenant"]).takes("DryRun").answers(json("Started"), 201);
     Post "/api/v1/workflows/{id}/runs" may(Act), One, runs::start, "Start a run by hand", .query(&["tenant"]).takes("StartRun").answers(json("Started"), 201);
     Get "/api/v1/workflows/{id}/hook" may(Read), One, hook_secrets::one, "Its webhook in a tenant: where it is and when its secret was made", .query(&["tenant"]).answers(json("Hook"), 200);
     Put "/api/v1/workflows/{id}/hook" may(ChangeWorkflow), One, hook_secrets::renew, "Make the secret of its webhook in a tenant, told once; the one before it is good for another hour", .query(&["tenant"]).answers(json("NewHook"), 200);
@@ -244,3 +250,6 @@ impl Route {
         Self { body: Some(Takes::Anything), answer: Answers::Any, status: 202, body_bytes_max: 4 << 20, ..self }
     }
 }
+
+/// A folder of workflows; one may have 1 MB.
+const APPLY_BYTES_MAX: usize = 16 << 20;

@@ -26,6 +26,8 @@ const EXPECTED: &str = "
     GET    /api/v1/workflows/{id}/versions             V t
     GET    /api/v1/workflows/{id}/versions/{version}   V t
     POST   /api/v1/validate                            V t
+    POST   /api/v1/apply                               E t
+    POST   /api/v1/dry-runs                            E t
     POST   /api/v1/workflows/{id}/runs                 R t
     GET    /api/v1/workflows/{id}/hook                 V t
     PUT    /api/v1/workflows/{id}/hook                 E t
@@ -369,6 +371,8 @@ fn aimed(route: &Route, targets: &Targets) -> (String, Option<Value>) {
     }
     let body = match (route.method.as_str(), route.path) {
         ("PUT", "/api/v1/workflows/{id}") | ("POST", "/api/v1/validate") => json!(FLOW),
+        (_, "/api/v1/apply") => json!({ "documents": [FLOW] }),
+        (_, "/api/v1/dry-runs") => json!({ "text": FLOW }),
         (_, "/api/v1/workflows/{id}/state") => json!({ "state": "enabled" }),
         (_, "/api/v1/runs/{run}/resolve") => json!({ "step": "ask", "resolution": "happened" }),
         (_, "/api/v1/approvals/{approval}/decision") => json!({ "approves": false }),

@@ -7,4 +7,5 @@ mod documents;
 mod hooks;
 mod listening;
 mod objects;
+mod sets;
 mod stage;
