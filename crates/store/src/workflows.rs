@@ -430,7 +430,8 @@ fn remove(sqlite: &Writing<'_>, actor: &Actor, scope: Scope, id: &str, now: Time
     let open = "SELECT count(*) FROM runs WHERE home_id = ?1 AND workflow_id = ?2 AND ended_us IS NULL";
     let open: i64 = sqlite.prepare_cached(open)?.query_row(params![tenant, id], |row| row.get(0))?;
     if open > 0 {
-        return Err(StoreErrorKind::InUse(vec![format!("{open} runs of {id} that have not ended")]));
+        let runs = if open == 1 { "1 run that has".to_owned() } else { format!("{open} runs that have") };
+        return Err(StoreErrorKind::InUse(vec![format!("{runs} not ended of workflow {id}")]));
     }
     let sql = "DELETE FROM workflows WHERE tenant_id = ?1 AND workflow_id = ?2";
     if sqlite.prepare_cached(sql)?.execute(params![tenant, id])? == 0 {

@@ -68,7 +68,7 @@ fn over(approval: &Approval) -> Problem {
         _ => (format!("its time was over at {}", at(approval.new.ends)), "Start the run anew to ask again."),
     };
     let problem =
-        Problem::new(http::StatusCode::CONFLICT, "stale", format!("approval {}: {detail}", approval.id), next);
+        Problem::new(http::StatusCode::CONFLICT, "decided", format!("approval {}: {detail}", approval.id), next);
     problem.with("decision", json!(approval.decision.map(Decision::word)))
 }
 

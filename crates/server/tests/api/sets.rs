@@ -74,7 +74,7 @@ async fn what_a_set_does_not_name_goes_only_where_that_is_said_and_nothing_runs(
     assert_eq!(status, 201);
     let (status, said) = apply(&stage, &[CALLER, CALLED], json!({ "unnamed": "remove" })).await;
     assert_eq!((status, said["type"].as_str()), (409, Some("urn:sortie:problem:in-use")), "{said}");
-    assert!(said["detail"].as_str().unwrap().contains("1 runs of waits"), "{said}");
+    assert!(said["detail"].as_str().unwrap().contains("1 run that has not ended of workflow waits"), "{said}");
     let (_, kept) = stage.owners("GET", "/api/v1/workflows?tenant=contoso", None).await;
     assert!(!kept.to_string().contains("caller"), "all of it or nothing: {kept}");
     let run = stage.runs().await[0]["id"].as_str().unwrap().to_owned();
