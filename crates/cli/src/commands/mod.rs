@@ -3,6 +3,7 @@
 mod actions;
 mod alerts;
 mod app;
+mod approvals;
 mod audit;
 mod backup;
 mod call;
@@ -24,6 +25,7 @@ mod listing;
 mod lookup;
 mod native;
 mod role;
+mod runs;
 mod serve;
 mod tenant;
 mod token;
@@ -49,9 +51,15 @@ pub(crate) enum Command {
     Connector(connector::Command),
     /// Call an operation of a connector through a connection
     Call(call::Arguments),
-    /// Judge workflows, show them, and try them on a simulated Microsoft cloud
+    /// Judge workflows, try them, keep them, and start runs of them
     #[command(subcommand, visible_alias = "workflows")]
     Workflow(workflow::Command),
+    /// List runs of workflows, show and follow them, and tell them something
+    #[command(subcommand, visible_alias = "run")]
+    Runs(runs::Command),
+    /// List, show and decide what runs ask people
+    #[command(subcommand, visible_alias = "approval")]
+    Approvals(approvals::Command),
     /// Serve the API, webhooks among it, and take runs of workflows further, until told to stop
     Serve(serve::Arguments),
     /// Write the database of connectors and connections into one file, without the key of its secrets
@@ -126,6 +134,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Connector(command) => connector::run(command, context).await,
         Command::Call(arguments) => call::run(arguments, context).await,
         Command::Workflow(command) => workflow::run(command, context).await,
+        Command::Runs(command) => runs::run(command, context).await,
+        Command::Approvals(command) => approvals::run(command, context).await,
         Command::Serve(arguments) => serve::run(arguments, context).await,
         Command::Backup(arguments) => backup::backup(arguments, context).await,
         Command::Restore(arguments) => backup::restore(arguments, context).await,
