@@ -101,11 +101,12 @@ pub(crate) fn connector(request: &Request, one: &ConnectorInfo) -> Value {
     json!({
         "id": one.id,
         "tenant": request.tenant_name(one.tenant),
-        "title": one.title,
+        "title": one.edits["title"].as_str().unwrap_or(&one.title),
         "origin": bare(&one.origin),
         "built_in": false,
         "version": one.version,
         "changed": one.changed.to_string(),
+        "content_hash": one.content_hash,
     })
 }
 

@@ -223,6 +223,7 @@ rows! {
     Get "/api/v1/connections/{name}" may(Read), OneOrShared, catalog::connection, "A connection, without its secrets", .query(&["tenant"]).answers(json("Connection"), 200);
     Get "/api/v1/connectors" may(Read), Listed, catalog::connectors, "The connectors", .query(&["tenant"]).answers(json("Connectors"), 200);
     Get "/api/v1/connectors/{id}" may(Read), OneOrShared, catalog::connector, "A connector with its operations", .query(&["tenant"]).answers(json("Connector"), 200);
+    Get "/api/v1/connectors/{id}/description" may(Read), OneOrShared, catalog::description, "A connector with its whole description and what was edited of it", .query(&["tenant"]).answers(json("ConnectorDescribed"), 200);
 
     Get "/api/v1/guardrails" may(Read), OneOrShared, guardrails::show, "The guardrails of a tenant, and those in force there", .query(&["tenant"]).answers(json("Guardrails"), 200);
     Put "/api/v1/guardrails" may(ManageGuardrails), OneOrShared, guardrails::change, "Change what is protected, ceilings, and whether effects are only observed", .query(&["tenant"]).takes("ChangeGuardrails").answers(json("Guardrails"), 200);

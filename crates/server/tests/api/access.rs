@@ -48,6 +48,7 @@ const EXPECTED: &str = "
     GET    /api/v1/connections/{name}                  V t
     GET    /api/v1/connectors                          V l
     GET    /api/v1/connectors/{id}                     V t
+    GET    /api/v1/connectors/{id}/description         V t
     GET    /api/v1/guardrails                          V t
     PUT    /api/v1/guardrails                          A t
     POST   /api/v1/guardrails/hold                     A t
