@@ -135,15 +135,16 @@ impl Api {
         }
     }
 
-    /// Every item of a list that goes on by key, until `enough` have come.
+    /// Every item of a list that goes on by key, from the first place on, until `enough` have come.
     pub(crate) async fn pages(
         &self,
         address: &Address,
         place: &str,
+        first: Option<String>,
         enough: usize,
         mut each: impl FnMut(&Value) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let (mut left, mut next) = (enough, None::<String>);
+        let (mut left, mut next) = (enough, first);
         while left > 0 {
             let page = address.clone().with("count", Some(left.min(PAGE_LEN))).with(place, next);
             let answer = self.get(page).await?;

@@ -47,7 +47,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
             .with("outcome", arguments.outcome.as_ref())
             .with("object", arguments.object.as_ref());
         let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
-        api.pages(&address, "before", limit, |run| {
+        api.pages(&address, "before", None, limit, |run| {
             let fields = [
                 Field::plain(text(run, "id")),
                 Field::plain(text(run, "tenant")),
