@@ -19,6 +19,7 @@ mod error;
 mod feed;
 mod file_lock;
 mod guardrails;
+mod health;
 mod hooks;
 mod leases;
 mod master_key;
@@ -49,6 +50,7 @@ pub use feed::{Change, Feed};
 pub use guardrails::{
     Admission, CEILINGS, Door, EffectRequest, Guardrails, Hold, KnownAs, ProtectedBy, Rule, RuleError,
 };
+pub use health::Health;
 pub use hooks::{Hook, HookInfo};
 pub use leases::{Lease, LeaseSubject};
 pub use master_key::{KeySource, MasterKey};

@@ -14,6 +14,7 @@ mod connection;
 mod connector;
 mod demo;
 mod devices;
+mod diagnostics;
 mod emulator;
 mod explain;
 mod guardrail;
@@ -115,6 +116,8 @@ pub(crate) enum Command {
     WhichAccess(which_access::Arguments),
     /// Run a simulated Microsoft cloud on this machine
     Emulator(emulator::Arguments),
+    /// Tell how this installation is, as one JSON document without secrets for whoever is asked for help
+    Diagnostics(diagnostics::Arguments),
     /// Print the completion script for a shell
     Completions(completions::Arguments),
 }
@@ -158,6 +161,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Explain(arguments) => explain::run(&arguments),
         Command::WhichAccess(arguments) => which_access::run(&arguments),
         Command::Emulator(arguments) => emulator::run(arguments, context).await,
+        Command::Diagnostics(arguments) => diagnostics::run(arguments, context).await,
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

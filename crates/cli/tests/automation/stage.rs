@@ -18,12 +18,16 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) async fn start(is_served: bool) -> Self {
         let leaks = Leaks::default();
-        let sortie = Sortie::new(env!("CARGO_BIN_EXE_sortie"), &leaks);
-        let mut stage = Self { sortie, leaks, server: None };
+        let mut stage = Self::of(Sortie::new(env!("CARGO_BIN_EXE_sortie"), &leaks), leaks);
         if is_served {
             stage.serve().await;
         }
         stage
+    }
+
+    /// One whose environment the test has set.
+    pub(crate) fn of(sortie: Sortie, leaks: Leaks) -> Self {
+        Self { sortie, leaks, server: None }
     }
 
     /// Starts a server of the user's database, and waits until it serves.

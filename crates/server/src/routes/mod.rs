@@ -3,6 +3,7 @@
 mod approvals;
 mod audit;
 mod catalog;
+mod diagnostics;
 mod guardrails;
 mod health;
 mod hook_secrets;
@@ -12,7 +13,8 @@ mod workflows;
 
 use axum::routing::MethodFilter;
 use sortie_store::Permission::{
-    self, Act, CancelRun, ChangeWorkflow, DecideApproval, ManageGuardrails, ManagePeople, Read, ResolveDoubt,
+    self, Act, CancelRun, ChangeWorkflow, DecideApproval, ManageGuardrails, ManageKeys, ManagePeople, Read,
+    ResolveDoubt,
 };
 
 use crate::{
@@ -242,6 +244,7 @@ rows! {
     Get "/api/v1/tokens" may(ManagePeople), Everywhere, people::tokens, "The tokens, without their texts", .answers(json("Tokens"), 200);
     Delete "/api/v1/tokens/{prefix}" may(ManagePeople), Everywhere, people::revoke_token, "End a token at once";
     Get "/api/v1/audit" may(ManagePeople), Listed, audit::list, "Who did what, oldest first", .query(&["tenant", "action", "actor", "object", "since", "after", "count"]).answers(json("Audit"), 200);
+    Get "/api/v1/diagnostics" may(ManageKeys), Everywhere, diagnostics::show, "How the installation is, for whoever is asked for help; no secret", .answers(json("Diagnostics"), 200);
 
     Post "/hooks/{tenant}/{workflow}" Proof, Nothing, hooks::receive, "A webhook: starts a run of the workflow in the tenant. It is proved by a signature over time and body, or by a token", .hook();
 }

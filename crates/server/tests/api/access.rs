@@ -65,6 +65,7 @@ const EXPECTED: &str = "
     GET    /api/v1/tokens                              A *
     DELETE /api/v1/tokens/{prefix}                     A *
     GET    /api/v1/audit                               A l
+    GET    /api/v1/diagnostics                         A *
     POST   /hooks/{tenant}/{workflow}                  proof
 ";
 
