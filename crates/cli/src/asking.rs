@@ -6,8 +6,7 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use sortie_runner::Runner;
-use sortie_server::{Client, ClientError};
+use sortie_server::{App, Client, ClientError};
 use sortie_store::Actor;
 
 use crate::{
@@ -20,8 +19,8 @@ use crate::{
 /// The API as a command has it.
 pub(crate) struct Api {
     client: Client,
-    /// Takes runs further, where no server does.
-    here: Option<Runner>,
+    /// What it stands on, where it is in this process.
+    here: Option<App>,
 }
 
 /// An address of the API. What a person wrote becomes one part of it, whatever is in it.
@@ -66,8 +65,7 @@ impl Api {
         let actor = Actor::clone(&store.actor());
         // What it does by itself is nobody's deed; who asks acts under their own name.
         let (app, _) = api::app(&store.acting_as(Actor::system()), "", context).await?;
-        let runner = app.runner.clone();
-        Ok(Self { client: Client::here(app, actor), here: Some(runner) })
+        Ok(Self { client: Client::here(app.clone(), actor), here: Some(app) })
     }
 
     /// The same where there is a database; a look makes none.
@@ -84,8 +82,8 @@ impl Api {
         }
     }
 
-    /// What takes runs further in this process, where no server does.
-    pub(crate) fn runner(&self) -> Option<&Runner> {
+    /// What the API stands on, where it is in this process and no server runs.
+    pub(crate) fn here(&self) -> Option<&App> {
         self.here.as_ref()
     }
 

@@ -11,7 +11,7 @@ use clap::Args;
 use sortie_defender::Defender;
 use sortie_identity::{Application, AuthorizedClient, AzureEnvironment, EndpointVersion, HostOverrides, TokenSource};
 use sortie_model::{Clock, ConnectionName, SystemClock};
-use sortie_runner::Runner;
+use sortie_server::Server;
 use sortie_store::{Store, TenantKey};
 use sortie_transport::{ClientCertificate, ProxySetting, Transport, TransportSettings, Wait, WaitReason};
 use url::Url;
@@ -139,9 +139,9 @@ impl Context {
     }
 
     /// Takes runs further in this process until the command has ended, however it ends.
-    pub(crate) fn drive(&self, runner: &Runner) {
+    pub(crate) fn drive(&self, server: Server) {
         let mut driving = self.driving.lock().expect("no code panics while it holds this lock");
-        driving.get_or_insert_with(|| Driving::start(runner.clone()));
+        driving.get_or_insert_with(|| Driving::start(server));
     }
 
     /// Lets what is at work come to a commit. An interrupt ends that: then it goes on from its last one.

@@ -52,8 +52,11 @@ pub(crate) async fn open(context: &Context) -> anyhow::Result<Store> {
         Found::Ours(store) => Ok(store),
         Found::Served(socket) => {
             let what = format!("the server at {} has the database, and this cannot be asked of it", socket.display());
-            Err(Problem::usage(what, "Stop `sortie serve` for as long as it takes, and start it again after it.")
-                .into())
+            Err(Problem::usage(
+                what,
+                "Stop that `sortie serve` (or command that follows a run) for as long as this takes.",
+            )
+            .into())
         }
     }
 }

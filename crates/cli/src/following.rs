@@ -1,18 +1,19 @@
 //! Following a run: its journal as it grows, until it has ended. Where no server runs, this process takes runs further
-//! meanwhile, and stops where only a person can go on.
+//! meanwhile, and stops where only a person can go on. Until then it answers other commands by the socket, as a server does:
+//! nobody has to wait for it to decide a question, to cancel, or to hold all effects.
 
 use std::time::Duration;
 
 use serde_json::Value;
-use sortie_runner::{
-    Runner,
-    journal::{Entry, Happened},
-};
+use sortie_runner::journal::{Entry, Happened};
+use sortie_server::{ClientError, Listening, Server};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::{
+    api,
     asking::{Api, at, items, text},
     context::Context,
+    database,
     exit::Exit,
     output::{say, visible},
     timeline,
@@ -26,13 +27,13 @@ pub(crate) struct Driving {
 }
 
 impl Driving {
-    pub(crate) fn start(runner: Runner) -> Self {
+    pub(crate) fn start(server: Server) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let until = async move {
             // Whoever has dropped the other end wants it to stop, too.
             let _ = stopped.await;
         };
-        Self { stop, work: tokio::spawn(async move { runner.serve(until, GRACE).await }) }
+        Self { stop, work: tokio::spawn(server.run(until, GRACE)) }
     }
 
     pub(crate) async fn stop(self) {
@@ -53,8 +54,25 @@ pub(crate) enum Telling {
 
 /// Follows a run until it has ended, or, without a server, until only a person can go on with it; the run as it stands then.
 pub(crate) async fn follow(api: &Api, run: &str, telling: Telling, context: &Context) -> anyhow::Result<Value> {
-    drive(api, context);
     let mut told = Told::default();
+    match follow_with(api, run, telling, &mut told, context).await {
+        // Whoever answered has ended, and took runs further only as long as it followed one of its own.
+        Err(error) if api.socket().is_some() && error.downcast_ref::<ClientError>().is_some() => {
+            let next = Api::connect(context).await?;
+            follow_with(&next, run, telling, &mut told, context).await
+        }
+        followed => followed,
+    }
+}
+
+async fn follow_with(
+    api: &Api,
+    run: &str,
+    telling: Telling,
+    told: &mut Told,
+    context: &Context,
+) -> anyhow::Result<Value> {
+    drive(api, context).await?;
     loop {
         // The run first: what its journal says beyond it is told in the next round.
         let whole = api.get(at(["runs", run])).await?;
@@ -63,7 +81,7 @@ pub(crate) async fn follow(api: &Api, run: &str, telling: Telling, context: &Con
         if text(&whole, "status") == "ended" {
             return Ok(whole);
         }
-        if api.runner().is_some() && waits_for_a_person(api, &whole, context).await? {
+        if api.here().is_some() && waits_for_a_person(api, &whole, context).await? {
             return Ok(whole);
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -71,16 +89,26 @@ pub(crate) async fn follow(api: &Api, run: &str, telling: Telling, context: &Con
 }
 
 /// Lets this process take runs further where no server does, and says so.
-pub(crate) fn drive(api: &Api, context: &Context) {
-    if let Some(runner) = api.runner() {
-        context.note("no server runs: this process takes runs further until this one has ended or waits for a person");
-        context.drive(runner);
-    }
+async fn drive(api: &Api, context: &Context) -> anyhow::Result<()> {
+    let Some(app) = api.here() else { return Ok(()) };
+    let path = database::path(context)?;
+    let listening = Listening {
+        address: None,
+        tls: None,
+        trusted_proxies: Vec::new(),
+        socket: Some(api::socket(&path)),
+        os_user: api::os_user(&path)?,
+        connections_max: CONNECTIONS_MAX,
+    };
+    let server = Server::bind(app.clone(), listening).await.map_err(api::listen_problem)?;
+    context.note("no server runs: this process takes runs further until this one has ended or waits for a person");
+    context.drive(server);
+    Ok(())
 }
 
 /// For a command that leaves something for a run to do.
 pub(crate) fn tell_who_goes_on(api: &Api, run: &str, context: &Context) {
-    if api.runner().is_some() {
+    if api.here().is_some() {
         context.note(&format!(
             "no server runs: the run goes on when `sortie serve` does, or with `sortie runs show {run} --follow`"
         ));
@@ -216,5 +244,7 @@ pub(crate) fn say_end(run: &Value) -> anyhow::Result<()> {
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// For what is at work when the command ends.
 const GRACE: Duration = Duration::from_secs(20);
+/// Other commands at once.
+const CONNECTIONS_MAX: usize = 64;
 /// Workflows that call each other.
 const DEPTH_MAX: usize = 10;

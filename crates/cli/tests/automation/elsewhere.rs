@@ -15,7 +15,7 @@ async fn what_the_api_does_not_do_is_refused_at_once_with_the_way_out() {
         let refused = stage.run(arguments).await.ended_with(2);
         assert!(begun.elapsed().as_secs() < 5, "{arguments:?} waited");
         assert!(refused.stderr.contains("sortie.db.sock has the database"), "{arguments:?}: {}", refused.stderr);
-        assert!(refused.stderr.contains("next:  Stop `sortie serve`"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("next:  Stop that `sortie serve`"), "{}", refused.stderr);
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpListener,
+    process::Child,
 };
 
 use crate::stage::{Stage, run_of, signal};
@@ -249,32 +250,59 @@ async fn what_a_guardrail_holds_goes_on_when_it_is_released() {
     stage.run(&["runs", "show", &run, "--follow"]).await.succeeded();
 }
 
+/// A command that follows a run, until it says that the run waits for time.
+async fn waiting(stage: &Stage, arguments: &[&str]) -> (Child, String) {
+    let mut child = stage.sortie.command(arguments).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut said = String::new();
+    while !said.contains("waits until") {
+        let line = tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await.expect("it says more");
+        said.push_str(&line.unwrap().unwrap());
+        said.push('\n');
+    }
+    // What it says from here on is read when it has ended.
+    child.stdout = Some(lines.into_inner().into_inner());
+    (child, said)
+}
+
+async fn ended(child: Child) -> (i32, String, String) {
+    let ended =
+        tokio::time::timeout(Duration::from_secs(30), child.wait_with_output()).await.expect("it ends").unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (ended.status.code().unwrap_or(-1), text(ended.stdout), text(ended.stderr))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupt_gives_up_following_and_not_the_run() {
     for is_served in [true, false] {
         let stage = Stage::start(is_served).await;
         stage.keep(&[WAIT]).await;
-        let mut child = stage.sortie.command(&["workflow", "run", "wait", "--follow"]).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut first = String::new();
-        loop {
-            let line = tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await.expect("it says more");
-            let line = line.unwrap().unwrap();
-            if first.is_empty() {
-                first.clone_from(&line);
-            }
-            if line.contains("waits until") {
-                break;
-            }
-        }
+        let (child, said) = waiting(&stage, &["workflow", "run", "wait", "--follow"]).await;
         signal(&child, "-INT").await;
-        let ended =
-            tokio::time::timeout(Duration::from_secs(20), child.wait_with_output()).await.expect("it ends").unwrap();
-        assert_eq!(ended.status.code(), Some(130));
-        let stderr = String::from_utf8_lossy(&ended.stderr);
+        let (code, _, stderr) = ended(child).await;
+        assert_eq!(code, 130);
         assert!(stderr.ends_with("interrupted\n"), "{stderr}");
-        let run = first.split(' ').nth(1).unwrap().to_owned();
-        let left = stage.json(&["runs", "show", &run, "--json"]).await;
+        let run = said.split(' ').nth(1).unwrap();
+        let left = stage.json(&["runs", "show", run, "--json"]).await;
         assert_eq!((&left["status"], &left["outcome"]), (&json!("waiting"), &Value::Null));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_follows_its_run_answers_others_meanwhile_and_another_takes_its_place() {
+    let stage = Stage::start(false).await;
+    stage.keep(&[WAIT, GREET]).await;
+    let (first, said) = waiting(&stage, &["workflow", "run", "wait"]).await;
+    let run = said.split(' ').nth(1).unwrap();
+    stage.run(&["guardrail", "hold", "--reason", "a drill"]).await.succeeded();
+    stage.run(&["guardrail", "release"]).await.succeeded();
+    let greeted = stage.run(&["workflow", "run", "greet", "--follow", "--input", "name=x"]).await.succeeded();
+    assert_eq!(greeted.stderr, "", "it is taken further by the first");
+    let (second, _) = waiting(&stage, &["runs", "show", run, "--follow"]).await;
+    signal(&first, "-INT").await;
+    assert_eq!(ended(first).await.0, 130);
+    // Whichever has the database by now answers.
+    stage.run(&["runs", "cancel", run]).await.succeeded();
+    let (code, stdout, stderr) = ended(second).await;
+    assert_eq!((code, stdout.contains("cancelled"), stderr.contains("no server runs")), (1, true, true), "{stderr}");
 }
