@@ -114,7 +114,7 @@ pub(super) async fn export(arguments: ExportArguments, context: &Context) -> any
 pub(super) async fn version(api: &Api, named: &NameArguments, wanted: &str) -> anyhow::Result<Value> {
     let all = api.get(named.address(["versions"])).await?;
     let fits = |one: &&Value| {
-        one["number"].to_string() == wanted
+        wanted.parse::<i64>().is_ok_and(|number| one["number"] == number)
             || (wanted.len() >= HASH_LEN_MIN && text(one, "version").starts_with(wanted))
     };
     let found: Vec<&Value> = items(&all).iter().filter(fits).collect();
