@@ -115,3 +115,44 @@ steps:
     assert_eq!(stage.owners("GET", "/api/v1/workflows?tenant=contoso", None).await.1["items"], json!([]));
     assert_eq!(stage.owners("GET", "/api/v1/workflows/tried/versions?tenant=contoso", None).await.0, 404);
 }
+
+/// What a call would answer that was not made is not known, and what is computed of it neither. A fault is a fault all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_tried_goes_on_where_only_a_call_would_tell() {
+    let stage = Stage::new().await;
+    let text = "workflow: tried
+triggers: [{ manual: {} }]
+steps:
+  - { id: ask, approval: { ask: 'Go?', within: 4h } }
+  - { id: act, after: [ask], call: kv/set, with: { name: '{{ steps.ask.output.decision }}', value: 1 } }
+  - { id: sum, after: [act], set: { is: '{{ steps.act.output.deep.version }}' } }
+  - { id: then, after: [sum], when: steps.act.output.deep.version == 1, call: kv/set, with: { name: '{{ steps.sum.output.is }}', value: 2 } }
+  - { id: rest, after: [then], wait: { for: '{{ steps.then.output.deep.hours }}' } }
+  - { id: each, after: [rest], for_each: steps.act.output.deep.list, steps: [{ id: one, set: { a: 1 } }] }
+  - { id: end, after: [each], call: kv/set, with: { name: end, value: 3 } }
+output: { done: '{{ steps.act.output.deep.version }}' }
+";
+    let tried = async |text: &str| {
+        let (status, started) =
+            stage.owners("POST", "/api/v1/dry-runs?tenant=contoso", Some(json!({ "text": text }))).await;
+        assert_eq!(status, 201, "{started}");
+        stage.settle().await;
+        let run = stage.runs().await[0].clone();
+        let path = format!("/api/v1/runs/{}/journal", run["id"].as_str().unwrap());
+        let (_, journal) = stage.owners("GET", &path, None).await;
+        let entries = journal["items"].as_array().unwrap().iter().flat_map(|page| page["entries"].as_array().unwrap());
+        let would = entries.filter(|entry| entry["happened"] == "would_send");
+        let would = would.map(|entry| (entry["step"].clone(), entry["request"].clone())).collect::<Vec<_>>();
+        (run["outcome"].clone(), would, journal.to_string())
+    };
+    let (outcome, would, journal) = tried(text).await;
+    assert_eq!(outcome, "succeeded", "{journal}");
+    let steps: Vec<&Value> = would.iter().map(|(step, _)| step).collect();
+    assert_eq!(steps, ["act", "then", "end"], "{journal}");
+    assert_eq!(would[0].1["inputs"]["name"], "approved");
+    assert!(would[1].1["untold"].as_str().unwrap().contains("steps.sum.output"), "{journal}");
+    assert_eq!(would[2].1["inputs"], json!({ "name": "end", "value": 3 }));
+    let fault = "workflow: tried\ntriggers: [{ manual: {} }]\nsteps:\n  - { id: a, set: { list: [] } }\n  - { id: b, after: [a], call: kv/set, with: { name: '{{ steps.a.output.list[3] }}', value: 1 } }\n";
+    let (outcome, would, journal) = tried(fault).await;
+    assert_eq!((outcome, would.len()), (json!("failed"), 0), "{journal}");
+}
