@@ -179,6 +179,9 @@ pub(crate) fn say_entry(entry: &Value) -> anyhow::Result<()> {
     let Ok(read) = serde_json::from_value::<Entry>(entry.clone()) else { return Ok(()) };
     let Some(line) = timeline::line(&read) else { return Ok(()) };
     let Happened::WouldSend { call, request } = &read.what else { return say(&line) };
+    if request["untold"].is_string() {
+        return say(&line);
+    }
     let head = timeline::line(&Entry {
         what: Happened::WouldSend { call: call.clone(), request: Value::Null },
         ..read.clone()

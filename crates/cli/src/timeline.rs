@@ -23,7 +23,10 @@ fn words(what: &Happened) -> Option<String> {
         Happened::Calling { call, attempt } => format!("calls {call} again, for the {attempt}. time"),
         Happened::Answered { .. } => return None,
         Happened::Failed { why, next, .. } => format!("failed: {why}. {next}"),
-        Happened::WouldSend { call, request } => format!("would call {call}: {request}"),
+        Happened::WouldSend { call, request } => match request["untold"].as_str() {
+            Some(why) => format!("would call {call}, with what cannot be told before: {why}"),
+            None => format!("would call {call}: {request}"),
+        },
         Happened::Looked { seen } => format!("looked whether it was carried out: {}", seen_words(*seen)),
         Happened::Followed { well: true } => "what it started has ended well".to_owned(),
         Happened::Followed { well: false } => "what it started has not ended well".to_owned(),

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
 mod approvals;
+mod contain;
 mod diagnostics;
 mod elsewhere;
 mod kept;
