@@ -1,6 +1,6 @@
 //! What a command asks of the API: of the server that has the database, or of the same router in this process where none runs.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
@@ -21,6 +21,8 @@ pub(crate) struct Api {
     client: Client,
     /// What it stands on, where it is in this process.
     here: Option<App>,
+    /// Whether it is a server that comes again when it was told to stop.
+    is_lasting: bool,
 }
 
 /// An address of the API. What a person wrote becomes one part of it, whatever is in it.
@@ -59,19 +61,37 @@ impl Api {
     /// The way to the API; without a server this process takes the database, and makes one where there is none.
     pub(crate) async fn connect(context: &Context) -> anyhow::Result<Self> {
         let store = match database::find(context).await? {
-            Found::Served(socket) => return Ok(Self { client: Client::There(socket), here: None }),
+            Found::Served { socket, is_lasting } => {
+                return Ok(Self { client: Client::There(socket), here: None, is_lasting });
+            }
             Found::Ours(store) => store,
         };
         let actor = Actor::clone(&store.actor());
         // What it does by itself is nobody's deed; who asks acts under their own name.
         let (app, _) = api::app(&store.acting_as(Actor::system()), "", context).await?;
-        Ok(Self { client: Client::here(app.clone(), actor), here: Some(app) })
+        Ok(Self { client: Client::here(app.clone(), actor), here: Some(app), is_lasting: false })
     }
 
     /// The same where there is a database; a look makes none.
     pub(crate) async fn connect_existing(context: &Context) -> anyhow::Result<Option<Self>> {
         let exists = database::path(context).is_ok_and(|path| path.exists());
         if exists { Self::connect(context).await.map(Some) } else { Ok(None) }
+    }
+
+    /// After whoever answered has gone. A server is waited for, because it may be started anew, and nothing should have taken the
+    /// database from it by then; `None` where it does not come. Of a command that has ended its place is taken.
+    pub(crate) async fn again(&self, context: &Context) -> anyhow::Result<Option<Self>> {
+        let Client::There(socket) = &self.client else { return Ok(None) };
+        if !self.is_lasting {
+            return Self::connect(context).await.map(Some);
+        }
+        for _ in 0..RESTART_TRIES {
+            if let Some(client) = Client::find(socket).await {
+                return Ok(Some(Self { client, here: None, is_lasting: true }));
+            }
+            tokio::time::sleep(RESTART_PAUSE).await;
+        }
+        Ok(None)
     }
 
     /// The socket of the server that is asked, where one is.
@@ -204,6 +224,9 @@ impl Refused {
 
 /// What may mean something in an address. A full stop does where it stands alone.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
+/// A minute together.
+const RESTART_TRIES: u32 = 240;
+const RESTART_PAUSE: Duration = Duration::from_millis(250);
 /// As many as the API gives at once.
 const PAGE_LEN: usize = 500;
 

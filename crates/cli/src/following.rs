@@ -14,7 +14,7 @@ use crate::{
     asking::{Api, at, items, text},
     context::Context,
     database,
-    exit::Exit,
+    exit::{Exit, Problem},
     output::{say, visible},
     timeline,
 };
@@ -55,14 +55,23 @@ pub(crate) enum Telling {
 /// Follows a run until it has ended, or, without a server, until only a person can go on with it; the run as it stands then.
 pub(crate) async fn follow(api: &Api, run: &str, telling: Telling, context: &Context) -> anyhow::Result<Value> {
     let mut told = Told::default();
-    match follow_with(api, run, telling, &mut told, context).await {
-        // Whoever answered has ended, and took runs further only as long as it followed one of its own.
-        Err(error) if api.socket().is_some() && error.downcast_ref::<ClientError>().is_some() => {
-            let next = Api::connect(context).await?;
-            follow_with(&next, run, telling, &mut told, context).await
-        }
-        followed => followed,
+    let mut next: Option<Api> = None;
+    for _ in 0..GONE_MAX {
+        let asked = next.as_ref().unwrap_or(api);
+        let error = match follow_with(asked, run, telling, &mut told, context).await {
+            Err(error) if asked.socket().is_some() && error.downcast_ref::<ClientError>().is_some() => error,
+            followed => return followed,
+        };
+        let Some(again) = asked.again(context).await? else {
+            let what = "the server went away amid the run".to_owned();
+            let next = format!(
+                "Start `sortie serve` again: the run goes on then, and `sortie runs show {run} --follow` tells how."
+            );
+            return Err(error.context(Problem { exit: Exit::Network, what, next }));
+        };
+        next = Some(again);
     }
+    anyhow::bail!("the server answers and goes away, again and again")
 }
 
 async fn follow_with(
@@ -245,6 +254,8 @@ pub(crate) fn say_end(run: &Value) -> anyhow::Result<()> {
 }
 
 const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// How often a server may be started anew while somebody follows a run.
+const GONE_MAX: u32 = 100;
 /// For what is at work when the command ends.
 const GRACE: Duration = Duration::from_secs(20);
 /// Other commands at once.

@@ -48,7 +48,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         let what = format!("a server has the database {} already", path.display());
         return Err(Problem::usage(what, "Stop it first, or name another database with `--database`.").into());
     }
-    let store = database::open(context).await?;
+    let store = database::open_to_serve(context).await?;
     let actor = store.actor();
     if !actor.may(Permission::ManageKeys, Scope::Every) {
         let what = format!("{} is no administrator of the database {}", actor.name, path.display());

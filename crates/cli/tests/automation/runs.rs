@@ -306,3 +306,20 @@ async fn a_process_that_follows_its_run_answers_others_meanwhile_and_another_tak
     let (code, stdout, stderr) = ended(second).await;
     assert_eq!((code, stdout.contains("cancelled"), stderr.contains("no server runs")), (1, true, true), "{stderr}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_waits_for_a_server_that_is_started_anew_and_takes_nothing_from_it() {
+    let mut stage = Stage::start(true).await;
+    stage.keep(&[WAIT]).await;
+    let (child, said) = waiting(&stage, &["workflow", "run", "wait", "--follow"]).await;
+    stage.stop().await;
+    // Long enough for the one who follows to see that nobody answers.
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < Duration::from_secs(1) {
+        assert_eq!(stage.json(&["diagnostics"]).await["server"], Value::Null, "nobody has the database");
+    }
+    stage.serve().await;
+    stage.run(&["runs", "cancel", said.split(' ').nth(1).unwrap()]).await.succeeded();
+    let (code, stdout, stderr) = ended(child).await;
+    assert_eq!((code, stdout.contains("cancelled"), stderr.as_str()), (1, true, ""));
+}
