@@ -8,7 +8,7 @@ use sortie_engine::{
     machine::{Address, CallEnd, Event, Kind},
     template::Budget,
 };
-use sortie_store::{NewIntent, RunMode};
+use sortie_store::NewIntent;
 
 use super::{
     Done, DoneWhat, DriveError, Hold, HoldKind, Ordered, Session,
@@ -30,6 +30,10 @@ impl Session {
             Some(ordered) => ordered.order.clone(),
             None => match self.ordered(&at).await? {
                 Ok(order) => order,
+                Err(trouble) if self.call_reads_untold(&at).await? => {
+                    self.would_send(at, attempt, json!({ "untold": trouble.what }));
+                    return Ok(None);
+                }
                 Err(trouble) => {
                     self.refused(at, attempt, &trouble);
                     return Ok(None);
@@ -49,9 +53,8 @@ impl Session {
             }
         };
         let is_safe = self.class(&at) == Class::Safe && prepared.is_safe();
-        if !is_safe && self.run.mode != RunMode::Live {
-            self.note(Some(&at), Happened::WouldSend { call, request: prepared.shown() });
-            self.events.push_back(Event::Ended { at, attempt, result: CallEnd::Answered });
+        if !is_safe && self.is_rehearsal() {
+            self.would_send(at, attempt, prepared.shown());
             return Ok(None);
         }
         self.note(Some(&at), Happened::Calling { call, attempt });
@@ -128,6 +131,26 @@ impl Session {
         }))
     }
 
+    async fn call_reads_untold(&mut self, at: &Address) -> Result<bool, DriveError> {
+        let compiled = Arc::clone(&self.compiled);
+        match &compiled.steps[usize::from(at.last().step)].verb {
+            CompiledVerb::Call(CompiledCall { with: Some(with), .. }) => self.reads_untold(at, &[with.reads()]).await,
+            _ => Ok(false),
+        }
+    }
+
+    /// In a run that only shows what it would do, in the place of a call.
+    fn would_send(&mut self, at: Address, attempt: u32, request: Value) {
+        let compiled = Arc::clone(&self.compiled);
+        let call = match &compiled.steps[usize::from(at.last().step)].verb {
+            CompiledVerb::Call(call) => format!("{}/{}", call.connector, call.operation),
+            _ => String::new(),
+        };
+        self.note(Some(&at), Happened::WouldSend { call, request });
+        self.leave_untold(&at);
+        self.events.push_back(Event::Ended { at, attempt, result: CallEnd::Answered });
+    }
+
     pub(super) async fn run_script(&mut self, at: Address, attempt: u32) -> Result<(), DriveError> {
         let compiled = Arc::clone(&self.compiled);
         let CompiledVerb::Code { script, with } = &compiled.steps[usize::from(at.last().step)].verb else {
@@ -184,7 +207,7 @@ impl Session {
 
     pub(super) async fn follow(&mut self, at: Address, attempt: u32) -> Result<(), DriveError> {
         let place = at.to_string();
-        if self.run.mode != RunMode::Live {
+        if self.is_rehearsal() {
             self.events.push_back(Event::Ended { at, attempt, result: CallEnd::Followed { well: true } });
             return Ok(());
         }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use sortie_engine::{
     decide::Outcome,
-    machine::{Address, Command, Event, Kind, RunEnd, Timer, TimerKind, What, apply},
+    machine::{Address, Command, Event, Kind, RunEnd, Timer, TimerKind, apply},
     template::Budget,
 };
-use sortie_store::{Decision, NewApproval, NewRun, RunMode, RunValue, TenantKey};
+use sortie_store::{Decision, NewApproval, NewRun, RunValue, TenantKey};
 
 use super::{
     DriveError, Session,
@@ -24,7 +24,7 @@ impl Session {
         for command in commands {
             match command {
                 Command::Evaluate { at, what } => {
-                    let result = self.evaluated(&at, what).await?;
+                    let result = self.evaluate(&at, what).await?;
                     first.push(Event::Evaluated { at, result });
                 }
                 Command::Call { at, attempt } => self.due.push((at, attempt)),
@@ -51,19 +51,10 @@ impl Session {
         Ok(())
     }
 
-    /// A run that only shows what it would do does not wait, and knows nothing of calls that were not made.
-    async fn evaluated(&mut self, at: &Address, what: What) -> Result<sortie_engine::machine::Evaluated, DriveError> {
-        let gave = self.evaluate(at, what).await?;
-        let is_broken = gave == sortie_engine::machine::Evaluated::Broken;
-        if is_broken && what == What::When && self.run.mode != RunMode::Live {
-            return Ok(sortie_engine::machine::Evaluated::Truth(true));
-        }
-        Ok(gave)
-    }
-
+    /// A run that only shows what it would do does not wait.
     fn set_timer(&mut self, timer: Timer, after: std::time::Duration) {
         let now = self.shared.clock.now();
-        let skips = self.run.mode != RunMode::Live && matches!(timer.kind, TimerKind::Wake);
+        let skips = self.is_rehearsal() && matches!(timer.kind, TimerKind::Wake);
         let after = if skips { std::time::Duration::ZERO } else { after };
         let until = now.checked_add(after).unwrap_or(jiff::Timestamp::MAX);
         if timer.kind == TimerKind::Wake {
@@ -91,9 +82,11 @@ impl Session {
                 return Ok(Some(Event::Decided { at, approves: false }));
             }
         };
-        if self.run.mode != RunMode::Live {
+        if self.is_rehearsal() {
             let by = "nobody: this run only shows what it would do".to_owned();
-            self.note(Some(&at), Happened::Approval { approves: true, by, why: None });
+            let output = json!({ "decision": "approved", "by": by, "why": null });
+            self.left.insert(at.to_string(), (output, Value::Null));
+            self.note(Some(&at), Happened::Approval { approves: true, by, why: Some(ask) });
             return Ok(Some(Event::Decided { at, approves: true }));
         }
         let until = self.shared.clock.now().checked_add(*within).unwrap_or(jiff::Timestamp::MAX);

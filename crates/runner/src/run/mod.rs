@@ -7,11 +7,12 @@ mod guard;
 mod happen;
 mod leave;
 mod pending;
+mod rehearse;
 mod resume;
 mod values;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -55,6 +56,8 @@ pub(crate) struct Session {
     lists: HashMap<String, Arc<Vec<Arc<Value>>>>,
     /// What a step will leave when it ends: output and error.
     left: HashMap<String, (Value, Value)>,
+    /// Of a run that only shows what it would do: places whose output only a call would tell that was not made.
+    untold: HashSet<String>,
     events: VecDeque<Event>,
     /// Calls and scripts that the machine wants.
     due: Vec<(Address, u32)>,

@@ -92,6 +92,7 @@ impl Session {
             values: Default::default(),
             lists: Default::default(),
             left: Default::default(),
+            untold: Default::default(),
             events: Default::default(),
             due: Vec::new(),
             notices: Vec::new(),
@@ -323,6 +324,9 @@ impl Session {
                         json!({ "kind": "workflow", "what": format!("run {run} ended as {}", other.word()), "next": "Look at that run why.", "status": null })
                     }
                 };
+                if self.is_rehearsal() && output.is_null() {
+                    self.leave_untold(&at);
+                }
                 self.left.insert(place, (output, error));
                 self.events.push_back(Event::ChildDone { at, outcome });
             }

@@ -5,16 +5,16 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sortie_engine::{
-    document::{Tenants, Workflow, read},
+    document::{Tenants, Workflow as Document, read},
     machine::Phase,
     text::did_you_mean,
 };
 use sortie_runner::{
     Again, AgainError, again, as_value,
-    library::{ManualStart, manual},
+    library::{self, ManualStart, PutError, manual},
     view::{View, WorkView, place_of},
 };
-use sortie_store::{NewRun, Run, RunFilter, RunId, RunMode, RunStatus, RunValue, Scope, Started};
+use sortie_store::{NewRun, Run, RunFilter, RunId, RunMode, RunStatus, RunValue, Scope, Started, Workflow};
 
 use crate::{
     Problem,
@@ -44,14 +44,41 @@ pub(super) async fn start(request: Request) -> Result<Response, Problem> {
         Some(other) => return Err(Problem::content(format!("`{other}` is no mode"), "Give live or dry.")),
     };
     let kept = request.store().workflow(request.scope(), request.path("id")).await?;
+    let by = request.granted.actor.owner_name().to_owned();
+    let start = ManualStart { inputs: wish.inputs, picked: wish.picked, mode, key: key(wish.key)?, by };
+    begun(&request, &kept, start).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DryRun {
+    /// The document, in YAML.
+    text: String,
+    #[serde(default)]
+    inputs: Map<String, Value>,
+    #[serde(default)]
+    picked: Option<Value>,
+}
+
+pub(super) async fn dry(request: Request) -> Result<Response, Problem> {
+    let wish: DryRun = request.json()?;
+    let outside = &*request.shared.app.outside;
+    let kept = match library::draft(&request.store(), outside, request.tenant(), &wish.text).await {
+        Ok(kept) => kept,
+        Err(PutError::Problems(wrong)) => return Err(super::workflows::problems(&wrong)),
+        Err(PutError::Store(error)) => return Err(error.into()),
+    };
+    let by = request.granted.actor.owner_name().to_owned();
+    let start = ManualStart { inputs: wish.inputs, picked: wish.picked, mode: RunMode::Dry, key: key(None)?, by };
+    begun(&request, &kept, start).await
+}
+
+async fn begun(request: &Request, kept: &Workflow, start: ManualStart) -> Result<Response, Problem> {
     let workflow = read(&kept.text).map_err(|_| unreadable(&kept.id))?;
     is_for(&workflow, &request.tenant_name(request.tenant()))?;
-    let key = key(wish.key)?;
-    let by = request.granted.actor.owner_name().to_owned();
-    let start = ManualStart { inputs: wish.inputs, picked: wish.picked, mode, key, by };
     let next = "`sortie workflow show` and `GET /api/v1/workflows/{id}` say what it takes.";
-    let new = manual(&kept, start).map_err(|detail| Problem::content(detail, next))?;
-    ordered(&request, new).await
+    let new = manual(kept, start).map_err(|detail| Problem::content(detail, next))?;
+    ordered(request, new).await
 }
 
 /// The order becomes durable, and its run begins in its turn.
@@ -228,7 +255,7 @@ pub(super) async fn rerun(request: Request) -> Result<Response, Problem> {
 }
 
 /// The document of the run's version.
-async fn document(request: &Request, run: &Run) -> Result<Workflow, Problem> {
+async fn document(request: &Request, run: &Run) -> Result<Document, Problem> {
     let store = &request.shared.app.store;
     let text = store.workflow_version(Scope::Tenant(run.home), &run.workflow, &run.version).await?.text;
     read(&text).map_err(|_| unreadable(&run.workflow))
@@ -244,7 +271,7 @@ async fn place(request: &Request, run: &Run, step: &str) -> Result<String, Probl
 }
 
 /// Whether a workflow runs for a tenant.
-pub(crate) fn is_for(workflow: &Workflow, tenant: &str) -> Result<(), Problem> {
+pub(crate) fn is_for(workflow: &Document, tenant: &str) -> Result<(), Problem> {
     match &workflow.tenants {
         Tenants::All => Ok(()),
         Tenants::Some(names) if names.iter().any(|name| name.value == tenant) => Ok(()),

@@ -9,4 +9,5 @@ mod hooks;
 mod hostile;
 mod listening;
 mod objects;
+mod sets;
 mod stage;
