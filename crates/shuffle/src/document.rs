@@ -14,6 +14,8 @@ pub(crate) struct Frame<'f> {
     pub(crate) triggers: &'f [Yaml],
     pub(crate) steps: Vec<Step>,
     pub(crate) output: Option<String>,
+    /// What the workflow is called, where that is settled already.
+    pub(crate) id: Option<String>,
 }
 
 pub(crate) fn written(frame: &Frame<'_>) -> String {
@@ -21,7 +23,8 @@ pub(crate) fn written(frame: &Frame<'_>) -> String {
     let mut out = String::new();
     comment(&format!("Imported from Shuffle: {} ({})", short(&source.name), short(&source.id)), 0, &mut out);
     let title = short(&source.name);
-    member("workflow", &Yaml::Text(kebab(&title, "workflow")), 0, &mut out);
+    let id = frame.id.clone().unwrap_or_else(|| kebab(&title, "workflow"));
+    member("workflow", &Yaml::Text(id), 0, &mut out);
     if !title.is_empty() {
         member("title", &Yaml::Text(title), 0, &mut out);
     }

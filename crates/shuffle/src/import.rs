@@ -110,6 +110,7 @@ fn attempt(json: &Value, places: &[Place], known: &dyn Apps, nodes_max: usize) -
         triggers: &plan.begin.triggers,
         steps,
         output: output(&plan, &mut report),
+        id: known.workflow(&source.id),
     };
     (Import { document: written(&frame), report: report.into_findings() }, step_count)
 }
@@ -117,7 +118,7 @@ fn attempt(json: &Value, places: &[Place], known: &dyn Apps, nodes_max: usize) -
 /// Everything that must be known before the first step is written.
 fn plan<'s>(source: &'s Source, known: &dyn Apps, taken: &mut Taken, report: &mut Report) -> (Plan<'s>, Vec<Class>) {
     let names = names(source);
-    let begin = Starts::of(source, &names, report);
+    let begin = Starts::of(source, &names, known.is_called(&source.id), report);
     let classes: Vec<Class> =
         source.nodes.iter().enumerate().map(|(number, node)| classify(node, number, &begin, known)).collect();
     let gathered = begin.is_mixed().then(|| taken.unique("argument".to_owned(), '-'));

@@ -43,6 +43,7 @@ mod conditions;
 mod document;
 mod graph;
 mod import;
+mod installed;
 mod names;
 mod report;
 mod secrets;
@@ -56,4 +57,5 @@ mod yaml;
 
 pub use apps::{App, Apps, NoApps, Operation};
 pub use import::{Import, import};
+pub use installed::Installed;
 pub use report::{Finding, Kind, Node};

@@ -40,7 +40,8 @@ pub(crate) struct Starts {
 }
 
 impl Starts {
-    pub(crate) fn of(source: &Source, names: &Names, report: &mut Report) -> Self {
+    /// `is_called` where another workflow runs this one.
+    pub(crate) fn of(source: &Source, names: &Names, is_called: bool, report: &mut Report) -> Self {
         let count = source.nodes.len();
         let mut starts = Self {
             begins: vec![Vec::new(); count],
@@ -60,7 +61,7 @@ impl Starts {
                 starts.stands_in[number] = Some(what);
             }
         }
-        if starts.hows.is_empty() || start.is_some_and(|start| starts.begins[start].is_empty()) {
+        if is_called || starts.hows.is_empty() || start.is_some_and(|start| starts.begins[start].is_empty()) {
             starts.called(source, start, report);
         }
         starts
@@ -129,7 +130,7 @@ impl Starts {
     /// By a person, or by another workflow.
     fn called(&mut self, source: &Source, start: Option<usize>, report: &mut Report) {
         let mut input = vec![("type".to_owned(), Yaml::text(self.kind))];
-        if self.kind == "string" {
+        if self.kind == "any" {
             input.push(("default".to_owned(), Yaml::text("")));
         }
         let inputs = Yaml::Map(vec![("argument".to_owned(), Yaml::Map(input))]);
@@ -308,12 +309,12 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-/// What `$exec` is read as: an object, a list, or a text.
+/// What `$exec` is read as: an object, a list, or as a whole.
 fn argument_kind(source: &Source, names: &Names) -> &'static str {
     let parameters = source.nodes.iter().flat_map(|node| &node.parameters).map(|parameter| parameter.value.as_str());
     let conditions = source.branches.iter().flat_map(|branch| &branch.conditions);
     let conditions = conditions.flat_map(|condition| [condition.source.as_str(), condition.destination.as_str()]);
-    let mut kind = "string";
+    let mut kind = "any";
     for text in parameters.chain(conditions) {
         for piece in scan(text, names) {
             let reference = match &piece {

@@ -1,7 +1,10 @@
 //! Whole workflows, as small as they can be: what stands there, and what stands here then.
 
 use serde_json::{Value, json};
-use sortie_engine::document::{Step, Verb, Workflow, read};
+use sortie_engine::{
+    document::{Step, TriggerKind, Verb, Workflow, read},
+    template::{Budget, Names, Scope, Template},
+};
 
 use crate::{App, Apps, Import, Kind, NoApps, Operation, import};
 
@@ -226,6 +229,27 @@ fn tools_become_operations_of_our_own() {
         "    title: A\n    call: data/list-filter\n    with:\n      items: \"{{ trigger.body.list }}\"\n      by: a.b\n      test: larger\n      value: \"5\"\n      opposite: true\n",
     );
     check(
+        "filter_list",
+        &[
+            ("input_list", "$exec"),
+            ("field", "k"),
+            ("check", "contains any of"),
+            ("value", "a.b,c"),
+            ("opposite", "false"),
+        ],
+        "    title: A\n    call: data/list-filter\n    with:\n      items: \"{{ trigger.body }}\"\n      by: k\n      test: matches\n      value: \"a\\\\.b|c\"\n      opposite: false\n      ignore_case: true\n",
+    );
+    check(
+        "merge_lists",
+        &[("list_one", "$exec.a"), ("list_two", "$exec.b"), ("set_field", "score")],
+        "    title: A\n    call: data/list-merge\n    with:\n      items: \"{{ trigger.body.a }}\"\n      other: \"{{ trigger.body.b }}\"\n      field: score\n",
+    );
+    check(
+        "parse_ioc",
+        &[("input_string", "")],
+        "    title: A\n    call: data/iocs\n    with:\n      text: \"\"\n      as: list\n",
+    );
+    check(
         "regex_capture_group",
         &[("input_data", "$exec.t"), ("regex", r"id=(\d+)")],
         "    title: A\n    set:\n      found: \"{{ trigger.body.t | string | regex_find('id=(\\\\\\\\d+)', 0, true) | length > 0 }}\"\n      group_0: \"{{ trigger.body.t | string | regex_find('id=(\\\\\\\\d+)', 1, true) }}\"\n",
@@ -238,12 +262,12 @@ fn tools_become_operations_of_our_own() {
     check(
         "run_math_operation",
         &[("operation", "$exec.n + 1")],
-        "    title: A\n    call: data/echo\n    with:\n      value: \"{{ (trigger.body.n | float) + 1 }}\"\n",
+        "    title: A\n    call: data/echo\n    with:\n      value: \"{{ (trigger.body.n | string | from_json) + 1 }}\"\n",
     );
     check(
         "base64_conversion",
         &[("string", "$exec.t"), ("operation", "encode")],
-        "    title: A\n    call: data/base64-encode\n    with:\n      text: \"{{ trigger.body.t }}\"\n",
+        "    title: A\n    call: data/base64-encode\n    with:\n      text: \"{{ trigger.body.t | string }}\"\n",
     );
     check(
         "execute_python",
@@ -268,7 +292,12 @@ impl Apps for One {
                 "kind": { "type": "string", "enum": ["High", "Low"] } },
         });
         let known = (app.name, app.function) == ("TheHive", "post_case");
-        known.then(|| Operation { connector: "thehive".to_owned(), operation: "create-case".to_owned(), inputs })
+        known.then(|| Operation {
+            connector: "thehive".to_owned(),
+            operation: "create-case".to_owned(),
+            inputs,
+            is_sure: true,
+        })
     }
 
     fn workflow(&self, id: &str) -> Option<String> {
@@ -291,12 +320,70 @@ fn known_apps_are_called_with_inputs_that_fit() {
     assert_eq!((call.connector.as_str(), call.operation.as_str()), ("thehive", "create-case"));
     assert_eq!(
         call.with.as_ref().unwrap().to_json(),
-        json!({ "case-id": "{{ trigger.body }}", "severity": 2, "tags": ["a"], "kind": "High" })
+        json!({ "case-id": "{{ trigger.body | string }}", "severity": 2, "tags": ["a"], "kind": "High" })
     );
     assert!(!found.document.contains("hunter2") && !format!("{:?}", found.report).contains("hunter2"));
     let found = import(&workflow(vec![action("severe", "x")], vec![webhook()], &[("t", "a")]), &One);
     assert!(step(&read_back(&found), "a").disabled, "{}", found.document);
     assert!(found.report.iter().any(|finding| finding.kind == Kind::Disabled && finding.what.contains("severity")));
+}
+
+/// What is JSON in a field that takes a text stays JSON, whatever is put into it.
+#[test]
+fn json_in_a_text_is_not_broken_by_what_is_put_in() {
+    let query = r#"{"_and":[{"_string":"title:\"$exec.title\""},{"n":$exec.n},{}], "open": true}"#;
+    let action = json!({ "id": "a", "label": "A", "app_name": "TheHive", "name": "post_case",
+        "parameters": [{ "name": "case_id", "value": query }] });
+    let found = import(&workflow(vec![action], vec![webhook()], &[("t", "a")]), &One);
+    let read = read_back(&found);
+    let Verb::Call(call) = &step(&read, "a").verb else { panic!("{}", found.document) };
+    let template = call.with.as_ref().unwrap().to_json()["case-id"].as_str().unwrap().to_owned();
+    let template = Template::compile(&template, &Names::of_a_step()).unwrap();
+    let trigger = json!({ "body": { "title": "C:\\new \"x\"", "n": 7 } });
+    let scope = Scope::new(Default::default()).with("trigger", std::sync::Arc::new(trigger));
+    let text = template.evaluate(&scope, Budget::default()).unwrap();
+    let expected = json!({ "_and": [{ "_string": "title:\"C:\\new \"x\"\"" }, { "n": 7 }, {}], "open": true });
+    assert_eq!(serde_json::from_str::<Value>(text.as_str().unwrap()).unwrap(), expected);
+}
+
+/// A text of a node that was skipped is an empty one, and a list an empty list.
+#[test]
+fn what_was_skipped_gives_nothing_of_its_kind() {
+    let first = tool("a", "A", "repeat_back_to_me", &[("call", "x")]);
+    let other = tool("b", "B", "repeat_back_to_me", &[("call", "y")]);
+    let both = tool("c", "C", "add_list_to_list", &[("list_one", "$a"), ("list_two", "$b")]);
+    let edges = [("t", "a"), ("t", "b"), ("a", "c"), ("b", "c")];
+    let found = import(&workflow(vec![first, other, both], vec![webhook()], &edges), &NoApps);
+    assert!(found.document.contains("steps.b.output if steps.b.outcome == 'succeeded' else [])"), "{}", found.document);
+}
+
+/// Installations in which another workflow runs the one that is imported.
+struct Ran;
+
+impl Apps for Ran {
+    fn operation(&self, _: &App<'_>) -> Option<Operation> {
+        None
+    }
+
+    fn workflow(&self, id: &str) -> Option<String> {
+        (id == "w").then(|| "ours".to_owned())
+    }
+
+    fn is_called(&self, id: &str) -> bool {
+        id == "w"
+    }
+}
+
+#[test]
+fn a_workflow_that_another_one_runs_can_be_run_and_has_its_settled_id() {
+    let json =
+        workflow(vec![tool("a", "A", "repeat_back_to_me", &[("call", "$exec")])], vec![webhook()], &[("t", "a")]);
+    let found = read_back(&import(&json, &Ran));
+    assert_eq!((found.id.value.as_str(), found.triggers.len()), ("ours", 3));
+    assert_eq!(read_back(&import(&json, &NoApps)).triggers.len(), 1);
+    // Whatever it is run with.
+    let TriggerKind::Workflow { inputs } = &found.triggers[2].kind else { panic!("{found:?}") };
+    assert_eq!((inputs[0].kind.as_str(), inputs[0].default.as_ref()), ("any", Some(&json!(""))));
 }
 
 #[test]

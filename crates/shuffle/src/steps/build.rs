@@ -6,6 +6,7 @@ use super::{
     native,
 };
 use crate::{
+    apps::Operation,
     conditions::conditions,
     import::Plan,
     names::{Taken, kebab, word},
@@ -262,12 +263,11 @@ fn verb(plan: &Plan<'_>, node: &Node, number: usize, class: &Class, draft: &mut 
                 checked(&call, with, schema)
             })
         }
-        Class::Operation(operation) => super::native::operation(operation, node, draft).and_then(|with| {
-            checked(&format!("{}/{}", operation.connector, operation.operation), with, &operation.inputs)
-        }),
+        Class::Operation(operation) => called(operation, node, draft),
         Class::Digests => Ok(digests(node, draft)),
         Class::Groups(count) => Ok(groups(node, *count, draft)),
         Class::Greeting => Ok(echo(Yaml::text("Hello world"))),
+        Class::Raises => Ok(raises(draft)),
         Class::Pause => pause(node, draft),
         Class::Sum => sum(node, draft),
         Class::Workflow(known) => Ok(workflow(node, known.as_deref(), draft)),
@@ -290,6 +290,16 @@ fn verb(plan: &Plan<'_>, node: &Node, number: usize, class: &Class, draft: &mut 
     (verb, for_each)
 }
 
+fn called(operation: &Operation, node: &Node, draft: &mut Draft<'_>) -> Result<Verb, String> {
+    let call = format!("{}/{}", operation.connector, operation.operation);
+    let with = native::operation(operation, node, draft)?;
+    let verb = checked(&call, with, &operation.inputs)?;
+    if !operation.is_sure {
+        draft.changed(format!("it calls {call}, which says the same in other words"), "Check that it does the same.");
+    }
+    Ok(verb)
+}
+
 fn checked(call: &str, with: Yaml, schema: &serde_json::Value) -> Result<Verb, String> {
     if let Some(why) = misfit(call, &with, schema) {
         return Err(why);
@@ -304,6 +314,13 @@ fn checked(call: &str, with: Yaml, schema: &serde_json::Value) -> Result<Verb, S
 fn echo(value: Yaml) -> Verb {
     let with = Yaml::Map(vec![("value".to_owned(), value)]);
     vec![("call".to_owned(), Yaml::text("data/echo")), ("with".to_owned(), with)]
+}
+
+/// It fails whatever it is given.
+fn raises(draft: &mut Draft<'_>) -> Verb {
+    draft.changed("it is there to fail, and fails by reading a text that is no JSON", "");
+    let with = Yaml::Map(vec![("text".to_owned(), Yaml::text("raise_error"))]);
+    vec![("call".to_owned(), Yaml::text("data/json-parse")), ("with".to_owned(), with)]
 }
 
 fn set(values: Vec<(String, Yaml)>) -> Verb {
@@ -402,7 +419,8 @@ fn sum(node: &Node, draft: &mut Draft<'_>) -> Result<Verb, String> {
             Piece::Text(_) => return Err(cannot()),
             piece => {
                 let found = draft.reader.found(piece).ok_or_else(cannot)?;
-                expression.push_str(&format!("({} | float)", found.expression));
+                // The text is put there, and then reads as a number: `3` as a whole one.
+                expression.push_str(&format!("({} | string | from_json)", found.expression));
             }
         }
     }

@@ -22,6 +22,8 @@ pub(crate) enum Class {
     /// Groups of a regular expression, so many.
     Groups(usize),
     Greeting,
+    /// It fails, and is there for that.
+    Raises,
     Pause,
     /// Arithmetic over references.
     Sum,
@@ -49,6 +51,7 @@ pub(crate) fn classify(node: &Node, number: usize, starts: &Starts, apps: &dyn A
         ("shuffle subflow" | "shuffle workflow", "run_subflow") => return workflow(node, apps),
         ("shuffle subflow" | "shuffle workflow" | "user input", "run_userinput") => return Class::Question,
         ("testing", "hello_world") => return Class::Greeting,
+        ("testing", "raise_error") => return Class::Raises,
         ("testing", "pause") => return Class::Pause,
         ("shuffle tools", "get_hash_sum") => return Class::Digests,
         ("shuffle tools", "run_math_operation") => return Class::Sum,
@@ -82,16 +85,20 @@ fn workflow(node: &Node, apps: &dyn Apps) -> Class {
     Class::Workflow(apps.workflow(node.value("workflow").trim()))
 }
 
-/// How what each step gives differs. A filtered list has the items of the list that it was made of.
+/// How what each step gives differs. A list that is made of another has its items.
 pub(crate) fn shapes(source: &Source, classes: &[Class], names: &Names) -> Vec<Shape> {
     let mut shapes: Vec<Shape> = classes.iter().map(shape).collect();
     // A filter of a filter of a filter: more was never seen.
     for _ in 0..3 {
         for (number, node) in source.nodes.iter().enumerate() {
-            if is_filter(&classes[number])
-                && let Some((from, path)) = filtered(node, names)
+            if let Some(list) = items_of(&classes[number])
+                && let Some((from, path)) = listed(node.value(list), names)
             {
-                shapes[number].items = if path.is_empty() { shapes[from].keys } else { shapes[from].items };
+                let inner = if path.is_empty() { shapes[from].keys } else { shapes[from].items };
+                match is_filter(&classes[number]) {
+                    true => shapes[number].items = inner,
+                    false => shapes[number].keys = inner,
+                }
             }
         }
     }
@@ -102,9 +109,18 @@ pub(crate) fn is_filter(class: &Class) -> bool {
     matches!(class, Class::Native(Native { call: Call::To("data/list-filter"), .. }))
 }
 
-/// The node whose list is filtered.
-fn filtered(node: &Node, names: &Names) -> Option<(usize, Vec<Segment>)> {
-    match &scan(node.value("input_list").trim(), names)[..] {
+/// The field with the list whose items what the node gives has.
+fn items_of(class: &Class) -> Option<&'static str> {
+    match class {
+        Class::Native(Native { call: Call::To("data/list-filter"), .. }) => Some("input_list"),
+        Class::Native(Native { call: Call::To("data/list-merge" | "data/list-concat"), .. }) => Some("list_one"),
+        _ => None,
+    }
+}
+
+/// The node that the list comes from.
+fn listed(list: &str, names: &Names) -> Option<(usize, Vec<Segment>)> {
+    match &scan(list.trim(), names)[..] {
         [Piece::Reference(Reference { root: Root::Node(from), path })] => {
             let keys = path.iter().filter(|segment| matches!(segment, Segment::Key(_))).cloned().collect();
             Some((*from, keys))
@@ -126,7 +142,8 @@ fn shape(class: &Class) -> Shape {
         "data/echo" => Shape::default(),
         "data/list-filter" => Shape { keys: &[("valid", "kept"), ("invalid", "dropped")], ..plain },
         "data/iocs" => Shape { keys: &[("data", "value"), ("data_type", "type")], ..plain },
-        "kv/get" => Shape { keys: &[("success", "found")], ..plain },
+        "kv/get" => Shape { keys: &[("success", "found"), ("key", "name")], ..plain },
+        "kv/set" => Shape { keys: &[("key", "name")], ..plain },
         "data/date-now" => Shape { whole: Some("epoch_s"), ..plain },
         "data/date-parse" => Shape { keys: &[("epoch", "epoch_s")], ..plain },
         "data/list-difference" => Shape { keys: &[("diff", "")], ..plain },

@@ -131,11 +131,11 @@ const JUDGED: &[(&str, &str)] = &[
         filter-found-ips data/list-filter < find-item
         add-to-cache kv/set < filter-found-ips each
         return-plus-one data/echo < filter-found-ips each
-        merge-valid-lists set < return-plus-one off
+        merge-valid-lists data/list-merge < return-plus-one
         update-cache kv/set < merge-valid-lists each
         merge-cache data/list-concat < update-cache add-to-cache any when
-        merge-results set < merge-cache fix-greynoise-list any when off
-        fix-greynoise-list set < filter-ips search-ip any when off
+        merge-results data/list-merge < merge-cache fix-greynoise-list any when
+        fix-greynoise-list data/list-merge < filter-ips search-ip any when
         find-malicious data/list-filter < search-ip
         open-set-malicious set < find-malicious when
         set-malicious data/echo < open-set-malicious each
@@ -218,8 +218,8 @@ const JUDGED: &[(&str, &str)] = &[
         "
         create-alert-shuffle set < startnode merge-ip-list any when off
         startnode data/echo <
-        merge-url-hash set < hash-enrichment url-enrichment any when off
-        merge-ip-list set < ip-enrichment merge-url-hash any when off
+        merge-url-hash data/list-merge < hash-enrichment url-enrichment any when
+        merge-ip-list data/list-merge < ip-enrichment merge-url-hash any when
         ip-enrichment workflow < startnode off
         url-enrichment workflow < startnode off
         hash-enrichment workflow < startnode off
@@ -230,7 +230,7 @@ const JUDGED: &[(&str, &str)] = &[
         "ea1c",
         "
         testing-1 data/echo <
-        testing-2 set < testing-1 off
+        testing-2 data/json-parse < testing-1
         testing-3 data/echo < testing-1
         testing-4 data/echo < testing-3
         testing-5 data/echo < testing-4 testing-3 any when
