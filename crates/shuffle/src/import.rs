@@ -9,7 +9,7 @@ use crate::{
     document::{Frame, written},
     graph::Graph,
     names::{Taken, kebab, word},
-    report::{Finding, Kind, Report},
+    report::{Finding, Kind, Node, Report},
     secrets::{LEFT_OUT, Place, Why, cleanse},
     source::{Source, short},
     starts::{Starts, parsed},
@@ -18,6 +18,12 @@ use crate::{
     yaml::{Yaml, member},
 };
 
+/// Whether it is an exported workflow of Shuffle: an object with nodes, and none of our own documents.
+pub fn is_export(json: &Value) -> bool {
+    let lists = ["actions", "triggers", "branches"].into_iter().filter(|list| json[*list].is_array());
+    json.get("workflow").is_none() && json.get("steps").is_none() && lists.count() > 0
+}
+
 /// What an import gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {
@@ -25,6 +31,8 @@ pub struct Import {
     pub document: String,
     /// What a person must know, by node; every node is named.
     pub report: Vec<Finding>,
+    /// What the workflow itself is called in the report.
+    pub workflow: Node,
 }
 
 /// Makes a workflow document of an exported workflow, whatever is in it.
@@ -112,7 +120,7 @@ fn attempt(json: &Value, places: &[Place], known: &dyn Apps, nodes_max: usize) -
         output: output(&plan, &mut report),
         id: known.workflow(&source.id),
     };
-    (Import { document: written(&frame), report: report.into_findings() }, step_count)
+    (Import { document: written(&frame), report: report.into_findings(), workflow: source.named() }, step_count)
 }
 
 /// Everything that must be known before the first step is written.

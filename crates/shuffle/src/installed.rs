@@ -25,13 +25,14 @@ impl Installed {
         Self { connectors, workflows, called: HashSet::new() }
     }
 
-    /// With workflows that are about to be imported together: each gets an id of its own, and those that one of them runs
-    /// can be run.
+    /// With workflows that are about to be imported together: each gets an id of its own that is not `taken` either, and those
+    /// that one of them runs can be run.
     #[must_use]
-    pub fn with<'w>(mut self, workflows: impl Iterator<Item = &'w Value> + Clone) -> Self {
+    pub fn with<'w>(mut self, workflows: impl Iterator<Item = &'w Value>, taken: impl Iterator<Item = String>) -> Self {
+        let known: HashSet<String> = self.workflows.values().cloned().chain(taken).collect();
         let mut taken = Taken::default();
-        for id in self.workflows.values() {
-            taken.unique(id.clone(), '-');
+        for id in known {
+            taken.unique(id, '-');
         }
         for workflow in workflows {
             let text = |key: &str| workflow[key].as_str().unwrap_or_default();
@@ -198,9 +199,9 @@ components: { schemas: { Ticket: { type: object, properties: { title: { type: st
                 "parameters": [{ "name": "workflow", "value": other }] }] })
         };
         let both = [runs("a", "Here", "b"), runs("b", "here!", ""), json!({ "name": "no id" })];
-        let installed = desk().with(both.iter());
+        let installed = desk().with(both.iter(), std::iter::once("here-3".to_owned()));
         assert_eq!(installed.workflow("a").as_deref(), Some("here-2"), "`here` is there already");
-        assert_eq!(installed.workflow("b").as_deref(), Some("here-3"));
+        assert_eq!(installed.workflow("b").as_deref(), Some("here-4"));
         assert!(installed.is_called("b") && !installed.is_called("a"));
     }
 

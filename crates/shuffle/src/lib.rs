@@ -56,6 +56,7 @@ mod values;
 mod yaml;
 
 pub use apps::{App, Apps, NoApps, Operation};
-pub use import::{Import, import};
+pub use document::origin;
+pub use import::{Import, import, is_export};
 pub use installed::Installed;
 pub use report::{Finding, Kind, Node};

@@ -387,6 +387,20 @@ fn a_workflow_that_another_one_runs_can_be_run_and_has_its_settled_id() {
 }
 
 #[test]
+fn an_export_is_told_from_other_documents() {
+    #[track_caller]
+    fn check(json: Value, expected: bool) {
+        assert_eq!(crate::is_export(&json), expected, "{json}");
+    }
+    check(workflow(vec![], vec![], &[]), true);
+    check(json!({ "name": "x", "actions": null, "triggers": [] }), true);
+    check(json!({ "workflow": "w", "triggers": [], "steps": [] }), false);
+    check(json!({ "openapi": "3.0.0", "paths": {} }), false);
+    check(json!([1]), false);
+    check(json!("actions"), false);
+}
+
+#[test]
 fn other_workflows_and_people_are_asked() {
     let fields = |workflow: &str| {
         json!([{ "name": "workflow", "value": workflow }, { "name": "argument", "value": "$exec.a" },

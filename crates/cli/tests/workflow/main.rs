@@ -1,5 +1,7 @@
 //! Workflows through the command line: judged, and tried on a simulated cloud.
 
+mod import;
+
 use std::{fs, path::Path};
 
 use sortie_testkit::{Leaks, Sortie};

@@ -70,7 +70,7 @@ impl Theatre {
             stage.keep(&cases::called(name, &stage.base)).await;
             called.insert((*id).to_owned(), (*name).to_owned());
         }
-        let installed = Installed::new(stage.connectors(), called).with(exports.values());
+        let installed = Installed::new(stage.connectors(), called).with(exports.values(), std::iter::empty());
         let mut kept = BTreeMap::new();
         // Those that others run come first.
         let mut files: Vec<&String> = exports.keys().collect();
@@ -191,7 +191,7 @@ async fn with_their_apps_there_little_is_disabled() {
     };
     let connectors = products.values().map(|product| (product.id.clone(), product.description.clone())).collect();
     let called = cases::CALLED.iter().map(|(id, name)| ((*id).to_owned(), (*name).to_owned())).collect();
-    let installed = Installed::new(connectors, called).with(exports.values());
+    let installed = Installed::new(connectors, called).with(exports.values(), std::iter::empty());
     let mut resting = BTreeMap::new();
     for (file, json) in &exports {
         let found = import(json, &installed);
