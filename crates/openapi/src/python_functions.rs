@@ -164,12 +164,7 @@ fn tools(name: &str) -> Function {
             effect: "safe",
             ignored: &["time_format"],
         }),
-        "add_list_to_list" => data("data/list-concat", &[("items", "list_one", List), ("other", "list_two", List)]),
-        "merge_lists" | "merge_json_objects" => data(
-            "data/list-merge",
-            &[("items", "list_one", List), ("other", "list_two", List), ("field", "set_field", Text)],
-        ),
-        "diff_lists" => data("data/list-difference", &[("items", "list_one", List), ("other", "list_two", List)]),
+        "add_list_to_list" | "merge_lists" | "merge_json_objects" | "diff_lists" => lists(name),
         "set_json_key" => {
             data("data/json-set", &[("value", "json_object", Json), ("path", "key", Text), ("to", "value", Json)])
         }
@@ -193,6 +188,18 @@ fn tools(name: &str) -> Function {
         }
         "download_remote_file" => data("http/get", &[("url", "url", Text)]),
         _ => kept(name),
+    }
+}
+
+/// The functions over two lists.
+fn lists(name: &str) -> Function {
+    match name {
+        "add_list_to_list" => data("data/list-concat", &[("items", "list_one", List), ("other", "list_two", List)]),
+        "diff_lists" => data("data/list-difference", &[("items", "list_one", List), ("other", "list_two", List)]),
+        _ => data(
+            "data/list-merge",
+            &[("items", "list_one", List), ("other", "list_two", List), ("field", "set_field", Text)],
+        ),
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) fn called(name: &str, base: &str) -> String {
 pub(crate) fn all() -> Vec<Case> {
     let parts = [
         webhooks_of_thehive(),
+        other_webhooks_of_thehive(),
         ioc_parser(),
         wazuh(),
         firewall(),
@@ -114,8 +115,6 @@ fn webhooks_of_thehive() -> Vec<Case> {
     };
     let teams = json!({ "title": "High severity alert: Phish", "choices": "Close alert", "added_information": "AX1",
         "message": "An alert of high severity was detected. Verify it as soon as possible here: \n\nhttp://10.0.2.190:9000/index.html#!/alert/list" });
-    let thehive = json!({ "objectType": "alert", "operation": "Creation", "objectId": "AX1", "id": "AX1", "type": "{'name': 'x'}",
-        "title": "SSH Login failure from 198.51.100.9", "description": "seen 198.51.100.9" });
     vec![
         Case {
             answers: vec![("POST /thehive-1-1-1/custom_search", json!([{ "id": "case-7" }]))],
@@ -157,6 +156,13 @@ fn webhooks_of_thehive() -> Vec<Case> {
             ],
             ..case("413f", "an artifact goes through every analyser", Webhook(body("case_artifact", 3)))
         },
+    ]
+}
+
+fn other_webhooks_of_thehive() -> Vec<Case> {
+    let thehive = json!({ "objectType": "alert", "operation": "Creation", "objectId": "AX1", "id": "AX1", "type": "{'name': 'x'}",
+        "title": "SSH Login failure from 198.51.100.9", "description": "seen 198.51.100.9" });
+    vec![
         Case {
             calls: vec![vec![
                 ("POST /thehive/close_alert", json!({ "alert_id": "AX1" })),
