@@ -334,6 +334,30 @@ fn known_apps_are_called_with_inputs_that_fit() {
     assert!(found.report.iter().any(|finding| finding.kind == Kind::Disabled && finding.what.contains("severity")));
 }
 
+/// An app that was made of a document gives `{ success, status, body, … }` since its second version.
+#[test]
+fn answers_of_apps_are_read_where_they_stand_here() {
+    #[track_caller]
+    fn check(version: &str, text: &str, expected: Option<&str>) {
+        let app = json!({ "id": "a", "label": "App", "app_name": "TheHive", "app_version": version, "name": "post_case",
+            "app_id": "b1946ac92492d2347c6235b4d2611184", "parameters": [{ "name": "case_id", "value": "1" }] });
+        let reader = tool("b", "B", "repeat_back_to_me", &[("call", text)]);
+        let found = import(&workflow(vec![app, reader], vec![webhook()], &[("t", "a"), ("a", "b")]), &One);
+        let read = read_back(&found);
+        let step = step(&read, "b");
+        let Some(expected) = expected else { return assert!(step.disabled, "{}", found.document) };
+        let Verb::Call(call) = &step.verb else { panic!("{}", found.document) };
+        assert_eq!(call.with.as_ref().unwrap().to_json()["value"], expected, "{}", found.document);
+    }
+    check("1.1.0", "$app.body.id", Some("{{ steps.app.output.id }}"));
+    check("1.1.0", "$app.body", Some("{{ steps.app.output }}"));
+    check("1.1.0", "$app.body.#0.id", Some("{{ steps.app.output[0].id }}"));
+    check("1.1.0", "$app.success", Some("{{ (steps.app.outcome == 'succeeded') }}"));
+    check("1.1.0", "$app.status", None);
+    check("1.0.0", "$app.body.id", Some("{{ steps.app.output.body.id }}"));
+    check("1.0.0", "$app.status", Some("{{ steps.app.output.status }}"));
+}
+
 /// What is JSON in a field that takes a text stays JSON, whatever is put into it.
 #[test]
 fn json_in_a_text_is_not_broken_by_what_is_put_in() {

@@ -87,7 +87,7 @@ fn workflow(node: &Node, apps: &dyn Apps) -> Class {
 
 /// How what each step gives differs. A list that is made of another has its items.
 pub(crate) fn shapes(source: &Source, classes: &[Class], names: &Names) -> Vec<Shape> {
-    let mut shapes: Vec<Shape> = classes.iter().map(shape).collect();
+    let mut shapes: Vec<Shape> = source.nodes.iter().zip(classes).map(|(node, class)| shape(node, class)).collect();
     // A filter of a filter of a filter: more was never seen.
     for _ in 0..3 {
         for (number, node) in source.nodes.iter().enumerate() {
@@ -129,11 +129,15 @@ fn listed(list: &str, names: &Names) -> Option<(usize, Vec<Segment>)> {
     }
 }
 
-fn shape(class: &Class) -> Shape {
+fn shape(node: &Node, class: &Class) -> Shape {
     let plain = Shape { has_outcome: true, ..Shape::default() };
     let Class::Native(native) = class else {
         return match class {
             Class::Digests | Class::Groups(_) => plain,
+            // An app that is made of a document wraps what it is answered; its first version did not.
+            Class::Operation(_) if is_made(node) && node.app_version.trim() != "1.0.0" => {
+                Shape { keys: &[("body", "")], lost: &["status", "headers", "cookies", "url"], ..plain }
+            }
             _ => Shape::default(),
         };
     };
@@ -153,6 +157,12 @@ fn shape(class: &Class) -> Shape {
         }
         _ => plain,
     }
+}
+
+/// Whether the app was made of a document, whose MD5 is its id then.
+fn is_made(node: &Node) -> bool {
+    let id = node.app_id.trim();
+    id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Apps whose functions are known one by one.

@@ -21,6 +21,8 @@ pub(crate) struct Shape {
     pub(crate) inner: Option<(&'static str, &'static [&'static str])>,
     /// `success` is how the step ended.
     pub(crate) has_outcome: bool,
+    /// First keys that there are none of here.
+    pub(crate) lost: &'static [&'static str],
 }
 
 /// Writes what one node reads.
@@ -228,6 +230,14 @@ impl<'p> Reader<'p> {
             && !shape.keys.iter().any(|(from, _)| from == key)
         {
             return (format!("(steps.{id}.outcome == 'succeeded')"), Vec::new(), None);
+        }
+        if let Some(Segment::Key(key)) = first.map(|at| &path[at])
+            && shape.lost.contains(&key.as_str())
+        {
+            let what =
+                format!("it reads `{key}` of `{label}`, which is not kept; a call that is refused fails its step");
+            self.strange.push(what);
+            return ("''".to_owned(), Vec::new(), None);
         }
         shaped(&mut path, shape, first);
         if path.is_empty()
