@@ -12,6 +12,7 @@ use crate::{
     report::{Finding, Kind, Node, Report},
     secrets::{LEFT_OUT, Place, Why, cleanse},
     source::{Source, short},
+    split::{Part, split},
     starts::{Starts, parsed},
     steps::{Class, Step, build, classify, shapes},
     values::{Names, Piece, Reference, Root, Segment, Shape, scan},
@@ -33,15 +34,78 @@ pub struct Import {
     pub report: Vec<Finding>,
     /// What the workflow itself is called in the report.
     pub workflow: Node,
+    /// What begins elsewhere, by a second webhook or schedule: a document each, with a report of its own.
+    pub parts: Vec<Import>,
 }
 
 /// Makes a workflow document of an exported workflow, whatever is in it.
 pub fn import(json: &Value, known: &dyn Apps) -> Import {
     let (json, places) = cleanse(json);
-    let count = ["actions", "triggers"].iter().filter_map(|list| json[*list].as_array()).map(Vec::len).sum::<usize>();
-    let mut nodes_max = count.clamp(1, STEPS_MAX - 1);
+    let whole = Source::read(&json, &mut Report::default());
+    let split = split(&whole);
+    let export = Export { json: &json, places: &places, known };
+    let ids: Vec<String> = split.parts.iter().map(|part| part_id(&whole, part, known)).collect();
+    let moved = split.parts.iter().zip(&ids).map(|(part, id)| (part.trigger, id.clone()));
+    let mut import = fitted(&export, &Which { nodes: &split.main, part: None, moved: moved.collect() });
+    import.parts = split
+        .parts
+        .iter()
+        .map(|part| fitted(&export, &Which { nodes: &part.nodes, part: Some(part), moved: Vec::new() }))
+        .collect();
+    import
+}
+
+/// Shuffle's ids of the parts that begin elsewhere, which are those of their triggers, and what they are called.
+pub(crate) fn parts(json: &Value) -> Vec<(String, String)> {
+    let whole = Source::read(json, &mut Report::default());
+    let parts = split(&whole).parts;
+    parts.iter().map(|part| (whole.nodes[part.trigger].id.clone(), part_name(&whole, part))).collect()
+}
+
+fn part_name(whole: &Source, part: &Part) -> String {
+    format!("{}: {}", whole.name, whole.nodes[part.trigger].label)
+}
+
+fn part_id(whole: &Source, part: &Part, known: &dyn Apps) -> String {
+    let id = known.workflow(&whole.nodes[part.trigger].id);
+    id.unwrap_or_else(|| kebab(&short(&part_name(whole, part)), "workflow"))
+}
+
+/// What is imported, without secrets.
+struct Export<'e> {
+    json: &'e Value,
+    places: &'e [Place],
+    known: &'e dyn Apps,
+}
+
+/// Which part of it.
+struct Which<'w> {
+    nodes: &'w [usize],
+    part: Option<&'w Part>,
+    /// Triggers that begin elsewhere, and the ids of the workflows that they begin.
+    moved: Vec<(usize, String)>,
+}
+
+impl Which<'_> {
+    /// Takes what belongs to it out of the whole.
+    fn narrow(&self, source: &mut Source, report: &mut Report) {
+        for (trigger, id) in &self.moved {
+            let what = format!("it begins elsewhere than the others: a workflow of its own, `{id}`");
+            report.add(&source.nodes[*trigger].named(), Kind::Changed, what, "");
+        }
+        if let Some(part) = self.part {
+            source.name = part_name(source, part);
+            source.start = source.nodes[part.root].id.clone();
+            source.id = source.nodes[part.trigger].id.clone();
+        }
+        source.only(self.nodes);
+    }
+}
+
+fn fitted(export: &Export<'_>, which: &Which<'_>) -> Import {
+    let mut nodes_max = which.nodes.len().clamp(1, STEPS_MAX - 1);
     loop {
-        let (import, step_count) = attempt(&json, &places, known, nodes_max);
+        let (import, step_count) = attempt(export, which, nodes_max);
         if nodes_max <= 1 || (step_count <= STEPS_MAX && import.document.len() <= DOCUMENT_BYTES_MAX) {
             return import;
         }
@@ -79,10 +143,16 @@ pub(crate) struct Var {
     pub(crate) is_secret: bool,
 }
 
-fn attempt(json: &Value, places: &[Place], known: &dyn Apps, nodes_max: usize) -> (Import, usize) {
+fn attempt(export: &Export<'_>, which: &Which<'_>, nodes_max: usize) -> (Import, usize) {
+    let known = export.known;
     let mut report = Report::default();
-    let mut source = Source::read(json, &mut report);
-    told(&source, places, &mut report);
+    let mut source = Source::read(export.json, &mut report);
+    // A part tells of its own nodes alone: of the whole the first document has told.
+    if which.part.is_some() {
+        report = Report::default();
+    }
+    which.narrow(&mut source, &mut report);
+    told(&source, export.places, which.part.is_none(), &mut report);
     cut(&mut source, nodes_max, &mut report);
     twins(&source, &mut report);
     let mut taken = Taken::default();
@@ -120,7 +190,15 @@ fn attempt(json: &Value, places: &[Place], known: &dyn Apps, nodes_max: usize) -
         output: output(&plan, &mut report),
         id: known.workflow(&source.id),
     };
-    (Import { document: written(&frame), report: report.into_findings(), workflow: source.named() }, step_count)
+    (
+        Import {
+            document: written(&frame),
+            report: report.into_findings(),
+            workflow: source.named(),
+            parts: Vec::new(),
+        },
+        step_count,
+    )
 }
 
 /// Everything that must be known before the first step is written.
@@ -253,12 +331,17 @@ fn wanted(source: &Source, names: &Names, begin: &Starts) -> Vec<(usize, usize)>
     wanted
 }
 
-/// What was taken out before anything was read.
-fn told(source: &Source, places: &[Place], report: &mut Report) {
+/// What was taken out before anything was read; `is_all` tells of the workflow itself as well.
+fn told(source: &Source, places: &[Place], is_all: bool, report: &mut Report) {
     let nodes: HashMap<(&str, usize), usize> =
         source.nodes.iter().enumerate().map(|(number, node)| (node.place, number)).collect();
     for place in places {
-        let node = place.item.as_ref().and_then(|(list, at)| nodes.get(&(list.as_str(), *at)));
+        let item = place.item.as_ref().filter(|(list, _)| matches!(list.as_str(), "actions" | "triggers"));
+        let node = item.and_then(|(list, at)| nodes.get(&(list.as_str(), *at)));
+        // Another document has the node.
+        if node.is_none() && (item.is_some() || !is_all) {
+            continue;
+        }
         let named = node.map_or_else(|| source.named(), |number| source.nodes[*number].named());
         let (what, next) = match place.why {
             Why::Secret => {

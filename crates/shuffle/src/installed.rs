@@ -7,7 +7,9 @@ use sortie_openapi::Description;
 
 use crate::{
     apps::{App, Apps, Operation},
+    import::parts,
     names::{Taken, kebab},
+    secrets::cleanse,
     source::short,
 };
 
@@ -35,11 +37,14 @@ impl Installed {
             taken.unique(id, '-');
         }
         for workflow in workflows {
-            let text = |key: &str| workflow[key].as_str().unwrap_or_default();
-            self.called.extend(called(workflow).map(str::to_owned));
-            if !text("id").is_empty() && !self.workflows.contains_key(text("id")) {
-                let id = taken.unique(kebab(&short(text("name")), "workflow"), '-');
-                self.workflows.insert(text("id").to_owned(), id);
+            // An id is made of a name, and so of nothing that must not go on.
+            let (workflow, _) = cleanse(workflow);
+            let text = |key: &str| workflow[key].as_str().unwrap_or_default().to_owned();
+            self.called.extend(called(&workflow).map(str::to_owned));
+            for (id, name) in std::iter::once((text("id"), text("name"))).chain(parts(&workflow)) {
+                if !id.is_empty() && !self.workflows.contains_key(&id) {
+                    self.workflows.insert(id, taken.unique(kebab(&short(&name), "workflow"), '-'));
+                }
             }
         }
         self

@@ -36,6 +36,7 @@
 //! | `.#.` | `for_each` |
 //! | filters in `{{ }}` | filters of our own |
 //! | webhook, schedule, subflow, user input | triggers, `workflow`, `approval` |
+//! | a second webhook or schedule that begins elsewhere | a workflow of its own ([`Import::parts`]) |
 //! | workflow variables | `vars` |
 
 mod apps;
@@ -48,6 +49,7 @@ mod names;
 mod report;
 mod secrets;
 mod source;
+mod split;
 mod starts;
 mod steps;
 #[cfg(test)]

@@ -73,7 +73,7 @@ impl Starts {
         for number in all {
             let node = &source.nodes[number];
             if roots[number] != roots[first] {
-                let what = "a second webhook that leads elsewhere cannot be told apart from the first one";
+                let what = "it leads nowhere, or is one of too many webhooks that lead elsewhere";
                 self.stands_in[number] = Some(what.to_owned());
                 continue;
             }
@@ -112,7 +112,7 @@ impl Starts {
             let leader = first.expect("one fits");
             let same_argument = node.value("execution_argument") == source.nodes[leader].value("execution_argument");
             if roots[number] != roots[leader] || !same_argument {
-                let what = "a second schedule that leads elsewhere, or hands over something else, cannot be told apart";
+                let what = "it leads nowhere, or is one of too many schedules that lead elsewhere";
                 self.stands_in[number] = Some(what.to_owned());
                 continue;
             }
@@ -215,24 +215,24 @@ fn one(kind: &str, members: Vec<(String, Yaml)>) -> Yaml {
     Yaml::Map(vec![(kind.to_owned(), Yaml::Map(members))])
 }
 
-fn of_kind(source: &Source, kind: &str) -> Vec<usize> {
+pub(crate) fn of_kind(source: &Source, kind: &str) -> Vec<usize> {
     (0..source.nodes.len()).filter(|number| source.nodes[*number].trigger.as_deref() == Some(kind)).collect()
 }
 
 /// The one that leads to the start node, else the first.
-fn chosen(all: &[usize], roots: &[Vec<usize>], start: Option<usize>) -> Option<usize> {
+pub(crate) fn chosen(all: &[usize], roots: &[Vec<usize>], start: Option<usize>) -> Option<usize> {
     let leads = |number: &&usize| start.is_some_and(|start| roots[**number].contains(&start));
     all.iter().find(leads).or_else(|| all.first()).copied()
 }
 
-fn start(source: &Source) -> Option<usize> {
+pub(crate) fn start(source: &Source) -> Option<usize> {
     let is_step = |node: &Node| node.trigger.as_deref().is_none_or(|kind| matches!(kind, "SUBFLOW" | "USERINPUT"));
     let find = |is_it: &dyn Fn(&Node) -> bool| source.nodes.iter().position(|node| is_step(node) && is_it(node));
     find(&|node| !source.start.is_empty() && node.id == source.start).or_else(|| find(&|node| node.is_start))
 }
 
 /// By trigger, where its branches lead, or the start node.
-fn roots(source: &Source, start: Option<usize>) -> Vec<Vec<usize>> {
+pub(crate) fn roots(source: &Source, start: Option<usize>) -> Vec<Vec<usize>> {
     let mut numbers: HashMap<&str, usize> = HashMap::new();
     for (number, node) in source.nodes.iter().enumerate() {
         numbers.entry(node.id.as_str()).or_insert(number);
@@ -258,7 +258,7 @@ fn roots(source: &Source, start: Option<usize>) -> Vec<Vec<usize>> {
 }
 
 /// `every` or `cron`.
-fn period(node: &Node) -> Option<(String, Yaml)> {
+pub(crate) fn period(node: &Node) -> Option<(String, Yaml)> {
     let cron = node.value("cron").trim();
     if let Ok(seconds) = cron.parse::<u64>() {
         return span(seconds).map(|span| ("every".to_owned(), Yaml::text(span)));

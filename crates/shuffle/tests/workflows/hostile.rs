@@ -10,6 +10,7 @@ use crate::sound;
 fn check(json: &Value) -> Import {
     let found = import(json, &NoApps);
     sound(&found);
+    found.parts.iter().for_each(|part| drop(sound(part)));
     found
 }
 
@@ -257,7 +258,8 @@ proptest! {
         for list in ["actions", "triggers"] {
             for node in json[list].as_array().unwrap() {
                 let id = node["id"].as_str().unwrap();
-                prop_assert!(found.report.iter().any(|finding| finding.node.id == id), "{} is named", node);
+                let all = std::iter::once(&found).chain(&found.parts).flat_map(|part| &part.report);
+                prop_assert!(all.into_iter().any(|finding| finding.node.id == id), "{} is named", node);
             }
         }
     }
@@ -293,8 +295,8 @@ proptest! {
         list[at % count]["parameters"].as_array_mut().unwrap().push(field);
         json["workflow_variables"][0]["value"] = SECRET.into();
         let found = check(&json);
-        prop_assert!(!found.document.contains(SECRET), "{}", found.document);
-        let told = format!("{:?}", found.report);
+        // The document, its report, and those of its parts.
+        let told = format!("{found:?}");
         prop_assert!(!told.contains(SECRET), "{}", told);
     }
 }
