@@ -150,24 +150,24 @@ async fn documents(sources: Vec<Source>, store: &Store, tenant: TenantKey) -> an
         true => Installed::default(),
         false => installed(&exports, own.collect(), store, tenant).await?,
     };
-    let documents = sources.into_iter().map(|source| match source.content {
-        Content::Document { id, text } => {
-            Ok(Document { file: source.file, id, text, import: None, place: None, wrong: Vec::new() })
+    let mut documents = Vec::new();
+    for Source { file, content } in sources {
+        let json = match content {
+            Content::Document { id, text } => {
+                documents.push(Document { file, id, text, import: None, place: None, wrong: Vec::new() });
+                continue;
+            }
+            Content::Export(json) => json,
+        };
+        let mut made = import(&json, &installed);
+        let parts = std::mem::take(&mut made.parts);
+        for import in std::iter::once(made).chain(parts) {
+            let workflow = read(&import.document).map_err(|problems| neither(&file, &problems))?;
+            let (file, id, text) = (file.clone(), workflow.id.value, import.document.clone());
+            documents.push(Document { file, id, text, import: Some(import), place: None, wrong: Vec::new() });
         }
-        Content::Export(json) => {
-            let made = import(&json, &installed);
-            let workflow = read(&made.document).map_err(|problems| neither(&source.file, &problems))?;
-            Ok(Document {
-                file: source.file,
-                id: workflow.id.value,
-                text: made.document.clone(),
-                import: Some(made),
-                place: None,
-                wrong: Vec::new(),
-            })
-        }
-    });
-    documents.collect()
+    }
+    Ok(documents)
 }
 
 /// An export that was saved twice has one id in Shuffle, and one here.
