@@ -407,7 +407,7 @@ fn vars(source: &Source, plan: &Plan<'_>, report: &mut Report) -> Vec<(String, Y
     vars
 }
 
-/// Callers get what the last step gives, where there is one last step.
+/// Callers get what the last step gives; where ways end in several, what the last of them gave that was reached.
 fn output(plan: &Plan<'_>, report: &mut Report) -> Option<String> {
     plan.begin.start?;
     let parents: HashSet<usize> = plan
@@ -419,14 +419,24 @@ fn output(plan: &Plan<'_>, report: &mut Report) -> Option<String> {
         .chain(plan.graph.reads.iter().flatten().copied())
         .collect();
     let last: Vec<usize> = (0..plan.ids.len()).filter(|node| !plan.starts[*node] && !parents.contains(node)).collect();
-    match last[..] {
-        [last] => Some(format!("{{{{ steps.{}.output }}}}", plan.ids[last])),
+    let given = match last[..] {
+        [last] => return Some(format!("{{{{ steps.{}.output }}}}", plan.ids[last])),
+        [] => None,
+        _ if last.len() > LAST_MAX => None,
         _ => {
-            let what = "it has several last steps, and gives its callers nothing";
-            report.add(&plan.source.named(), Kind::Changed, what, "Say in `output` what callers get.");
-            None
+            let ordered = plan.graph.order.iter().filter(|node| last.contains(node)).map(|node| &plan.ids[*node]);
+            let given = ordered.fold("null".to_owned(), |before, id| {
+                format!("(steps.{id}.output if steps.{id}.outcome == 'succeeded' else {before})")
+            });
+            Some(format!("{{{{ {given} }}}}"))
         }
-    }
+    };
+    let what = match given {
+        Some(_) => "it has several last steps; its callers get what the last of them gave that was reached",
+        None => "it has no last step, or too many, and gives its callers nothing",
+    };
+    report.add(&plan.source.named(), Kind::Changed, what, "Say in `output` what callers get.");
+    given
 }
 
 /// What holds for every workflow.
@@ -454,5 +464,6 @@ const STEPS_MAX: usize = sortie_engine::document::STEPS_MAX;
 /// Under what a document may have, with room for an edit.
 const DOCUMENT_BYTES_MAX: usize = 900 << 10;
 const VARS_BYTES_MAX: usize = 200 << 10;
+const LAST_MAX: usize = 10;
 const TRIGGERS_MAX: usize = 20;
 const SETTERS_MAX: usize = 5;

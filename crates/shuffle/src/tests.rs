@@ -334,6 +334,30 @@ fn known_apps_are_called_with_inputs_that_fit() {
     assert!(found.report.iter().any(|finding| finding.kind == Kind::Disabled && finding.what.contains("severity")));
 }
 
+#[test]
+fn ways_that_part_and_meet_are_kept() {
+    let nodes = vec![
+        tool("a", "Route", "router", &[]),
+        tool("b", "Left", "parse_list", &[("items", "$exec.l")]),
+        tool("c", "Right", "parse_list", &[("items", "$exec.r")]),
+        tool("d", "Both", "merge_incoming_branches", &[("input_type", "list")]),
+        tool("e", "Count", "get_length", &[("item", "$both")]),
+        tool("f", "Else", "repeat_back_to_me", &[("call", "no")]),
+    ];
+    let edges = [("a", "b"), ("a", "c"), ("b", "d"), ("c", "d"), ("d", "e"), ("a", "f")];
+    let found = import(&workflow(nodes, vec![], &edges), &NoApps);
+    let read = read_back(&found);
+    assert!(read.steps.iter().all(|step| !step.disabled), "{}", found.document);
+    for part in [
+        "call: data/list-union\n    with:\n      items: \"{{ (steps.left.output if steps.left.outcome == 'succeeded' else []) }}\"\n",
+        "value: \"{{ steps.both.output | length }}\"\n",
+        // Whoever runs it gets what the way gave that was taken.
+        "output: \"{{ (steps.else.output if steps.else.outcome == 'succeeded' else (steps.count.output if steps.count.outcome == 'succeeded' else null)) }}\"\n",
+    ] {
+        assert!(found.document.contains(part), "{part}{}", found.document);
+    }
+}
+
 /// An app that was made of a document gives `{ success, status, body, … }` since its second version.
 #[test]
 fn answers_of_apps_are_read_where_they_stand_here() {

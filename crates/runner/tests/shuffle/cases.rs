@@ -442,7 +442,7 @@ fn threatlist_of_addresses() -> Vec<Case> {
         },
         Case {
             ends: NOTHING_FOUND,
-            gives: vec![("default-return-message", nothing)],
+            gives: vec![("default-return-message", nothing.clone()), ("#output", nothing)],
             ..case("9893", "where nothing is found, the default comes back", Webhook(json!("nothing")))
         },
     ]

@@ -149,8 +149,12 @@ impl Stage {
         }
     }
 
-    /// What a step gave; of a loop, what it gave for each item.
+    /// What a step gave; of a loop, what it gave for each item; of the run itself by `#output`.
     pub(crate) async fn gave(&self, run: &Run, document: &str, step: &str) -> Value {
+        if step == "#output" {
+            let left = self.store.run_value(self.tenant, run.id, step).await.unwrap();
+            return left.map(|text| serde_json::from_str(&text).unwrap()).unwrap_or_default();
+        }
         let workflow = sortie_engine::document::read(document).unwrap();
         let at = workflow.steps.iter().position(|one| one.id.value == step).unwrap();
         let output = |text: &str| serde_json::from_str::<Value>(text).unwrap()["output"].clone();

@@ -24,6 +24,12 @@ pub(crate) enum Class {
     Greeting,
     /// It fails, and is there for that.
     Raises,
+    /// Its branches decide where it goes on.
+    Router,
+    /// How long a list or a text is.
+    Length,
+    /// The lists of the nodes before it, as one.
+    Gather,
     Pause,
     /// Arithmetic over references.
     Sum,
@@ -52,6 +58,11 @@ pub(crate) fn classify(node: &Node, number: usize, starts: &Starts, apps: &dyn A
         ("shuffle subflow" | "shuffle workflow" | "user input", "run_userinput") => return Class::Question,
         ("testing", "hello_world") => return Class::Greeting,
         ("testing", "raise_error") => return Class::Raises,
+        ("shuffle tools", "router") => return Class::Router,
+        ("shuffle tools", "get_length") => return Class::Length,
+        ("shuffle tools", "merge_incoming_branches") if matches!(node.value("input_type").trim(), "" | "list") => {
+            return Class::Gather;
+        }
         ("testing", "pause") => return Class::Pause,
         ("shuffle tools", "get_hash_sum") => return Class::Digests,
         ("shuffle tools", "run_math_operation") => return Class::Sum,
