@@ -208,6 +208,9 @@ components: { schemas: { Ticket: { type: object, properties: { title: { type: st
         assert_eq!(installed.workflow("a").as_deref(), Some("here-2"), "`here` is there already");
         assert_eq!(installed.workflow("b").as_deref(), Some("here-4"));
         assert!(installed.is_called("b") && !installed.is_called("a"));
+        let secret = runs("c", "Key ShHdNevSUZOt7nW4NZu2z2ywmvNEiYJH", "");
+        let installed = desk().with(std::iter::once(&secret), std::iter::empty());
+        assert_eq!(installed.workflow("c").as_deref(), Some("key-secret-left-out"));
     }
 
     #[test]
