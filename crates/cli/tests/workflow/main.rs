@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
 mod import;
+mod served;
 
 use std::{fs, path::Path};
 
