@@ -24,8 +24,11 @@ fn has(program: &str) -> bool {
 
 /// The package of the binary that the other tests use.
 fn packed(output: &Path) -> PathBuf {
-    run("build", &mut cargo(&["build", "--locked", "--quiet", "-p", "sortie-cli", "--bin", "sortie"])).unwrap();
     let binary = target().unwrap().join("debug/sortie");
+    // The tests of the binary itself have built it, in a run of all.
+    if !binary.exists() {
+        run("build", &mut cargo(&["build", "--locked", "--quiet", "-p", "sortie-cli", "--bin", "sortie"])).unwrap();
+    }
     let compression = "none".to_owned();
     made(&Options { binary: Some(binary), output: Some(output.to_owned()), compression }).unwrap()
 }
