@@ -29,7 +29,9 @@ impl Catalog for Nowhere {
 fuzz_target!(|text: &str| {
     let Ok(json) = serde_json::from_str(text) else { return };
     let found = import(&json, &NoApps);
-    let workflow = read(&found.document).expect("an import is a document");
-    assert_eq!(validate(&workflow, &Nowhere), Vec::new());
+    for part in std::iter::once(&found).chain(&found.parts) {
+        let workflow = read(&part.document).expect("an import is a document");
+        assert_eq!(validate(&workflow, &Nowhere), Vec::new());
+    }
     assert_eq!(found, import(&json, &NoApps));
 });

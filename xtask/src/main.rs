@@ -1,9 +1,10 @@
-//! The project's own commands: `cargo xtask test | tidy | bench | soak`.
+//! The project's own commands: `cargo xtask test | tidy | bench | soak | package`.
 #![expect(clippy::print_stdout, reason = "this program talks to the person who runs it")]
 
 mod bench;
 mod interop;
 mod licences;
+mod package;
 mod run;
 mod soak;
 mod suite;
@@ -31,6 +32,8 @@ enum Command {
     Bench,
     /// Kills the binary and fuzzes the parsers for a long time; the suite does a small part of both.
     Soak(soak::Options),
+    /// Makes a Debian package of the binary, its unit and what belongs to them.
+    Package(package::Options),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::tidy(),
         Command::Bench => bench::bench(),
         Command::Soak(options) => soak::soak(&options),
+        Command::Package(options) => package::package(&options),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

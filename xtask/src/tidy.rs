@@ -95,6 +95,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "sortie-runner",
             "sortie-sandbox",
             "sortie-server",
+            "sortie-shuffle",
         ],
     ),
     ("xtask", &[]),

@@ -116,6 +116,18 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         example: r#"{"items":[1,2],"other":[2,3]}"#,
         run: |inputs| bounded([inputs.list("items")?, inputs.list("other")?].concat()),
     },
+    Operation {
+        id: "list-merge",
+        title: "Merge two lists item by item",
+        about: "Each object of the first list with the item at the same place of the other list in it: the members of an object, or anything else under the field.",
+        inputs: &[
+            ITEMS,
+            OTHER,
+            optional("field", Text, "Where an item goes that is no object; without it such an item is an error"),
+        ],
+        example: r#"{"items":[{"ip":"192.0.2.7"}],"other":[{"score":90}]}"#,
+        run: merge,
+    },
 ];
 
 const TESTS: &[&str] = &[
@@ -316,10 +328,50 @@ fn flatten(inputs: &Inputs<'_>) -> Result<Value, DataError> {
     bounded(out)
 }
 
+fn merge(inputs: &Inputs<'_>) -> Result<Value, DataError> {
+    let (items, other, field) = (inputs.list("items")?, inputs.list("other")?, inputs.text_or("field", "")?);
+    if items.len() != other.len() {
+        return Err(wrong("other", format!("has {} items, and `items` has {}", other.len(), items.len())));
+    }
+    let merged = items.iter().zip(other).enumerate().map(|(at, (item, other))| {
+        let Value::Object(item) = item else { return Err(wrong("items", format!("has no object at {at}"))) };
+        let mut item = item.clone();
+        match other {
+            Value::Object(members) => item.extend(members.clone()),
+            _ if field.is_empty() => {
+                return Err(wrong("other", format!("has no object at {at}, and no `field` says where it goes")));
+            }
+            other => drop(item.insert(field.to_owned(), other.clone())),
+        }
+        Ok(Value::Object(item))
+    });
+    bounded(merged.collect::<Result<_, _>>()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::run;
+
+    #[test]
+    fn lists_are_merged_item_by_item() {
+        let items = json!([{ "ip": "a", "n": 1 }, { "ip": "b" }]);
+        let merged = json!([{ "ip": "a", "n": 2 }, { "ip": "b", "x": null }]);
+        check("list-merge", json!({ "items": items, "other": [{ "n": 2 }, { "x": null }] }), merged);
+        let merged = json!([{ "ip": "a", "n": 4 }, { "ip": "b", "n": [5] }]);
+        check("list-merge", json!({ "items": items, "other": [4, [5]], "field": "n" }), merged);
+        #[track_caller]
+        fn refused(inputs: Value, expected: &str) {
+            let found = run("list-merge", inputs.as_object().unwrap(), jiff::Timestamp::UNIX_EPOCH);
+            assert_eq!(found.unwrap_err().to_string(), expected);
+        }
+        refused(json!({ "items": items, "other": [1] }), "the input `other` has 1 items, and `items` has 2");
+        refused(json!({ "items": [1], "other": [{}] }), "the input `items` has no object at 0");
+        refused(
+            json!({ "items": [{}], "other": [1] }),
+            "the input `other` has no object at 0, and no `field` says where it goes",
+        );
+    }
 
     #[track_caller]
     fn check(id: &str, inputs: Value, expected: Value) {

@@ -113,9 +113,9 @@ pub(crate) async fn unlock(store: &Store, context: &Context) -> anyhow::Result<K
 /// The new key is on the disk before the database depends on it; killed in between, [`unlock`] finishes.
 pub(crate) async fn rotate_key(store: &Store, context: &Context) -> anyhow::Result<(u64, PathBuf)> {
     let KeySource::File(path) = source(context)? else {
-        let next =
-            "Unset SORTIE_KEY and name a file that holds its value with `--key-file`; it takes the new key, too.";
-        return Err(Problem::usage("the key is in a variable, which cannot be changed from here", next).into());
+        let what = format!("the key is in {}, which cannot be changed from here", key_place(context)?);
+        let next = "Put its value into a file of mode 0600 and name that with `--key-file`; it takes the new key, too.";
+        return Err(Problem::usage(what, next).into());
     };
     if !store.has_key().await? {
         let next = "A key is made when the first secret is kept.";
@@ -180,18 +180,39 @@ fn key_problem(source: &KeySource, kind: sortie_store::StoreErrorKind) -> anyhow
 fn place_of(source: &KeySource) -> String {
     match source {
         KeySource::File(path) => path.display().to_string(),
-        KeySource::Text(_) | KeySource::Passphrase(_) => "the variable SORTIE_KEY".to_owned(),
+        KeySource::Text(_) | KeySource::Passphrase(_) if variable().is_some() => "the variable SORTIE_KEY".to_owned(),
+        KeySource::Text(_) | KeySource::Passphrase(_) => format!("the credential {CREDENTIAL} of systemd"),
     }
 }
 
-/// `--key-file`, else the variable SORTIE_KEY, else the file beside the database.
+/// `--key-file`, else the variable SORTIE_KEY, else the credential that systemd hands over, else the file beside the database.
 fn source(context: &Context) -> anyhow::Result<KeySource> {
     if let Some(path) = &context.global.key_file {
         return Ok(KeySource::File(path.clone()));
     }
-    match std::env::var("SORTIE_KEY") {
-        Ok(text) if !text.is_empty() => Ok(KeySource::Text(Secret::new(text))),
-        _ => Ok(KeySource::File(path(context)?.with_extension("key"))),
+    if let Some(text) = variable() {
+        return Ok(KeySource::Text(text));
+    }
+    match credential()? {
+        Some(text) => Ok(KeySource::Text(text)),
+        None => Ok(KeySource::File(path(context)?.with_extension("key"))),
+    }
+}
+
+fn variable() -> Option<Secret> {
+    std::env::var("SORTIE_KEY").ok().filter(|text| !text.is_empty()).map(Secret::new)
+}
+
+/// Systemd gives a service a folder that nobody else reads, whatever the mode of its files says (`LoadCredential=`).
+fn credential() -> anyhow::Result<Option<Secret>> {
+    let Some(folder) = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|folder| !folder.is_empty()) else {
+        return Ok(None);
+    };
+    let path = Path::new(&folder).join(CREDENTIAL);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(Secret::new(text))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read the credential {}", path.display())),
     }
 }
 
@@ -207,6 +228,7 @@ pub(crate) fn path(context: &Context) -> anyhow::Result<PathBuf> {
     Ok(base.context("cannot find the database")?.join("sortie/sortie.db"))
 }
 
+const CREDENTIAL: &str = "sortie.key";
 /// Ten seconds together; most commands have it for some milliseconds.
 const HELD_TRIES: u32 = 200;
 const HELD_PAUSE: Duration = Duration::from_millis(50);

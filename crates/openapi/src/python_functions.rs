@@ -164,8 +164,7 @@ fn tools(name: &str) -> Function {
             effect: "safe",
             ignored: &["time_format"],
         }),
-        "add_list_to_list" => data("data/list-concat", &[("items", "list_one", List), ("other", "list_two", List)]),
-        "diff_lists" => data("data/list-difference", &[("items", "list_one", List), ("other", "list_two", List)]),
+        "add_list_to_list" | "merge_lists" | "merge_json_objects" | "diff_lists" => lists(name),
         "set_json_key" => {
             data("data/json-set", &[("value", "json_object", Json), ("path", "key", Text), ("to", "value", Json)])
         }
@@ -192,6 +191,18 @@ fn tools(name: &str) -> Function {
     }
 }
 
+/// The functions over two lists.
+fn lists(name: &str) -> Function {
+    match name {
+        "add_list_to_list" => data("data/list-concat", &[("items", "list_one", List), ("other", "list_two", List)]),
+        "diff_lists" => data("data/list-difference", &[("items", "list_one", List), ("other", "list_two", List)]),
+        _ => data(
+            "data/list-merge",
+            &[("items", "list_one", List), ("other", "list_two", List), ("field", "set_field", Text)],
+        ),
+    }
+}
+
 /// The functions over kept values.
 fn kept(name: &str) -> Function {
     match name {
@@ -209,7 +220,6 @@ fn reason(name: &str) -> &'static str {
     match name {
         "execute_python" | "execute_bash" => "it runs code that the workflow holds; a `code` step does that",
         "router" | "if_else_routing" | "merge_incoming_branches" => "a workflow's own steps decide where it goes on",
-        "merge_lists" | "merge_json_objects" => "it merges item by item by a key, for which there is no operation yet",
         "check_cache_contains" | "check_datastore_contains" => {
             "it reads and appends in one; use kv/get and kv/compare-and-set"
         }

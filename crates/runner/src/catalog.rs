@@ -137,11 +137,11 @@ pub(crate) fn schema_of(parameters: &[Parameter]) -> Value {
     let mut properties = Map::new();
     let mut required = Vec::new();
     for parameter in parameters {
-        let kind = match parameter.kind.as_str() {
-            "list" => "array",
-            other => other,
+        let mut schema = match parameter.kind.as_str() {
+            "any" => json!({}),
+            "list" => json!({ "type": "array" }),
+            kind => json!({ "type": kind }),
         };
-        let mut schema = json!({ "type": kind });
         if !parameter.choices.is_empty() {
             schema["enum"] = parameter.choices.clone().into();
         }
@@ -172,6 +172,7 @@ pub fn inputs_of(parameters: &[Parameter], given: &Map<String, Value>) -> Result
             "integer" => value.is_i64() || value.is_u64(),
             "boolean" => value.is_boolean(),
             "list" => value.is_array(),
+            "any" => true,
             _ => value.is_object(),
         };
         if !fits {
@@ -194,3 +195,31 @@ pub fn inputs_of(parameters: &[Parameter], given: &Map<String, Value>) -> Result
 
 /// They run inside.
 const NEEDS_NONE: &[&str] = &["data", "kv", "http"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameters(inputs: &str) -> Vec<Parameter> {
+        let text = format!(
+            "workflow: w\ntriggers: [{{ manual: {{ inputs: {inputs} }} }}]\nsteps: [{{ id: s, set: {{ a: 1 }} }}]\n"
+        );
+        let workflow = read(&text).unwrap();
+        let TriggerKind::Manual { inputs, .. } = &workflow.triggers[0].kind else { panic!("{text}") };
+        inputs.clone()
+    }
+
+    #[test]
+    fn an_input_of_any_kind_takes_whatever_is_given_and_is_needed_like_others() {
+        let any = parameters("{ what: any, host: string }");
+        assert_eq!(schema_of(&any)["properties"], json!({ "what": {}, "host": { "type": "string" } }));
+        for value in [json!("a"), json!({ "b": 1 }), json!([2]), Value::Null] {
+            let given = json!({ "what": value, "host": "h" });
+            assert_eq!(inputs_of(&any, given.as_object().unwrap()).as_ref(), Ok(given.as_object().unwrap()));
+        }
+        let error = inputs_of(&any, json!({ "what": 1, "host": 2 }).as_object().unwrap()).unwrap_err();
+        assert_eq!(error, "the input `host` takes a value of kind string");
+        let error = inputs_of(&any, json!({ "host": "h" }).as_object().unwrap()).unwrap_err();
+        assert_eq!(error, "the input `what` is missing");
+    }
+}

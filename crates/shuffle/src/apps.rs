@@ -7,8 +7,13 @@ pub trait Apps {
     /// The operation that does what the function of the app does.
     fn operation(&self, app: &App<'_>) -> Option<Operation>;
 
-    /// The id of the workflow that was imported from the one of this id.
+    /// The id here of the workflow that has this id in Shuffle, whether it was imported or is about to be.
     fn workflow(&self, id: &str) -> Option<String>;
+
+    /// Whether another workflow runs the one of this id in Shuffle.
+    fn is_called(&self, _id: &str) -> bool {
+        false
+    }
 }
 
 /// A function of an app, as an action names it. Any part may be empty.
@@ -33,6 +38,8 @@ pub struct Operation {
     pub operation: String,
     /// Its inputs: a JSON Schema of type object.
     pub inputs: Value,
+    /// Whether it is the one that the function was made of; else its name says the same in other words.
+    pub is_sure: bool,
 }
 
 /// An installation without any connector but those that come along.

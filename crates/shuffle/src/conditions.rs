@@ -38,6 +38,10 @@ pub(crate) fn conditions(conditions: &[Condition], reader: &mut Reader<'_>) -> R
 fn condition(condition: &Condition, reader: &mut Reader<'_>) -> Result<String, String> {
     let left = side(&condition.source, reader);
     let right = side(&condition.destination, reader);
+    if matches!(left, Side::List(_)) {
+        let what = "a condition asks for a whole list, which there is one text; here it holds where one item fits";
+        reader.changed.push((what.to_owned(), "Check that one item is meant.".to_owned()));
+    }
     let term = compared(&left, &condition.operator, &right, reader)?;
     Ok(if condition.negated { format!("not ({term})") } else { term })
 }

@@ -14,14 +14,17 @@ pub(crate) struct Frame<'f> {
     pub(crate) triggers: &'f [Yaml],
     pub(crate) steps: Vec<Step>,
     pub(crate) output: Option<String>,
+    /// What the workflow is called, where that is settled already.
+    pub(crate) id: Option<String>,
 }
 
 pub(crate) fn written(frame: &Frame<'_>) -> String {
     let source = frame.source;
     let mut out = String::new();
-    comment(&format!("Imported from Shuffle: {} ({})", short(&source.name), short(&source.id)), 0, &mut out);
+    comment(&format!("{ORIGIN}{} ({})", short(&source.name), short(&source.id)), 0, &mut out);
     let title = short(&source.name);
-    member("workflow", &Yaml::Text(kebab(&title, "workflow")), 0, &mut out);
+    let id = frame.id.clone().unwrap_or_else(|| kebab(&title, "workflow"));
+    member("workflow", &Yaml::Text(id), 0, &mut out);
     if !title.is_empty() {
         member("title", &Yaml::Text(title), 0, &mut out);
     }
@@ -55,4 +58,30 @@ pub(crate) fn written(frame: &Frame<'_>) -> String {
     out
 }
 
+/// The id that the document's workflow has in Shuffle, where the document was imported from there.
+pub fn origin(document: &str) -> Option<&str> {
+    let line = document.lines().next()?.strip_prefix("# ")?.strip_prefix(ORIGIN)?;
+    let (_, id) = line.strip_suffix(')')?.rsplit_once(" (")?;
+    Some(id).filter(|id| !id.is_empty())
+}
+
+const ORIGIN: &str = "Imported from Shuffle: ";
 const DESCRIPTION_CHARS_MAX: usize = 2_000;
+
+#[cfg(test)]
+mod tests {
+    use super::origin;
+
+    #[test]
+    fn a_document_says_where_it_comes_from() {
+        #[track_caller]
+        fn check(document: &str, expected: Option<&str>) {
+            assert_eq!(origin(document), expected, "{document}");
+        }
+        check("# Imported from Shuffle: A (b) c (0f12-34)\nworkflow: a\n", Some("0f12-34"));
+        check("# Imported from Shuffle: A ()\nworkflow: a\n", None);
+        check("# Imported from Shuffle: A (x)", Some("x"));
+        check("workflow: a\n# Imported from Shuffle: A (x)\n", None);
+        check("", None);
+    }
+}

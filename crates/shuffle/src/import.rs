@@ -9,14 +9,21 @@ use crate::{
     document::{Frame, written},
     graph::Graph,
     names::{Taken, kebab, word},
-    report::{Finding, Kind, Report},
+    report::{Finding, Kind, Node, Report},
     secrets::{LEFT_OUT, Place, Why, cleanse},
     source::{Source, short},
+    split::{Part, split},
     starts::{Starts, parsed},
     steps::{Class, Step, build, classify, shapes},
     values::{Names, Piece, Reference, Root, Segment, Shape, scan},
     yaml::{Yaml, member},
 };
+
+/// Whether it is an exported workflow of Shuffle: an object with nodes, and none of our own documents.
+pub fn is_export(json: &Value) -> bool {
+    let lists = ["actions", "triggers", "branches"].into_iter().filter(|list| json[*list].is_array());
+    json.get("workflow").is_none() && json.get("steps").is_none() && lists.count() > 0
+}
 
 /// What an import gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,15 +32,80 @@ pub struct Import {
     pub document: String,
     /// What a person must know, by node; every node is named.
     pub report: Vec<Finding>,
+    /// What the workflow itself is called in the report.
+    pub workflow: Node,
+    /// What begins elsewhere, by a second webhook or schedule: a document each, with a report of its own.
+    pub parts: Vec<Import>,
 }
 
 /// Makes a workflow document of an exported workflow, whatever is in it.
 pub fn import(json: &Value, known: &dyn Apps) -> Import {
     let (json, places) = cleanse(json);
-    let count = ["actions", "triggers"].iter().filter_map(|list| json[*list].as_array()).map(Vec::len).sum::<usize>();
-    let mut nodes_max = count.clamp(1, STEPS_MAX - 1);
+    let whole = Source::read(&json, &mut Report::default());
+    let split = split(&whole);
+    let export = Export { json: &json, places: &places, known };
+    let ids: Vec<String> = split.parts.iter().map(|part| part_id(&whole, part, known)).collect();
+    let moved = split.parts.iter().zip(&ids).map(|(part, id)| (part.trigger, id.clone()));
+    let mut import = fitted(&export, &Which { nodes: &split.main, part: None, moved: moved.collect() });
+    import.parts = split
+        .parts
+        .iter()
+        .map(|part| fitted(&export, &Which { nodes: &part.nodes, part: Some(part), moved: Vec::new() }))
+        .collect();
+    import
+}
+
+/// Shuffle's ids of the parts that begin elsewhere, which are those of their triggers, and what they are called.
+pub(crate) fn parts(json: &Value) -> Vec<(String, String)> {
+    let whole = Source::read(json, &mut Report::default());
+    let parts = split(&whole).parts;
+    parts.iter().map(|part| (whole.nodes[part.trigger].id.clone(), part_name(&whole, part))).collect()
+}
+
+fn part_name(whole: &Source, part: &Part) -> String {
+    format!("{}: {}", whole.name, whole.nodes[part.trigger].label)
+}
+
+fn part_id(whole: &Source, part: &Part, known: &dyn Apps) -> String {
+    let id = known.workflow(&whole.nodes[part.trigger].id);
+    id.unwrap_or_else(|| kebab(&short(&part_name(whole, part)), "workflow"))
+}
+
+/// What is imported, without secrets.
+struct Export<'e> {
+    json: &'e Value,
+    places: &'e [Place],
+    known: &'e dyn Apps,
+}
+
+/// Which part of it.
+struct Which<'w> {
+    nodes: &'w [usize],
+    part: Option<&'w Part>,
+    /// Triggers that begin elsewhere, and the ids of the workflows that they begin.
+    moved: Vec<(usize, String)>,
+}
+
+impl Which<'_> {
+    /// Takes what belongs to it out of the whole.
+    fn narrow(&self, source: &mut Source, report: &mut Report) {
+        for (trigger, id) in &self.moved {
+            let what = format!("it begins elsewhere than the others: a workflow of its own, `{id}`");
+            report.add(&source.nodes[*trigger].named(), Kind::Changed, what, "");
+        }
+        if let Some(part) = self.part {
+            source.name = part_name(source, part);
+            source.start = source.nodes[part.root].id.clone();
+            source.id = source.nodes[part.trigger].id.clone();
+        }
+        source.only(self.nodes);
+    }
+}
+
+fn fitted(export: &Export<'_>, which: &Which<'_>) -> Import {
+    let mut nodes_max = which.nodes.len().clamp(1, STEPS_MAX - 1);
     loop {
-        let (import, step_count) = attempt(&json, &places, known, nodes_max);
+        let (import, step_count) = attempt(export, which, nodes_max);
         if nodes_max <= 1 || (step_count <= STEPS_MAX && import.document.len() <= DOCUMENT_BYTES_MAX) {
             return import;
         }
@@ -71,10 +143,16 @@ pub(crate) struct Var {
     pub(crate) is_secret: bool,
 }
 
-fn attempt(json: &Value, places: &[Place], known: &dyn Apps, nodes_max: usize) -> (Import, usize) {
+fn attempt(export: &Export<'_>, which: &Which<'_>, nodes_max: usize) -> (Import, usize) {
+    let known = export.known;
     let mut report = Report::default();
-    let mut source = Source::read(json, &mut report);
-    told(&source, places, &mut report);
+    let mut source = Source::read(export.json, &mut report);
+    // A part tells of its own nodes alone: of the whole the first document has told.
+    if which.part.is_some() {
+        report = Report::default();
+    }
+    which.narrow(&mut source, &mut report);
+    told(&source, export.places, which.part.is_none(), &mut report);
     cut(&mut source, nodes_max, &mut report);
     twins(&source, &mut report);
     let mut taken = Taken::default();
@@ -110,14 +188,23 @@ fn attempt(json: &Value, places: &[Place], known: &dyn Apps, nodes_max: usize) -
         triggers: &plan.begin.triggers,
         steps,
         output: output(&plan, &mut report),
+        id: known.workflow(&source.id),
     };
-    (Import { document: written(&frame), report: report.into_findings() }, step_count)
+    (
+        Import {
+            document: written(&frame),
+            report: report.into_findings(),
+            workflow: source.named(),
+            parts: Vec::new(),
+        },
+        step_count,
+    )
 }
 
 /// Everything that must be known before the first step is written.
 fn plan<'s>(source: &'s Source, known: &dyn Apps, taken: &mut Taken, report: &mut Report) -> (Plan<'s>, Vec<Class>) {
     let names = names(source);
-    let begin = Starts::of(source, &names, report);
+    let begin = Starts::of(source, &names, known.is_called(&source.id), report);
     let classes: Vec<Class> =
         source.nodes.iter().enumerate().map(|(number, node)| classify(node, number, &begin, known)).collect();
     let gathered = begin.is_mixed().then(|| taken.unique("argument".to_owned(), '-'));
@@ -244,12 +331,17 @@ fn wanted(source: &Source, names: &Names, begin: &Starts) -> Vec<(usize, usize)>
     wanted
 }
 
-/// What was taken out before anything was read.
-fn told(source: &Source, places: &[Place], report: &mut Report) {
+/// What was taken out before anything was read; `is_all` tells of the workflow itself as well.
+fn told(source: &Source, places: &[Place], is_all: bool, report: &mut Report) {
     let nodes: HashMap<(&str, usize), usize> =
         source.nodes.iter().enumerate().map(|(number, node)| (node.place, number)).collect();
     for place in places {
-        let node = place.item.as_ref().and_then(|(list, at)| nodes.get(&(list.as_str(), *at)));
+        let item = place.item.as_ref().filter(|(list, _)| matches!(list.as_str(), "actions" | "triggers"));
+        let node = item.and_then(|(list, at)| nodes.get(&(list.as_str(), *at)));
+        // Another document has the node.
+        if node.is_none() && (item.is_some() || !is_all) {
+            continue;
+        }
         let named = node.map_or_else(|| source.named(), |number| source.nodes[*number].named());
         let (what, next) = match place.why {
             Why::Secret => {
@@ -315,7 +407,7 @@ fn vars(source: &Source, plan: &Plan<'_>, report: &mut Report) -> Vec<(String, Y
     vars
 }
 
-/// Callers get what the last step gives, where there is one last step.
+/// Callers get what the last step gives; where ways end in several, what the last of them gave that was reached.
 fn output(plan: &Plan<'_>, report: &mut Report) -> Option<String> {
     plan.begin.start?;
     let parents: HashSet<usize> = plan
@@ -327,14 +419,24 @@ fn output(plan: &Plan<'_>, report: &mut Report) -> Option<String> {
         .chain(plan.graph.reads.iter().flatten().copied())
         .collect();
     let last: Vec<usize> = (0..plan.ids.len()).filter(|node| !plan.starts[*node] && !parents.contains(node)).collect();
-    match last[..] {
-        [last] => Some(format!("{{{{ steps.{}.output }}}}", plan.ids[last])),
+    let given = match last[..] {
+        [last] => return Some(format!("{{{{ steps.{}.output }}}}", plan.ids[last])),
+        [] => None,
+        _ if last.len() > LAST_MAX => None,
         _ => {
-            let what = "it has several last steps, and gives its callers nothing";
-            report.add(&plan.source.named(), Kind::Changed, what, "Say in `output` what callers get.");
-            None
+            let ordered = plan.graph.order.iter().filter(|node| last.contains(node)).map(|node| &plan.ids[*node]);
+            let given = ordered.fold("null".to_owned(), |before, id| {
+                format!("(steps.{id}.output if steps.{id}.outcome == 'succeeded' else {before})")
+            });
+            Some(format!("{{{{ {given} }}}}"))
         }
-    }
+    };
+    let what = match given {
+        Some(_) => "it has several last steps; its callers get what the last of them gave that was reached",
+        None => "it has no last step, or too many, and gives its callers nothing",
+    };
+    report.add(&plan.source.named(), Kind::Changed, what, "Say in `output` what callers get.");
+    given
 }
 
 /// What holds for every workflow.
@@ -362,5 +464,6 @@ const STEPS_MAX: usize = sortie_engine::document::STEPS_MAX;
 /// Under what a document may have, with room for an edit.
 const DOCUMENT_BYTES_MAX: usize = 900 << 10;
 const VARS_BYTES_MAX: usize = 200 << 10;
+const LAST_MAX: usize = 10;
 const TRIGGERS_MAX: usize = 20;
 const SETTERS_MAX: usize = 5;

@@ -36,6 +36,7 @@
 //! | `.#.` | `for_each` |
 //! | filters in `{{ }}` | filters of our own |
 //! | webhook, schedule, subflow, user input | triggers, `workflow`, `approval` |
+//! | a second webhook or schedule that begins elsewhere | a workflow of its own ([`Import::parts`]) |
 //! | workflow variables | `vars` |
 
 mod apps;
@@ -43,10 +44,12 @@ mod conditions;
 mod document;
 mod graph;
 mod import;
+mod installed;
 mod names;
 mod report;
 mod secrets;
 mod source;
+mod split;
 mod starts;
 mod steps;
 #[cfg(test)]
@@ -55,5 +58,7 @@ mod values;
 mod yaml;
 
 pub use apps::{App, Apps, NoApps, Operation};
-pub use import::{Import, import};
+pub use document::origin;
+pub use import::{Import, import, is_export};
+pub use installed::Installed;
 pub use report::{Finding, Kind, Node};

@@ -40,7 +40,8 @@ pub(crate) struct Starts {
 }
 
 impl Starts {
-    pub(crate) fn of(source: &Source, names: &Names, report: &mut Report) -> Self {
+    /// `is_called` where another workflow runs this one.
+    pub(crate) fn of(source: &Source, names: &Names, is_called: bool, report: &mut Report) -> Self {
         let count = source.nodes.len();
         let mut starts = Self {
             begins: vec![Vec::new(); count],
@@ -60,7 +61,7 @@ impl Starts {
                 starts.stands_in[number] = Some(what);
             }
         }
-        if starts.hows.is_empty() || start.is_some_and(|start| starts.begins[start].is_empty()) {
+        if is_called || starts.hows.is_empty() || start.is_some_and(|start| starts.begins[start].is_empty()) {
             starts.called(source, start, report);
         }
         starts
@@ -72,7 +73,7 @@ impl Starts {
         for number in all {
             let node = &source.nodes[number];
             if roots[number] != roots[first] {
-                let what = "a second webhook that leads elsewhere cannot be told apart from the first one";
+                let what = "it leads nowhere, or is one of too many webhooks that lead elsewhere";
                 self.stands_in[number] = Some(what.to_owned());
                 continue;
             }
@@ -111,7 +112,7 @@ impl Starts {
             let leader = first.expect("one fits");
             let same_argument = node.value("execution_argument") == source.nodes[leader].value("execution_argument");
             if roots[number] != roots[leader] || !same_argument {
-                let what = "a second schedule that leads elsewhere, or hands over something else, cannot be told apart";
+                let what = "it leads nowhere, or is one of too many schedules that lead elsewhere";
                 self.stands_in[number] = Some(what.to_owned());
                 continue;
             }
@@ -129,7 +130,7 @@ impl Starts {
     /// By a person, or by another workflow.
     fn called(&mut self, source: &Source, start: Option<usize>, report: &mut Report) {
         let mut input = vec![("type".to_owned(), Yaml::text(self.kind))];
-        if self.kind == "string" {
+        if self.kind == "any" {
             input.push(("default".to_owned(), Yaml::text("")));
         }
         let inputs = Yaml::Map(vec![("argument".to_owned(), Yaml::Map(input))]);
@@ -214,24 +215,24 @@ fn one(kind: &str, members: Vec<(String, Yaml)>) -> Yaml {
     Yaml::Map(vec![(kind.to_owned(), Yaml::Map(members))])
 }
 
-fn of_kind(source: &Source, kind: &str) -> Vec<usize> {
+pub(crate) fn of_kind(source: &Source, kind: &str) -> Vec<usize> {
     (0..source.nodes.len()).filter(|number| source.nodes[*number].trigger.as_deref() == Some(kind)).collect()
 }
 
 /// The one that leads to the start node, else the first.
-fn chosen(all: &[usize], roots: &[Vec<usize>], start: Option<usize>) -> Option<usize> {
+pub(crate) fn chosen(all: &[usize], roots: &[Vec<usize>], start: Option<usize>) -> Option<usize> {
     let leads = |number: &&usize| start.is_some_and(|start| roots[**number].contains(&start));
     all.iter().find(leads).or_else(|| all.first()).copied()
 }
 
-fn start(source: &Source) -> Option<usize> {
+pub(crate) fn start(source: &Source) -> Option<usize> {
     let is_step = |node: &Node| node.trigger.as_deref().is_none_or(|kind| matches!(kind, "SUBFLOW" | "USERINPUT"));
     let find = |is_it: &dyn Fn(&Node) -> bool| source.nodes.iter().position(|node| is_step(node) && is_it(node));
     find(&|node| !source.start.is_empty() && node.id == source.start).or_else(|| find(&|node| node.is_start))
 }
 
 /// By trigger, where its branches lead, or the start node.
-fn roots(source: &Source, start: Option<usize>) -> Vec<Vec<usize>> {
+pub(crate) fn roots(source: &Source, start: Option<usize>) -> Vec<Vec<usize>> {
     let mut numbers: HashMap<&str, usize> = HashMap::new();
     for (number, node) in source.nodes.iter().enumerate() {
         numbers.entry(node.id.as_str()).or_insert(number);
@@ -257,7 +258,7 @@ fn roots(source: &Source, start: Option<usize>) -> Vec<Vec<usize>> {
 }
 
 /// `every` or `cron`.
-fn period(node: &Node) -> Option<(String, Yaml)> {
+pub(crate) fn period(node: &Node) -> Option<(String, Yaml)> {
     let cron = node.value("cron").trim();
     if let Ok(seconds) = cron.parse::<u64>() {
         return span(seconds).map(|span| ("every".to_owned(), Yaml::text(span)));
@@ -308,12 +309,12 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-/// What `$exec` is read as: an object, a list, or a text.
+/// What `$exec` is read as: an object, a list, or as a whole.
 fn argument_kind(source: &Source, names: &Names) -> &'static str {
     let parameters = source.nodes.iter().flat_map(|node| &node.parameters).map(|parameter| parameter.value.as_str());
     let conditions = source.branches.iter().flat_map(|branch| &branch.conditions);
     let conditions = conditions.flat_map(|condition| [condition.source.as_str(), condition.destination.as_str()]);
-    let mut kind = "string";
+    let mut kind = "any";
     for text in parameters.chain(conditions) {
         for piece in scan(text, names) {
             let reference = match &piece {

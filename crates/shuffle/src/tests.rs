@@ -1,7 +1,10 @@
 //! Whole workflows, as small as they can be: what stands there, and what stands here then.
 
 use serde_json::{Value, json};
-use sortie_engine::document::{Step, Verb, Workflow, read};
+use sortie_engine::{
+    document::{Step, TriggerKind, Verb, Workflow, read},
+    template::{Budget, Names, Scope, Template},
+};
 
 use crate::{App, Apps, Import, Kind, NoApps, Operation, import};
 
@@ -204,17 +207,19 @@ fn starts_of_several_kinds_are_told_apart() {
     assert!(step(&found, "mail").disabled && step(&found, "mail").note.is_some());
 }
 
+/// What a function of Shuffle Tools becomes, behind a webhook.
+#[track_caller]
+fn check_tool(function: &str, fields: &[(&str, &str)], expected: &str) {
+    let import = import(&workflow(vec![tool("a", "A", function, fields)], vec![webhook()], &[("t", "a")]), &NoApps);
+    read_back(&import);
+    let from = import.document.find("  - id: a\n").unwrap();
+    let written = &import.document[from..];
+    assert_eq!(written.trim_start_matches("  - id: a\n"), expected, "{}", import.document);
+}
+
 #[test]
 fn tools_become_operations_of_our_own() {
-    #[track_caller]
-    fn check(function: &str, fields: &[(&str, &str)], expected: &str) {
-        let import = import(&workflow(vec![tool("a", "A", function, fields)], vec![webhook()], &[("t", "a")]), &NoApps);
-        read_back(&import);
-        let from = import.document.find("  - id: a\n").unwrap();
-        let written = &import.document[from..];
-        assert_eq!(written.trim_start_matches("  - id: a\n"), expected, "{}", import.document);
-    }
-    check(
+    check_tool(
         "filter_list",
         &[
             ("input_list", "$exec.list"),
@@ -225,32 +230,57 @@ fn tools_become_operations_of_our_own() {
         ],
         "    title: A\n    call: data/list-filter\n    with:\n      items: \"{{ trigger.body.list }}\"\n      by: a.b\n      test: larger\n      value: \"5\"\n      opposite: true\n",
     );
-    check(
+    check_tool(
+        "filter_list",
+        &[
+            ("input_list", "$exec"),
+            ("field", "k"),
+            ("check", "contains any of"),
+            ("value", "a.b,c"),
+            ("opposite", "false"),
+        ],
+        "    title: A\n    call: data/list-filter\n    with:\n      items: \"{{ trigger.body }}\"\n      by: k\n      test: matches\n      value: \"a\\\\.b|c\"\n      opposite: false\n      ignore_case: true\n",
+    );
+    check_tool(
+        "merge_lists",
+        &[("list_one", "$exec.a"), ("list_two", "$exec.b"), ("set_field", "score")],
+        "    title: A\n    call: data/list-merge\n    with:\n      items: \"{{ trigger.body.a }}\"\n      other: \"{{ trigger.body.b }}\"\n      field: score\n",
+    );
+    check_tool(
+        "parse_ioc",
+        &[("input_string", "")],
+        "    title: A\n    call: data/iocs\n    with:\n      text: \"\"\n      as: list\n",
+    );
+    check_tool(
         "regex_capture_group",
         &[("input_data", "$exec.t"), ("regex", r"id=(\d+)")],
         "    title: A\n    set:\n      found: \"{{ trigger.body.t | string | regex_find('id=(\\\\\\\\d+)', 0, true) | length > 0 }}\"\n      group_0: \"{{ trigger.body.t | string | regex_find('id=(\\\\\\\\d+)', 1, true) }}\"\n",
     );
-    check(
+    check_tool(
         "get_hash_sum",
         &[("value", "$exec.t")],
         "    title: A\n    set:\n      md5: \"{{ trigger.body.t | string | md5 }}\"\n      sha1: \"{{ trigger.body.t | string | sha1 }}\"\n      sha256: \"{{ trigger.body.t | string | sha256 }}\"\n",
     );
-    check(
+    check_tool(
         "run_math_operation",
         &[("operation", "$exec.n + 1")],
-        "    title: A\n    call: data/echo\n    with:\n      value: \"{{ (trigger.body.n | float) + 1 }}\"\n",
+        "    title: A\n    call: data/echo\n    with:\n      value: \"{{ (trigger.body.n | string | from_json) + 1 }}\"\n",
     );
-    check(
+    check_tool(
         "base64_conversion",
         &[("string", "$exec.t"), ("operation", "encode")],
-        "    title: A\n    call: data/base64-encode\n    with:\n      text: \"{{ trigger.body.t }}\"\n",
+        "    title: A\n    call: data/base64-encode\n    with:\n      text: \"{{ trigger.body.t | string }}\"\n",
     );
-    check(
+}
+
+#[test]
+fn tools_without_an_equal_rest() {
+    check_tool(
         "execute_python",
         &[("code", "print('{{ $exec.a }}')\nprint(2)")],
         "    title: A\n    note: \"From Shuffle, execute_python of Shuffle Tools 1.2.0: it runs code that the workflow holds; a `code` step does that.\"\n    disabled: true\n    set:\n      function: execute_python\n      code: |-\n        print('{{ trigger.body.a }}')\n        print(2)\n",
     );
-    check(
+    check_tool(
         "set_cache_value",
         &[("key", "k"), ("value", "v"), ("category", "c")],
         "    title: A\n    note: \"From Shuffle, set_cache_value of Shuffle Tools 1.2.0: its parameter `category` has no equal.\"\n    disabled: true\n    set:\n      function: set_cache_value\n      key: k\n      value: v\n      category: c\n",
@@ -268,7 +298,12 @@ impl Apps for One {
                 "kind": { "type": "string", "enum": ["High", "Low"] } },
         });
         let known = (app.name, app.function) == ("TheHive", "post_case");
-        known.then(|| Operation { connector: "thehive".to_owned(), operation: "create-case".to_owned(), inputs })
+        known.then(|| Operation {
+            connector: "thehive".to_owned(),
+            operation: "create-case".to_owned(),
+            inputs,
+            is_sure: true,
+        })
     }
 
     fn workflow(&self, id: &str) -> Option<String> {
@@ -291,12 +326,132 @@ fn known_apps_are_called_with_inputs_that_fit() {
     assert_eq!((call.connector.as_str(), call.operation.as_str()), ("thehive", "create-case"));
     assert_eq!(
         call.with.as_ref().unwrap().to_json(),
-        json!({ "case-id": "{{ trigger.body }}", "severity": 2, "tags": ["a"], "kind": "High" })
+        json!({ "case-id": "{{ trigger.body | string }}", "severity": 2, "tags": ["a"], "kind": "High" })
     );
     assert!(!found.document.contains("hunter2") && !format!("{:?}", found.report).contains("hunter2"));
     let found = import(&workflow(vec![action("severe", "x")], vec![webhook()], &[("t", "a")]), &One);
     assert!(step(&read_back(&found), "a").disabled, "{}", found.document);
     assert!(found.report.iter().any(|finding| finding.kind == Kind::Disabled && finding.what.contains("severity")));
+}
+
+#[test]
+fn ways_that_part_and_meet_are_kept() {
+    let nodes = vec![
+        tool("a", "Route", "router", &[]),
+        tool("b", "Left", "parse_list", &[("items", "$exec.l")]),
+        tool("c", "Right", "parse_list", &[("items", "$exec.r")]),
+        tool("d", "Both", "merge_incoming_branches", &[("input_type", "list")]),
+        tool("e", "Count", "get_length", &[("item", "$both")]),
+        tool("f", "Else", "repeat_back_to_me", &[("call", "no")]),
+    ];
+    let edges = [("a", "b"), ("a", "c"), ("b", "d"), ("c", "d"), ("d", "e"), ("a", "f")];
+    let found = import(&workflow(nodes, vec![], &edges), &NoApps);
+    let read = read_back(&found);
+    assert!(read.steps.iter().all(|step| !step.disabled), "{}", found.document);
+    for part in [
+        "call: data/list-union\n    with:\n      items: \"{{ (steps.left.output if steps.left.outcome == 'succeeded' else []) }}\"\n",
+        "value: \"{{ steps.both.output | length }}\"\n",
+        // Whoever runs it gets what the way gave that was taken.
+        "output: \"{{ (steps.else.output if steps.else.outcome == 'succeeded' else (steps.count.output if steps.count.outcome == 'succeeded' else null)) }}\"\n",
+    ] {
+        assert!(found.document.contains(part), "{part}{}", found.document);
+    }
+}
+
+/// An app that was made of a document gives `{ success, status, body, … }` since its second version.
+#[test]
+fn answers_of_apps_are_read_where_they_stand_here() {
+    #[track_caller]
+    fn check(version: &str, text: &str, expected: Option<&str>) {
+        let app = json!({ "id": "a", "label": "App", "app_name": "TheHive", "app_version": version, "name": "post_case",
+            "app_id": "b1946ac92492d2347c6235b4d2611184", "parameters": [{ "name": "case_id", "value": "1" }] });
+        let reader = tool("b", "B", "repeat_back_to_me", &[("call", text)]);
+        let found = import(&workflow(vec![app, reader], vec![webhook()], &[("t", "a"), ("a", "b")]), &One);
+        let read = read_back(&found);
+        let step = step(&read, "b");
+        let Some(expected) = expected else { return assert!(step.disabled, "{}", found.document) };
+        let Verb::Call(call) = &step.verb else { panic!("{}", found.document) };
+        assert_eq!(call.with.as_ref().unwrap().to_json()["value"], expected, "{}", found.document);
+    }
+    check("1.1.0", "$app.body.id", Some("{{ steps.app.output.id }}"));
+    check("1.1.0", "$app.body", Some("{{ steps.app.output }}"));
+    check("1.1.0", "$app.body.#0.id", Some("{{ steps.app.output[0].id }}"));
+    check("1.1.0", "$app.success", Some("{{ (steps.app.outcome == 'succeeded') }}"));
+    check("1.1.0", "$app.status", None);
+    check("1.0.0", "$app.body.id", Some("{{ steps.app.output.body.id }}"));
+    check("1.0.0", "$app.status", Some("{{ steps.app.output.status }}"));
+}
+
+/// What is JSON in a field that takes a text stays JSON, whatever is put into it.
+#[test]
+fn json_in_a_text_is_not_broken_by_what_is_put_in() {
+    let query = r#"{"_and":[{"_string":"title:\"$exec.title\""},{"n":$exec.n},{}], "open": true}"#;
+    let action = json!({ "id": "a", "label": "A", "app_name": "TheHive", "name": "post_case",
+        "parameters": [{ "name": "case_id", "value": query }] });
+    let found = import(&workflow(vec![action], vec![webhook()], &[("t", "a")]), &One);
+    let read = read_back(&found);
+    let Verb::Call(call) = &step(&read, "a").verb else { panic!("{}", found.document) };
+    let template = call.with.as_ref().unwrap().to_json()["case-id"].as_str().unwrap().to_owned();
+    let template = Template::compile(&template, &Names::of_a_step()).unwrap();
+    let trigger = json!({ "body": { "title": "C:\\new \"x\"", "n": 7 } });
+    let scope = Scope::new(Default::default()).with("trigger", std::sync::Arc::new(trigger));
+    let text = template.evaluate(&scope, Budget::default()).unwrap();
+    let expected = json!({ "_and": [{ "_string": "title:\"C:\\new \"x\"\"" }, { "n": 7 }, {}], "open": true });
+    assert_eq!(serde_json::from_str::<Value>(text.as_str().unwrap()).unwrap(), expected);
+}
+
+/// A text of a node that was skipped is an empty one, and a list an empty list.
+#[test]
+fn what_was_skipped_gives_nothing_of_its_kind() {
+    let first = tool("a", "A", "repeat_back_to_me", &[("call", "x")]);
+    let other = tool("b", "B", "repeat_back_to_me", &[("call", "y")]);
+    let both = tool("c", "C", "add_list_to_list", &[("list_one", "$a"), ("list_two", "$b")]);
+    let edges = [("t", "a"), ("t", "b"), ("a", "c"), ("b", "c")];
+    let found = import(&workflow(vec![first, other, both], vec![webhook()], &edges), &NoApps);
+    assert!(found.document.contains("steps.b.output if steps.b.outcome == 'succeeded' else [])"), "{}", found.document);
+}
+
+/// Installations in which another workflow runs the one that is imported.
+struct Ran;
+
+impl Apps for Ran {
+    fn operation(&self, _: &App<'_>) -> Option<Operation> {
+        None
+    }
+
+    fn workflow(&self, id: &str) -> Option<String> {
+        (id == "w").then(|| "ours".to_owned())
+    }
+
+    fn is_called(&self, id: &str) -> bool {
+        id == "w"
+    }
+}
+
+#[test]
+fn a_workflow_that_another_one_runs_can_be_run_and_has_its_settled_id() {
+    let json =
+        workflow(vec![tool("a", "A", "repeat_back_to_me", &[("call", "$exec")])], vec![webhook()], &[("t", "a")]);
+    let found = read_back(&import(&json, &Ran));
+    assert_eq!((found.id.value.as_str(), found.triggers.len()), ("ours", 3));
+    assert_eq!(read_back(&import(&json, &NoApps)).triggers.len(), 1);
+    // Whatever it is run with.
+    let TriggerKind::Workflow { inputs } = &found.triggers[2].kind else { panic!("{found:?}") };
+    assert_eq!((inputs[0].kind.as_str(), inputs[0].default.as_ref()), ("any", Some(&json!(""))));
+}
+
+#[test]
+fn an_export_is_told_from_other_documents() {
+    #[track_caller]
+    fn check(json: Value, expected: bool) {
+        assert_eq!(crate::is_export(&json), expected, "{json}");
+    }
+    check(workflow(vec![], vec![], &[]), true);
+    check(json!({ "name": "x", "actions": null, "triggers": [] }), true);
+    check(json!({ "workflow": "w", "triggers": [], "steps": [] }), false);
+    check(json!({ "openapi": "3.0.0", "paths": {} }), false);
+    check(json!([1]), false);
+    check(json!("actions"), false);
 }
 
 #[test]

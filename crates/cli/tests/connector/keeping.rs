@@ -148,3 +148,24 @@ async fn a_second_process_waits_and_then_hears_who_has_the_database() {
     });
     waiting.succeeded();
 }
+
+/// As `LoadCredential=sortie.key` hands it over: in a folder of the service's own, with a mode that says less than the kernel does.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_may_be_a_credential_of_systemd() {
+    let (mut stage, _) = connected().await;
+    let folder = tempfile::tempdir().unwrap();
+    stage.sortie = stage.sortie.with("CREDENTIALS_DIRECTORY", folder.path().to_str().unwrap());
+    stage.run(CALL).await.succeeded();
+    let handed = folder.path().join("sortie.key");
+    fs::rename(place(&stage, "sortie.key"), &handed).unwrap();
+    fs::set_permissions(&handed, fs::Permissions::from_mode(0o440)).unwrap();
+    stage.run(CALL).await.succeeded();
+    let refused = stage.run(&["key", "rotate"]).await.ended_with(2);
+    let sentence = "the key is in the credential sortie.key of systemd, which cannot be changed from here";
+    assert!(refused.stderr.contains(sentence), "{}", refused.stderr);
+    let kept = stage.run(&["backup", "kept.db"]).await.succeeded();
+    assert!(kept.stderr.contains("the credential sortie.key of systemd"), "{}", kept.stderr);
+    fs::write(&handed, "no key").unwrap();
+    let broken = stage.run(CALL).await;
+    assert!(broken.code != 0 && broken.stderr.contains("the credential sortie.key of systemd"), "{broken:?}");
+}

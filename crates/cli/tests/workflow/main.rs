@@ -1,4 +1,8 @@
-//! Workflows through the command line: judged, and tried on a simulated cloud.
+//! Workflows through the command line: judged, tried on a simulated cloud, and taken over from elsewhere.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
+
+mod import;
+mod served;
 
 use std::{fs, path::Path};
 

@@ -158,7 +158,7 @@ fn change() -> Value {
 }
 
 fn inputs() -> Value {
-    let kinds = json!(["string", "number", "integer", "boolean", "list", "object"]);
+    let kinds = json!(["string", "number", "integer", "boolean", "list", "object", "any"]);
     json!({
         "type": "object", "propertyNames": { "$ref": "#/$defs/name" },
         "additionalProperties": { "oneOf": [

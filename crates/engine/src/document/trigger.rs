@@ -97,7 +97,7 @@ pub enum Needs {
 pub struct Parameter {
     /// Its name.
     pub name: Spanned<String>,
-    /// What it must be: string, number, integer, boolean, list, object.
+    /// What it must be: string, number, integer, boolean, list, object, or any of these.
     pub kind: String,
     /// What it is where nothing is given; then it need not be.
     pub default: Option<Json>,

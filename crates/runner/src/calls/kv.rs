@@ -31,14 +31,15 @@ pub async fn kv(store: &Store, scope: Scope, call: &NativeCall, now: Timestamp) 
     }
     let expires = whole("ttl_s").map(|seconds| ends(now, seconds)).transpose()?;
     let kept = match call.operation.id.as_str() {
-        "get" => return shown(store.value(scope, name).await.map_err(|error| unkept(&error))?),
+        "get" => return shown(name, store.value(scope, name).await.map_err(|error| unkept(&error))?),
         "set" => {
-            store.set_value(scope, name, value(), expires, None).await.map(|version| json!({ "version": version }))
+            let version = store.set_value(scope, name, value(), expires, None).await;
+            version.map(|version| json!({ "name": name, "version": version }))
         }
         "delete" => store.remove_value(scope, name).await.map(|deleted| json!({ "deleted": deleted })),
         "compare-and-set" => match store.set_value(scope, name, value(), expires, whole("version")).await {
             Err(StoreError { kind: StoreErrorKind::Stale(_), .. }) => {
-                let mut present = shown(store.value(scope, name).await.map_err(|error| unkept(&error))?)?;
+                let mut present = shown(name, store.value(scope, name).await.map_err(|error| unkept(&error))?)?;
                 present["done"] = false.into();
                 return Ok(present);
             }
@@ -63,12 +64,14 @@ fn ends(now: Timestamp, seconds: i64) -> Result<Timestamp, Trouble> {
     })
 }
 
-fn shown(kept: Option<Kept>) -> Result<Value, Trouble> {
-    let Some(kept) = kept else { return Ok(json!({ "found": false, "value": null, "version": 0, "expires": null })) };
+fn shown(name: &str, kept: Option<Kept>) -> Result<Value, Trouble> {
+    let Some(kept) = kept else {
+        return Ok(json!({ "name": name, "found": false, "value": null, "version": 0, "expires": null }));
+    };
     let value: Value = serde_json::from_str(&kept.value)
         .map_err(|_| Trouble::refused(TroubleKind::Service, "a kept value is no JSON", "Set it anew."))?;
     let expires = kept.expires.map(|end| end.to_string());
-    Ok(json!({ "found": true, "value": value, "version": kept.version, "expires": expires }))
+    Ok(json!({ "name": name, "found": true, "value": value, "version": kept.version, "expires": expires }))
 }
 
 /// Reads, adds and writes unless somebody else wrote meanwhile; then again. The end stays unless a new one is given.

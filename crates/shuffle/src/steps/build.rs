@@ -6,6 +6,7 @@ use super::{
     native,
 };
 use crate::{
+    apps::Operation,
     conditions::conditions,
     import::Plan,
     names::{Taken, kebab, word},
@@ -13,7 +14,7 @@ use crate::{
     secrets::LEFT_OUT,
     source::{Node, short},
     starts::span,
-    values::{Piece, Reader, all_of, any_of, escaped, scan, structured},
+    values::{Piece, Reader, Reference, Root, all_of, any_of, escaped, scan, structured},
     yaml::Yaml,
 };
 
@@ -262,12 +263,14 @@ fn verb(plan: &Plan<'_>, node: &Node, number: usize, class: &Class, draft: &mut 
                 checked(&call, with, schema)
             })
         }
-        Class::Operation(operation) => super::native::operation(operation, node, draft).and_then(|with| {
-            checked(&format!("{}/{}", operation.connector, operation.operation), with, &operation.inputs)
-        }),
+        Class::Operation(operation) => called(operation, node, draft),
         Class::Digests => Ok(digests(node, draft)),
         Class::Groups(count) => Ok(groups(node, *count, draft)),
         Class::Greeting => Ok(echo(Yaml::text("Hello world"))),
+        Class::Raises => Ok(raises(draft)),
+        Class::Router => Ok(echo(Yaml::text(""))),
+        Class::Length => Ok(length(node, draft)),
+        Class::Gather => gather(plan, number, draft),
         Class::Pause => pause(node, draft),
         Class::Sum => sum(node, draft),
         Class::Workflow(known) => Ok(workflow(node, known.as_deref(), draft)),
@@ -290,6 +293,16 @@ fn verb(plan: &Plan<'_>, node: &Node, number: usize, class: &Class, draft: &mut 
     (verb, for_each)
 }
 
+fn called(operation: &Operation, node: &Node, draft: &mut Draft<'_>) -> Result<Verb, String> {
+    let call = format!("{}/{}", operation.connector, operation.operation);
+    let with = native::operation(operation, node, draft)?;
+    let verb = checked(&call, with, &operation.inputs)?;
+    if !operation.is_sure {
+        draft.changed(format!("it calls {call}, which says the same in other words"), "Check that it does the same.");
+    }
+    Ok(verb)
+}
+
 fn checked(call: &str, with: Yaml, schema: &serde_json::Value) -> Result<Verb, String> {
     if let Some(why) = misfit(call, &with, schema) {
         return Err(why);
@@ -304,6 +317,47 @@ fn checked(call: &str, with: Yaml, schema: &serde_json::Value) -> Result<Verb, S
 fn echo(value: Yaml) -> Verb {
     let with = Yaml::Map(vec![("value".to_owned(), value)]);
     vec![("call".to_owned(), Yaml::text("data/echo")), ("with".to_owned(), with)]
+}
+
+fn length(node: &Node, draft: &mut Draft<'_>) -> Verb {
+    let text = node.value("item").trim();
+    let pieces = scan(text, draft.reader.names());
+    let whole = match &pieces[..] {
+        [piece @ (Piece::Reference(_) | Piece::Filtered { .. })] => {
+            draft.reader.found(piece).map(|found| found.expression)
+        }
+        _ => None,
+    };
+    let value = whole.unwrap_or_else(|| subject(text, draft));
+    echo(Yaml::Text(format!("{{{{ {value} | length }}}}")))
+}
+
+/// Each item of the lists once.
+fn gather(plan: &Plan<'_>, number: usize, draft: &mut Draft<'_>) -> Result<Verb, String> {
+    draft.reader.otherwise = "[]";
+    let parents = plan.graph.parents[number].iter().filter(|(parent, _)| !plan.starts[*parent]);
+    let lists: Vec<Option<String>> = parents
+        .map(|(parent, _)| {
+            let piece = Piece::Reference(Reference { root: Root::Node(*parent), path: Vec::new() });
+            draft.reader.found(&piece).map(|found| found.expression)
+        })
+        .collect();
+    draft.reader.otherwise = "''";
+    let lists: Vec<Yaml> = lists.into_iter().flatten().map(|list| Yaml::Text(format!("{{{{ {list} }}}}"))).collect();
+    let (call, names) = match lists.len() {
+        1 => ("data/list-unique", &["items"][..]),
+        2 => ("data/list-union", &["items", "other"][..]),
+        _ => return Err("it puts the lists of more than two nodes together".to_owned()),
+    };
+    let with = names.iter().map(|name| (*name).to_owned()).zip(lists).collect();
+    Ok(vec![("call".to_owned(), Yaml::text(call)), ("with".to_owned(), Yaml::Map(with))])
+}
+
+/// It fails whatever it is given.
+fn raises(draft: &mut Draft<'_>) -> Verb {
+    draft.changed("it is there to fail, and fails by reading a text that is no JSON", "");
+    let with = Yaml::Map(vec![("text".to_owned(), Yaml::text("raise_error"))]);
+    vec![("call".to_owned(), Yaml::text("data/json-parse")), ("with".to_owned(), with)]
 }
 
 fn set(values: Vec<(String, Yaml)>) -> Verb {
@@ -402,7 +456,8 @@ fn sum(node: &Node, draft: &mut Draft<'_>) -> Result<Verb, String> {
             Piece::Text(_) => return Err(cannot()),
             piece => {
                 let found = draft.reader.found(piece).ok_or_else(cannot)?;
-                expression.push_str(&format!("({} | float)", found.expression));
+                // The text is put there, and then reads as a number: `3` as a whole one.
+                expression.push_str(&format!("({} | string | from_json)", found.expression));
             }
         }
     }

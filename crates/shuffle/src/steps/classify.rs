@@ -22,6 +22,14 @@ pub(crate) enum Class {
     /// Groups of a regular expression, so many.
     Groups(usize),
     Greeting,
+    /// It fails, and is there for that.
+    Raises,
+    /// Its branches decide where it goes on.
+    Router,
+    /// How long a list or a text is.
+    Length,
+    /// The lists of the nodes before it, as one.
+    Gather,
     Pause,
     /// Arithmetic over references.
     Sum,
@@ -49,6 +57,12 @@ pub(crate) fn classify(node: &Node, number: usize, starts: &Starts, apps: &dyn A
         ("shuffle subflow" | "shuffle workflow", "run_subflow") => return workflow(node, apps),
         ("shuffle subflow" | "shuffle workflow" | "user input", "run_userinput") => return Class::Question,
         ("testing", "hello_world") => return Class::Greeting,
+        ("testing", "raise_error") => return Class::Raises,
+        ("shuffle tools", "router") => return Class::Router,
+        ("shuffle tools", "get_length") => return Class::Length,
+        ("shuffle tools", "merge_incoming_branches") if matches!(node.value("input_type").trim(), "" | "list") => {
+            return Class::Gather;
+        }
         ("testing", "pause") => return Class::Pause,
         ("shuffle tools", "get_hash_sum") => return Class::Digests,
         ("shuffle tools", "run_math_operation") => return Class::Sum,
@@ -82,16 +96,20 @@ fn workflow(node: &Node, apps: &dyn Apps) -> Class {
     Class::Workflow(apps.workflow(node.value("workflow").trim()))
 }
 
-/// How what each step gives differs. A filtered list has the items of the list that it was made of.
+/// How what each step gives differs. A list that is made of another has its items.
 pub(crate) fn shapes(source: &Source, classes: &[Class], names: &Names) -> Vec<Shape> {
-    let mut shapes: Vec<Shape> = classes.iter().map(shape).collect();
+    let mut shapes: Vec<Shape> = source.nodes.iter().zip(classes).map(|(node, class)| shape(node, class)).collect();
     // A filter of a filter of a filter: more was never seen.
     for _ in 0..3 {
         for (number, node) in source.nodes.iter().enumerate() {
-            if is_filter(&classes[number])
-                && let Some((from, path)) = filtered(node, names)
+            if let Some(list) = items_of(&classes[number])
+                && let Some((from, path)) = listed(node.value(list), names)
             {
-                shapes[number].items = if path.is_empty() { shapes[from].keys } else { shapes[from].items };
+                let inner = if path.is_empty() { shapes[from].keys } else { shapes[from].items };
+                match is_filter(&classes[number]) {
+                    true => shapes[number].items = inner,
+                    false => shapes[number].keys = inner,
+                }
             }
         }
     }
@@ -102,9 +120,18 @@ pub(crate) fn is_filter(class: &Class) -> bool {
     matches!(class, Class::Native(Native { call: Call::To("data/list-filter"), .. }))
 }
 
-/// The node whose list is filtered.
-fn filtered(node: &Node, names: &Names) -> Option<(usize, Vec<Segment>)> {
-    match &scan(node.value("input_list").trim(), names)[..] {
+/// The field with the list whose items what the node gives has.
+fn items_of(class: &Class) -> Option<&'static str> {
+    match class {
+        Class::Native(Native { call: Call::To("data/list-filter"), .. }) => Some("input_list"),
+        Class::Native(Native { call: Call::To("data/list-merge" | "data/list-concat"), .. }) => Some("list_one"),
+        _ => None,
+    }
+}
+
+/// The node that the list comes from.
+fn listed(list: &str, names: &Names) -> Option<(usize, Vec<Segment>)> {
+    match &scan(list.trim(), names)[..] {
         [Piece::Reference(Reference { root: Root::Node(from), path })] => {
             let keys = path.iter().filter(|segment| matches!(segment, Segment::Key(_))).cloned().collect();
             Some((*from, keys))
@@ -113,11 +140,15 @@ fn filtered(node: &Node, names: &Names) -> Option<(usize, Vec<Segment>)> {
     }
 }
 
-fn shape(class: &Class) -> Shape {
+fn shape(node: &Node, class: &Class) -> Shape {
     let plain = Shape { has_outcome: true, ..Shape::default() };
     let Class::Native(native) = class else {
         return match class {
             Class::Digests | Class::Groups(_) => plain,
+            // An app that is made of a document wraps what it is answered; its first version did not.
+            Class::Operation(_) if is_made(node) && node.app_version.trim() != "1.0.0" => {
+                Shape { keys: &[("body", "")], lost: &["status", "headers", "cookies", "url"], ..plain }
+            }
             _ => Shape::default(),
         };
     };
@@ -126,7 +157,8 @@ fn shape(class: &Class) -> Shape {
         "data/echo" => Shape::default(),
         "data/list-filter" => Shape { keys: &[("valid", "kept"), ("invalid", "dropped")], ..plain },
         "data/iocs" => Shape { keys: &[("data", "value"), ("data_type", "type")], ..plain },
-        "kv/get" => Shape { keys: &[("success", "found")], ..plain },
+        "kv/get" => Shape { keys: &[("success", "found"), ("key", "name")], ..plain },
+        "kv/set" => Shape { keys: &[("key", "name")], ..plain },
         "data/date-now" => Shape { whole: Some("epoch_s"), ..plain },
         "data/date-parse" => Shape { keys: &[("epoch", "epoch_s")], ..plain },
         "data/list-difference" => Shape { keys: &[("diff", "")], ..plain },
@@ -136,6 +168,12 @@ fn shape(class: &Class) -> Shape {
         }
         _ => plain,
     }
+}
+
+/// Whether the app was made of a document, whose MD5 is its id then.
+fn is_made(node: &Node) -> bool {
+    let id = node.app_id.trim();
+    id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Apps whose functions are known one by one.

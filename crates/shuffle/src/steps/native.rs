@@ -6,7 +6,7 @@ use sortie_openapi::python_functions::{Call, Native, Read};
 use super::build::Draft;
 use crate::{
     source::{Node, short},
-    values::{Piece, Shape, escaped, scan, structured},
+    values::{Piece, Shape, escaped, scan, structured, structured_text},
     yaml::Yaml,
 };
 
@@ -31,7 +31,8 @@ pub(super) fn call(
             with.push(((*key).to_owned(), constant(value)));
             continue;
         }
-        if text.trim().is_empty() && call != "data/echo" {
+        // What is read as a text may be an empty one.
+        if text.trim().is_empty() && !matches!((call, *key), ("data/echo", _) | ("data/iocs", "text")) {
             continue;
         }
         let (key, value) = match read {
@@ -39,17 +40,22 @@ pub(super) fn call(
                 Some(json) => ("json", json),
                 None => (*key, Yaml::Text(draft.reader.template(text))),
             },
+            Read::Json if *key == "items" => (*key, listed(text, draft, json)),
             Read::Json => (*key, json(text, draft)),
-            Read::List => (*key, list(text, draft)),
+            Read::List => (*key, listed(text, draft, list)),
             Read::Pairs => (*key, pairs(text, draft)),
             Read::Words(words) => (*key, constant(word(text, words, from)?)),
             Read::Fixed(_) => continue,
         };
         let value = match (call, key) {
             ("data/list-filter", "by") => renamed(value, items),
+            (_, "text" | "name") => as_text(value),
             _ => value,
         };
         with.push((key.to_owned(), value));
+    }
+    if call == "data/list-filter" {
+        compared(node, &mut with);
     }
     // A loop over what was found needs one list.
     if call == "data/iocs" {
@@ -57,6 +63,46 @@ pub(super) fn call(
     }
     unused(native, node, draft)?;
     Ok((call.to_owned(), Yaml::Map(with)))
+}
+
+/// As Shuffle compares: some checks without regard to letter case, and one that looks for any of several parts.
+fn compared(node: &Node, with: &mut Vec<(String, Yaml)>) {
+    let check = node.value("check").trim().to_lowercase().replace('_', " ");
+    if check == "contains any of" {
+        let parts: Vec<String> = node.value("value").split(',').map(regex::escape).collect();
+        for (key, value) in with.iter_mut() {
+            match key.as_str() {
+                "test" => *value = Yaml::text("matches"),
+                "value" => *value = Yaml::Text(escaped(&parts.join("|"))),
+                _ => {}
+            }
+        }
+    }
+    if matches!(check.as_str(), "equals" | "equal" | "contains" | "contains any of") {
+        with.push(("ignore_case".to_owned(), Yaml::Bool(true)));
+    }
+}
+
+/// What is read there as a text, whatever it is: one expression alone would keep its type.
+fn as_text(value: Yaml) -> Yaml {
+    match &value {
+        Yaml::Text(text) => match text.strip_prefix("{{ ").and_then(|rest| rest.strip_suffix(" }}")) {
+            Some(inner) if !inner.contains("{{") && !inner.starts_with('\'') => {
+                Yaml::Text(format!("{{{{ {} | string }}}}", weak(inner)))
+            }
+            _ => value,
+        },
+        _ => value,
+    }
+}
+
+/// A choice binds weaker than a filter.
+fn weak(expression: &str) -> String {
+    if expression.contains(" if ") && !expression.starts_with('(') {
+        format!("({expression})")
+    } else {
+        expression.to_owned()
+    }
 }
 
 /// What has no place there must not be missing in silence.
@@ -94,6 +140,14 @@ pub(super) fn json(text: &str, draft: &mut Draft<'_>) -> Yaml {
         Ok(Value::String(text)) => Yaml::Text(draft.reader.template(&text)),
         _ => Yaml::Text(draft.reader.template(text)),
     }
+}
+
+/// A list; where a node was skipped that gives it, an empty one.
+fn listed(text: &str, draft: &mut Draft<'_>, read: fn(&str, &mut Draft<'_>) -> Yaml) -> Yaml {
+    draft.reader.otherwise = "[]";
+    let value = read(text, draft);
+    draft.reader.otherwise = "''";
+    value
 }
 
 /// A list in JSON, one reference, or parts between commas.
@@ -194,6 +248,10 @@ pub(super) fn operation(operation: &crate::Operation, node: &Node, draft: &mut D
             (None, "ssl_verify" | "verify" | "to_file" | "timeout") => {
                 draft.changed(format!("its parameter `{name}` is left out"), "");
             }
+            (None, "url" | "apikey") => {
+                let what = format!("its `{name}` is the connection's here");
+                draft.changed(what, "Give it to the connection.");
+            }
             (None, _) => return Err(format!("its parameter `{}` has no equal", short(&parameter.name))),
         }
     }
@@ -224,7 +282,10 @@ fn typed(text: &str, schema: &Value, draft: &mut Draft<'_>) -> Yaml {
                 let found = words.iter().filter_map(Value::as_str).find(|word| word.eq_ignore_ascii_case(text.trim()));
                 found.map_or_else(|| Yaml::Text(draft.reader.template(text)), Yaml::text)
             }
-            None => Yaml::Text(draft.reader.template(text)),
+            None => match structured_text(text, draft.reader.names(), &mut draft.reader) {
+                Some(text) => Yaml::Text(text),
+                None => as_text(Yaml::Text(draft.reader.template(text))),
+            },
         },
         Some("boolean") => match text.trim().to_ascii_lowercase().as_str() {
             "true" => Yaml::Bool(true),

@@ -8,5 +8,5 @@ mod write;
 
 pub(crate) use reader::{Reader, Shape};
 pub(crate) use scan::{Names, Piece, Reference, Root, Segment, scan};
-pub(crate) use structure::structured;
+pub(crate) use structure::{structured, structured_text};
 pub(crate) use write::{all_of, any_of, escaped, quoted};

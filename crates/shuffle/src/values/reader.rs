@@ -21,6 +21,8 @@ pub(crate) struct Shape {
     pub(crate) inner: Option<(&'static str, &'static [&'static str])>,
     /// `success` is how the step ended.
     pub(crate) has_outcome: bool,
+    /// First keys that there are none of here.
+    pub(crate) lost: &'static [&'static str],
 }
 
 /// Writes what one node reads.
@@ -36,6 +38,8 @@ pub(crate) struct Reader<'p> {
     /// What is read in another way, and what to do about it.
     pub(crate) changed: Vec<(String, String)>,
     pub(crate) reads_secret: bool,
+    /// What is read of a node that was skipped.
+    pub(crate) otherwise: &'static str,
 }
 
 /// A value as an expression.
@@ -47,7 +51,8 @@ pub(crate) struct Found {
 
 impl<'p> Reader<'p> {
     pub(crate) fn new(plan: &'p Plan<'p>, node: usize, loops: bool) -> Self {
-        Self { plan, node, lists: Vec::new(), loops, strange: Vec::new(), changed: Vec::new(), reads_secret: false }
+        let (lists, strange, changed) = (Vec::new(), Vec::new(), Vec::new());
+        Self { plan, node, lists, loops, strange, changed, reads_secret: false, otherwise: "''" }
     }
 
     pub(crate) fn names(&self) -> &'p Names {
@@ -165,7 +170,7 @@ impl<'p> Reader<'p> {
         }
         let (expression, rest, node) = self.root(reference);
         let expression = self.access(expression, &rest);
-        Found { expression: self.if_there(expression, node, "''"), is_list: false }
+        Found { expression: self.if_there(expression, node, self.otherwise), is_list: false }
     }
 
     /// The list that the reference goes through, and what is read of each item.
@@ -225,6 +230,14 @@ impl<'p> Reader<'p> {
             && !shape.keys.iter().any(|(from, _)| from == key)
         {
             return (format!("(steps.{id}.outcome == 'succeeded')"), Vec::new(), None);
+        }
+        if let Some(Segment::Key(key)) = first.map(|at| &path[at])
+            && shape.lost.contains(&key.as_str())
+        {
+            let what =
+                format!("it reads `{key}` of `{label}`, which is not kept; a call that is refused fails its step");
+            self.strange.push(what);
+            return ("''".to_owned(), Vec::new(), None);
         }
         shaped(&mut path, shape, first);
         if path.is_empty()

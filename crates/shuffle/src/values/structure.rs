@@ -5,11 +5,28 @@ use serde_json::Value;
 use super::{
     reader::Reader,
     scan::{Names, Piece, scan},
+    write::{Part, quoted},
 };
 use crate::yaml::Yaml;
 
 /// The value that the text holds; `None` where it is no JSON.
 pub(crate) fn structured(text: &str, names: &Names, reader: &mut Reader<'_>) -> Option<Yaml> {
+    let (value, held) = taken_apart(text, names)?;
+    Some(written(&value, &held, reader))
+}
+
+/// The same where a text is asked for: JSON in which every value that is read stands as JSON. `None` where nothing is read.
+pub(crate) fn structured_text(text: &str, names: &Names, reader: &mut Reader<'_>) -> Option<String> {
+    let (value, held) = taken_apart(text, names)?;
+    if held.is_empty() {
+        return None;
+    }
+    let parts = spelled(&value, &held, reader);
+    Some(reader.written(&parts, text))
+}
+
+/// The value, with marks where something is read, and what that is.
+fn taken_apart(text: &str, names: &Names) -> Option<(Value, Vec<Piece>)> {
     let trimmed = text.trim();
     if !trimmed.starts_with(['{', '[']) || trimmed.contains([OPEN, CLOSE]) {
         return None;
@@ -38,7 +55,44 @@ pub(crate) fn structured(text: &str, names: &Names, reader: &mut Reader<'_>) -> 
     if !fits(&value, 0) {
         return None;
     }
-    Some(written(&value, &held, reader))
+    Some((value, held))
+}
+
+/// JSON as parts of a template.
+fn spelled(value: &Value, held: &[Piece], reader: &mut Reader<'_>) -> Vec<Part> {
+    let text = |text: &str| Part::Text(text.to_owned());
+    match value {
+        Value::String(string) if string.contains(OPEN) => {
+            let parts = reader.parts(pieces(string, held)).into_iter().map(|part| match part {
+                Part::Text(text) => quoted(&text),
+                Part::Expression(expression) => format!("({expression})"),
+            });
+            let parts: Vec<String> = parts.collect();
+            vec![Part::Expression(format!("({}) | json", parts.join(" ~ ")))]
+        }
+        Value::Array(items) => {
+            let inner = items.iter().enumerate().flat_map(|(at, item)| {
+                let mut parts = vec![text(if at == 0 { "[" } else { "," })];
+                parts.extend(spelled(item, held, reader));
+                parts
+            });
+            let mut parts: Vec<Part> = inner.collect();
+            parts.push(text(if items.is_empty() { "[]" } else { "]" }));
+            parts
+        }
+        Value::Object(members) => {
+            let inner = members.iter().enumerate().flat_map(|(at, (key, member))| {
+                let mut parts =
+                    vec![text(if at == 0 { "{" } else { "," }), text(&format!("{}:", Value::from(key.as_str())))];
+                parts.extend(spelled(member, held, reader));
+                parts
+            });
+            let mut parts: Vec<Part> = inner.collect();
+            parts.push(text(if members.is_empty() { "{}" } else { "}" }));
+            parts
+        }
+        other => vec![text(&other.to_string())],
+    }
 }
 
 /// Whether it can stand in a document: keys are short and hold nothing, and there is an end to the depth.

@@ -21,22 +21,22 @@ use installed::Installed;
 /// the last only shrink.
 const RATCHET: &[(&str, usize, usize, usize)] = &[
     ("35d7", 3, 1, 3),
-    ("413f", 1, 1, 6),
+    ("413f", 1, 2, 5),
     ("4f8d", 0, 0, 5),
     ("63b5", 0, 0, 3),
     ("67f2", 1, 1, 5),
-    ("806d", 3, 0, 0),
+    ("806d", 2, 1, 0),
     ("80a4", 1, 0, 2),
-    ("9893", 11, 4, 4),
+    ("9893", 14, 4, 1),
     ("a364", 0, 0, 3),
-    ("a863", 5, 0, 2),
-    ("b73f", 11, 3, 3),
+    ("a863", 5, 2, 0),
+    ("b73f", 13, 3, 1),
     ("ba40", 5, 1, 2),
     ("c466", 1, 0, 7),
     ("c6b4", 2, 0, 4),
     ("e6fe", 4, 0, 5),
-    ("e7b9", 1, 1, 6),
-    ("ea1c", 11, 0, 1),
+    ("e7b9", 3, 1, 4),
+    ("ea1c", 11, 1, 0),
     ("fbe3", 5, 0, 3),
 ];
 
@@ -68,10 +68,10 @@ pub(crate) fn sound(import: &Import) -> Workflow {
     workflow
 }
 
-/// By node, the worst that is said of it.
-fn verdicts(import: &Import, name: &str) -> BTreeMap<(String, String), Kind> {
+/// By node, the worst that is said of it in one document.
+fn verdicts(import: &Import) -> BTreeMap<(String, String), Kind> {
     let mut verdicts = BTreeMap::new();
-    for finding in import.report.iter().filter(|finding| finding.node.label != name) {
+    for finding in import.report.iter().filter(|finding| finding.node != import.workflow) {
         let node = (finding.node.label.clone(), finding.node.id.clone());
         let worst = verdicts.entry(node).or_insert(finding.kind);
         *worst = finding.kind.max(*worst);
@@ -86,10 +86,14 @@ fn every_workflow_becomes_a_document_that_holds_and_nothing_is_lost() {
     for (file, json) in &corpus {
         let found = import(json, &NoApps);
         assert_eq!(found, import(json, &NoApps), "{file}: the same workflow gives the same text");
-        let workflow = sound(&found);
-        complete(file, json, &found, &workflow);
-        let name = json["name"].as_str().unwrap();
-        let verdicts = verdicts(&found, name);
+        let mut verdicts = BTreeMap::new();
+        for part in std::iter::once(&found).chain(&found.parts) {
+            complete(file, &of(part, json), part, &sound(part));
+            for (node, kind) in self::verdicts(part) {
+                let worst = verdicts.entry(node).or_insert(kind);
+                *worst = kind.max(*worst);
+            }
+        }
         let count = |kind: Kind| verdicts.values().filter(|found| **found == kind).count();
         figures.push((file.clone(), count(Kind::Kept), count(Kind::Changed), count(Kind::Disabled)));
         let nodes = json["actions"].as_array().unwrap().len() + json["triggers"].as_array().map_or(0, Vec::len);
@@ -105,6 +109,30 @@ fn every_workflow_becomes_a_document_that_holds_and_nothing_is_lost() {
             "{file}: {kept} kept, {disabled} disabled"
         );
     }
+}
+
+/// The nodes that the document's report is about, and the branches between them.
+fn of(import: &Import, json: &Value) -> Value {
+    let named = |node: &Value| {
+        let about = |finding: &&sortie_shuffle::Finding| finding.node.id == node["id"].as_str().unwrap();
+        let mut findings = import.report.iter().filter(about).peekable();
+        findings.peek().is_some() && !findings.any(|finding| finding.what.contains("a workflow of its own"))
+    };
+    let mut json = json.clone();
+    for list in ["actions", "triggers"] {
+        if let Some(nodes) = json[list].as_array_mut() {
+            nodes.retain(named);
+        }
+    }
+    let ids: Vec<Value> = ["actions", "triggers"]
+        .into_iter()
+        .flat_map(|list| json[list].as_array().cloned().unwrap_or_default())
+        .map(|node| node["id"].clone())
+        .collect();
+    if let Some(branches) = json["branches"].as_array_mut() {
+        branches.retain(|branch| ids.contains(&branch["source_id"]) && ids.contains(&branch["destination_id"]));
+    }
+    json
 }
 
 /// A reading of its own: nodes are steps or triggers, branches are `after`, conditions are `when`.

@@ -4,6 +4,7 @@ mod apply;
 mod diff;
 mod graph;
 mod hook;
+mod import;
 mod kept;
 mod run;
 mod show;
@@ -20,6 +21,8 @@ use crate::{context::Context, exit::Exit};
 pub(crate) enum Command {
     /// Say everything that is wrong with documents, with line and column
     Validate(validate::Arguments),
+    /// Take workflows over from Shuffle, or documents of our own: nothing is called, and nothing begins to run
+    Import(import::Arguments),
     /// Run a document against a simulated Microsoft cloud, and hold what happens against the expectations beside it
     #[command(after_long_help = test::FORM)]
     Test(test::Arguments),
@@ -56,6 +59,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
     match command {
         Command::Validate(arguments) => validate::run(arguments, context).await,
+        Command::Import(arguments) => import::run(arguments, context).await,
         Command::Test(arguments) => test::run(arguments).await,
         Command::Apply(arguments) => apply::run(arguments, context).await,
         Command::List(arguments) => kept::list(arguments, context).await,

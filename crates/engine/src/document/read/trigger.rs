@@ -164,4 +164,4 @@ fn parameter(name: Spanned<String>, node: &Node, problems: &mut Problems) -> Opt
 }
 
 const KINDS: &[&str] = &["manual", "incident", "alert", "schedule", "webhook", "hunt", "workflow"];
-const TYPES: &[&str] = &["string", "number", "integer", "boolean", "list", "object"];
+const TYPES: &[&str] = &["string", "number", "integer", "boolean", "list", "object", "any"];
