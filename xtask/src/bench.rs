@@ -2,6 +2,7 @@
 
 mod cloud;
 mod connectors;
+mod workflows;
 
 use std::{
     cmp::Ordering,
@@ -40,7 +41,8 @@ pub(crate) fn bench() -> anyhow::Result<()> {
     println!("hunt, {ROW_COUNT} rows to JSON lines:");
     compared(&hunted, 1.0, "", "under 50 MB")?;
     queries()?;
-    connectors::bench()
+    connectors::bench()?;
+    workflows::bench()
 }
 
 /// Four lines: CPU of both times `share`, their ratio, and their memory.

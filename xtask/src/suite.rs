@@ -42,5 +42,5 @@ fn rust_tests() -> Command {
     println!(
         "cargo-nextest is not installed: the same tests run by `cargo test` (get it: cargo install --locked cargo-nextest)"
     );
-    cargo(&["test", "--workspace", "--all-targets", "--locked", "--no-fail-fast"])
+    cargo(&["test", "--workspace", "--tests", "--locked", "--no-fail-fast"])
 }

@@ -38,6 +38,10 @@ use crate::{
     exit::{Exit, report},
 };
 
+/// A server makes and drops many small objects on several threads; the system's allocator took a fifth of its time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Security automation for Microsoft Defender XDR.
 ///
 /// Signs in to a tenant as an application, without a user, reads and changes incidents and alerts, hunts, and acts on

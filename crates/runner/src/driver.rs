@@ -12,17 +12,19 @@ use jiff::{SignedDuration, Timestamp};
 use sortie_model::Clock;
 use sortie_store::{NewRun, RunFilter, RunId, RunStatus, Scope, Started, Store, StoreError, TenantKey};
 use tokio::{
-    sync::{Notify, Semaphore, broadcast},
+    sync::{Notify, Semaphore},
     task::JoinSet,
 };
 
 use crate::{
+    asides::Asides,
     calls::Calls,
+    listeners::Listening,
     outside::Outside,
     points::{Passing, Points},
     ready::{Haste, Ready},
     run::{DriveError, Parked, Session},
-    shared::{Advance, Shared},
+    shared::Shared,
     tally::{Figures, Tally},
 };
 
@@ -114,7 +116,6 @@ impl Runner {
         let dead_before = now.saturating_sub(NODE_DEAD_AFTER).expect("a signed duration is never a calendar span");
         let node = options.store.join(&options.name, dead_before).await?;
         let calls = Calls { outside: options.outside, store: options.store.clone(), clock: Arc::clone(&options.clock) };
-        let (advanced, _) = broadcast::channel(WATCH_LEN);
         let shared = Arc::new(Shared {
             store: options.store,
             calls,
@@ -123,8 +124,9 @@ impl Runner {
             points: options.points.map(Passing::by).unwrap_or_default(),
             calls_at_once: Semaphore::new(options.calls_at_once.max(1)),
             clock_moved: Notify::new(),
-            advanced,
+            listeners: Arc::default(),
             tally: Tally::default(),
+            asides: Asides::default(),
             public_url: options.public_url,
             trusts_intents: options.trusts_intents,
             versions: Mutex::default(),
@@ -224,9 +226,9 @@ impl Runner {
         self.inner.changed.notify_one();
     }
 
-    /// Hears of every commit from now on; who is too slow hears that some were left out.
-    pub fn watch(&self) -> broadcast::Receiver<Advance> {
-        self.inner.shared.advanced.subscribe()
+    /// Hears what the run responds from now on.
+    pub fn listen(&self, run: RunId) -> Listening {
+        self.inner.shared.listeners.listen(run)
     }
 
     /// When the next run that waits for time wants to go on.
@@ -392,11 +394,11 @@ async fn drive(
     run: RunId,
     poke: &Notify,
 ) -> Result<(Parked, Vec<(TenantKey, RunId)>), DriveError> {
-    let run = shared.store.run(Scope::Tenant(tenant), run).await?;
-    if run.ended.is_some() {
+    let taken = shared.store.take_up(tenant, run).await?;
+    if taken.run.ended.is_some() {
         return Ok((Parked::Ended, Vec::new()));
     }
-    Session::open(shared, run).await?.drive(poke).await
+    Session::open(shared, taken).await?.drive(poke).await
 }
 
 impl Board {
@@ -435,5 +437,3 @@ const NODE_DEAD_AFTER: SignedDuration = SignedDuration::from_secs(60);
 const AFTER_A_FAULT: SignedDuration = SignedDuration::from_secs(5);
 /// Beyond it, those that are left try again by themselves.
 const HELD_MAX: u32 = 10_000;
-/// Commits that a slow watcher may be behind.
-const WATCH_LEN: usize = 1_024;

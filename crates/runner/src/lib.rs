@@ -5,12 +5,14 @@
 //! another goes on with: what may have left is looked for, never sent again on a guess.
 
 mod again;
+mod asides;
 mod calls;
 pub mod catalog;
 mod compiled;
 mod driver;
 pub mod journal;
 pub mod library;
+mod listeners;
 mod outside;
 mod points;
 mod ready;
@@ -24,8 +26,8 @@ pub use again::{Again, AgainError, again};
 pub use calls::{class_of, kv};
 pub use compiled::{CallClass, Classes, CompileError, Compiled};
 pub use driver::{Runner, RunnerOptions};
+pub use listeners::{Heard, Listening};
 pub use outside::{Connected, Doing, Meeting, Outside, Product, Script, ScriptDone, Trouble, TroubleKind, Wanted};
 pub use points::{Point, Points};
 pub use run::as_value;
-pub use shared::Advance;
 pub use tally::Figures;

@@ -146,8 +146,6 @@ pub enum TroubleKind {
     Connection,
     /// The service refused, or did not answer.
     Service,
-    /// Another run is at it.
-    InTheWay,
     /// A guardrail or a person said no.
     Forbidden,
     /// A script failed.

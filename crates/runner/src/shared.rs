@@ -8,12 +8,14 @@ use std::{
 use serde_json::{Value, json};
 use sortie_engine::{document::Verb, text::Problem};
 use sortie_model::Clock;
-use sortie_store::{NodeId, Run, RunId, Scope, Store, StoreErrorKind, TenantKey};
-use tokio::sync::{Notify, Semaphore, broadcast};
+use sortie_store::{NodeId, Run, Scope, Store, StoreErrorKind, TenantKey};
+use tokio::sync::{Notify, Semaphore};
 
 use crate::{
+    asides::Asides,
     calls::{Calls, class_of},
     compiled::{Classes, Compiled},
+    listeners::Listeners,
     points::Passing,
     run::DriveError,
     snapshot::key_text,
@@ -31,26 +33,14 @@ pub(crate) struct Shared {
     pub calls_at_once: Semaphore,
     /// A clock that moves only when told has moved.
     pub clock_moved: Notify,
-    pub advanced: broadcast::Sender<Advance>,
+    pub listeners: Arc<Listeners>,
     pub tally: Tally,
+    pub asides: Asides,
     /// Where people look at runs, without a slash at its end; empty where nothing serves them.
     pub public_url: String,
     /// Only a test's control leaves it out.
     pub trusts_intents: bool,
     pub versions: Mutex<HashMap<(TenantKey, String, String), Arc<Compiled>>>,
-}
-
-/// A run has been taken further.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Advance {
-    /// Whose.
-    pub tenant: TenantKey,
-    /// Which.
-    pub run: RunId,
-    /// Whether it has ended.
-    pub ended: bool,
-    /// Whether a `respond` of it has answered.
-    pub responded: bool,
 }
 
 impl Shared {

@@ -7,7 +7,8 @@ use rusqlite::{Connection, OpenFlags};
 use sortie_model::Clock;
 
 use crate::{
-    Actor, StoreError, StoreErrorKind,
+    Actor, Guardrails, Scope, StoreError, StoreErrorKind, Tenant, TenantKey,
+    cache::Cache,
     file_lock::FileLock,
     readers::Readers,
     schema,
@@ -39,12 +40,18 @@ pub(crate) struct Inner {
     readers: Readers,
     pub(crate) path: PathBuf,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tenants: Cache<Scope, Vec<Tenant>>,
+    pub(crate) guardrails: Cache<TenantKey, Guardrails>,
     _lock: FileLock,
 }
 
 impl Inner {
     pub(crate) fn changed(&self) -> tokio::sync::watch::Receiver<()> {
         self.writer.changed()
+    }
+
+    pub(crate) fn settings_edition(&self) -> u64 {
+        self.writer.settings_edition()
     }
 }
 
@@ -74,7 +81,9 @@ impl Store {
             Ok((writer, readers))
         };
         let (writer, readers) = open().map_err(failed)?;
-        let inner = Inner { writer, readers, path: options.path, clock: options.clock, _lock: lock };
+        let (tenants, guardrails) = (Cache::default(), Cache::default());
+        let inner =
+            Inner { writer, readers, path: options.path, clock: options.clock, tenants, guardrails, _lock: lock };
         Ok(Self { inner: Arc::new(inner), actor: Arc::new(Actor::system()) })
     }
 
@@ -129,6 +138,15 @@ impl Store {
         F: FnOnce(&Connection) -> Result<T, StoreErrorKind> + Send + 'static,
     {
         self.inner.readers.read(doing, read).await
+    }
+
+    /// The same for a few rows by their keys.
+    pub(crate) async fn look<T>(
+        &self,
+        doing: &str,
+        look: impl FnOnce(&Connection) -> Result<T, StoreErrorKind> + Send,
+    ) -> Result<T, StoreError> {
+        self.inner.readers.look(doing, look).await
     }
 }
 

@@ -45,6 +45,14 @@ pub(crate) enum ChangeKind {
     Workflow,
 }
 
+impl Noted {
+    /// Whether it changes how the installation is set up, and not what it is doing.
+    pub(crate) fn is_of_settings(&self) -> bool {
+        use ChangeKind as Kind;
+        matches!(self.kind, Kind::Connection | Kind::Connector | Kind::Guardrail | Kind::Tenant | Kind::Workflow)
+    }
+}
+
 impl ChangeKind {
     fn word(self) -> &'static str {
         match self {
@@ -96,6 +104,12 @@ impl Store {
     /// Moves whenever the feed has grown; what has, [`Self::changes`] tells.
     pub fn watch_changes(&self) -> watch::Receiver<()> {
         self.inner.changed()
+    }
+
+    /// Moves with every commit that changes tenants, connections with their secrets, connectors, guardrails or workflows. What
+    /// was made of them is good as long as it stays; whoever is told of a change finds it moved.
+    pub fn settings_edition(&self) -> u64 {
+        self.inner.settings_edition()
     }
 
     /// What changed after `after` (0 for the start), at most `count` changes of the scope.

@@ -125,7 +125,7 @@ impl Store {
     /// [`StoreErrorKind::Key`] when a secret does not open any more.
     pub async fn hook(&self, keyring: &Keyring, tenant: &str, workflow: &str) -> Result<Option<Hook>, StoreError> {
         let (keyring, tenant, workflow, now) = (keyring.clone(), tenant.to_owned(), workflow.to_owned(), self.now());
-        self.read("look a webhook up", move |sqlite| {
+        self.look("look a webhook up", move |sqlite| {
             let Some(tenant) = tenants::named(sqlite, &tenant)? else { return Ok(None) };
             let Some(workflow) = workflows::usable(sqlite, tenant.key, &workflow)? else { return Ok(None) };
             let mut secrets = Vec::new();

@@ -8,6 +8,7 @@ mod actors;
 mod audit;
 mod backup;
 mod blobs;
+mod cache;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod connections;
@@ -57,7 +58,7 @@ pub use principals::{Principal, PrincipalId, PrincipalName, PrincipalNameError};
 pub use retention::{Freed, Retention};
 pub use runs::{
     Approval, Committed, Decision, Guard, Intent, JournalRow, NewApproval, NewIntent, NewRun, OpenRun, Run, RunCommit,
-    RunFilter, RunId, RunMode, RunStatus, RunValue, Settled, Signal, Started,
+    RunFilter, RunId, RunMode, RunStatus, RunValue, Settled, Signal, Started, TakenUp,
 };
 pub use scope::{Scope, TenantKey};
 pub use secrets::SecretInfo;

@@ -30,7 +30,7 @@ impl fmt::Display for TenantKey {
 }
 
 /// The tenants that a caller may see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// One tenant, and nothing of another's.
     Tenant(TenantKey),

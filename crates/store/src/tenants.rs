@@ -63,13 +63,19 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the file cannot be read.
     pub async fn tenants(&self, scope: Scope) -> Result<Vec<Tenant>, StoreError> {
-        self.read("list tenants", move |connection| {
+        let edition = self.settings_edition();
+        if let Some(known) = self.inner.tenants.get(edition, &scope) {
+            return Ok(known);
+        }
+        let list = move |connection: &Connection| {
             let sql = "SELECT tenant_id, name, entra_id, cloud FROM tenants WHERE tenant_id = coalesce(?1, tenant_id) ORDER BY name";
             let mut statement = connection.prepare_cached(sql)?;
             let rows = statement.query_map([scope.filter()], read)?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-        .await
+            Ok(rows.collect::<Result<Vec<Tenant>, _>>()?)
+        };
+        let tenants = self.read("list tenants", list).await?;
+        self.inner.tenants.put(edition, scope, tenants.clone());
+        Ok(tenants)
     }
 
     /// Takes a tenant out that owns nothing any more.

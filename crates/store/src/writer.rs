@@ -7,7 +7,10 @@ use std::{
     cell::RefCell,
     ops::Deref,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Mutex,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::JoinHandle,
 };
 
@@ -26,6 +29,8 @@ pub(crate) struct Writer {
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Moves with every commit that has changed something.
     changed: watch::Receiver<()>,
+    /// Counts the commits that have changed settings.
+    settings: Arc<AtomicU64>,
 }
 
 /// One write on its way to the writing thread.
@@ -64,13 +69,19 @@ impl Writer {
     pub(crate) fn start(connection: Connection) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE_LEN);
         let (tell, changed) = watch::channel(());
-        let serve = move || serve(&connection, jobs, &tell);
+        let settings = Arc::new(AtomicU64::new(1));
+        let counts = Arc::clone(&settings);
+        let serve = move || serve(&connection, jobs, &tell, &counts);
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(serve)?;
-        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)), changed })
+        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)), changed, settings })
     }
 
     pub(crate) fn changed(&self) -> watch::Receiver<()> {
         self.changed.clone()
+    }
+
+    pub(crate) fn settings_edition(&self) -> u64 {
+        self.settings.load(Ordering::Acquire)
     }
 
     /// Durable when it returns. Cancelling the wait does not undo the write.
@@ -127,9 +138,9 @@ impl Drop for Writer {
     }
 }
 
-fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Job>, changed: &watch::Sender<()>) {
+fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Job>, changed: &watch::Sender<()>, settings: &AtomicU64) {
     while let Some(first) = jobs.blocking_recv() {
-        if commit(connection, first, &mut jobs) {
+        if commit(connection, first, &mut jobs, settings) {
             changed.send_replace(());
         }
     }
@@ -139,14 +150,14 @@ fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Job>, changed: &watch
 
 /// One transaction. Whoever queues while it is being written still joins it: each caller waits for its one write, so there
 /// are no more writes than callers. Whether the feed has grown.
-fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>) -> bool {
+fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>, settings: &AtomicU64) -> bool {
     let writing = Writing { connection, noted: RefCell::default() };
     let mut tells = Vec::with_capacity(GROUP_LEN_MAX);
     let mut outcome = run(connection, "BEGIN IMMEDIATE");
     let (mut next, mut left) = (Some(first), GROUP_LEN_MAX);
     while let Some(job) = next.take() {
         let (ended, stands) = match &outcome {
-            Ok(()) => attempt_alone(job, &writing),
+            Ok(()) => attempt_alone(job, &writing, left == GROUP_LEN_MAX),
             Err(kind) => (Some((job.run)(Err(kind.clone()))), Ok(())),
         };
         if outcome.is_ok() {
@@ -166,6 +177,10 @@ fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>) -
     if outcome.is_err() && !connection.is_autocommit() {
         let _ = run(connection, "ROLLBACK");
     }
+    if outcome.is_ok() && noted.iter().any(Noted::is_of_settings) {
+        // Before anybody hears of it.
+        settings.fetch_add(1, Ordering::AcqRel);
+    }
     for tell in tells {
         tell(outcome.clone());
     }
@@ -173,10 +188,12 @@ fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>) -
 }
 
 /// One write among others: a failure takes back its own work alone. Where that can't be, the second result is why the
-/// whole transaction has failed, and with it whoever is in it.
-fn attempt_alone(job: Job, writing: &Writing<'_>) -> (Option<Ended>, Result<(), StoreErrorKind>) {
+/// whole transaction has failed, and with it whoever is in it. The first one needs no savepoint: all that there is to take
+/// back is its own.
+fn attempt_alone(job: Job, writing: &Writing<'_>, is_first: bool) -> (Option<Ended>, Result<(), StoreErrorKind>) {
     let steps = job.steps;
     if steps == Steps::Several
+        && !is_first
         && let Err(kind) = run(writing, "SAVEPOINT job")
     {
         return (Some((job.run)(Err(kind.clone()))), Err(kind));
@@ -196,6 +213,8 @@ fn attempt_alone(job: Job, writing: &Writing<'_>) -> (Option<Ended>, Result<(), 
         // A fault of ours: nothing can tell its rows from those of the others.
         (Steps::One, true) if writing.total_changes() != rows => Err(StoreErrorKind::Abandoned),
         (Steps::One, _) => Ok(()),
+        (Steps::Several, false) if is_first => Ok(()),
+        (Steps::Several, true) if is_first => run(writing, "ROLLBACK").and_then(|()| run(writing, "BEGIN IMMEDIATE")),
         (Steps::Several, false) => run(writing, "RELEASE job"),
         (Steps::Several, true) => run(writing, "ROLLBACK TO job").and_then(|()| run(writing, "RELEASE job")),
     };
@@ -287,6 +306,31 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn the_first_of_a_transaction_is_rolled_back_alone_too() {
+        for panics in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let Stage { store, .. } = conformance::stage(folder.path());
+            let (go, until) = std::sync::mpsc::channel();
+            let fails = move |writing: &Writing<'_>| {
+                note(writing, TenantKey::SHARED, ChangeKind::Value, "half", "2026-11-22T03:00:00Z".parse().unwrap());
+                let sql = "INSERT INTO kept_values (tenant_id, name, value, version) VALUES (?1, 'half', '1', 1)";
+                writing.execute(sql, [TenantKey::SHARED])?;
+                until.recv().unwrap();
+                assert!(!panics, "a fault");
+                Err::<(), _>(StoreErrorKind::Stale("it".to_owned()))
+            };
+            let (first, a, b, ()) =
+                tokio::join!(store.write("fail first", fails), set(&store, "a"), set(&store, "b"), async {
+                    go.send(()).unwrap()
+                },);
+            assert!(first.is_err());
+            assert_eq!((a.unwrap(), b.unwrap()), (1, 1));
+            assert_eq!(store.value_names(SHARED, "", "", 10).await.unwrap(), ["a", "b"]);
+            assert_eq!(feed(&store).await, [(1, "a".to_owned()), (2, "b".to_owned())]);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_write_without_savepoint_that_leaves_rows_fails_its_transaction_and_not_the_next() {
         let folder = tempfile::tempdir().unwrap();
         let Stage { store, .. } = conformance::stage(folder.path());
@@ -320,6 +364,29 @@ mod tests {
         assert!(held.is_err() && dropped.is_err() && value.is_err(), "{value:?}");
         assert_eq!(store.value(SHARED, "a").await.unwrap(), None);
         assert_eq!(set(&store, "a").await.unwrap(), 1, "the feed is as it was");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn whoever_hears_of_a_change_of_settings_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let Stage { store, .. } = conformance::stage(folder.path());
+        let before = store.settings_edition();
+        set(&store, "a").await.unwrap();
+        assert_eq!(store.settings_edition(), before, "a value is no setting");
+        for at in 0..20 {
+            let known = store.tenants(Scope::Every).await.unwrap().len();
+            let tenant = store.add_tenant(&format!("t{at}"), None, "global").await.unwrap();
+            assert_eq!(store.tenants(Scope::Every).await.unwrap().len(), known + 1);
+            let scope = Scope::Tenant(tenant.key);
+            assert!(store.guardrails_in_force(scope).await.unwrap().hold.is_none());
+            store.hold_effects(if at % 2 == 0 { scope } else { SHARED }, "a drill").await.unwrap();
+            assert!(store.guardrails_in_force(scope).await.unwrap().hold.is_some());
+            store.release_effects(if at % 2 == 0 { scope } else { SHARED }).await.unwrap();
+            assert!(store.guardrails_in_force(scope).await.unwrap().hold.is_none());
+        }
+        let edition = store.settings_edition();
+        let refused = store.add_tenant("t0", None, "global").await;
+        assert!(refused.is_err() && store.settings_edition() == edition, "nothing was changed");
     }
 
     #[tokio::test(flavor = "multi_thread")]

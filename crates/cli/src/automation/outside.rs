@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
 };
 
 use sortie_connector::{Credential, MailServer};
@@ -29,13 +28,25 @@ pub(crate) struct Products {
     context: Context,
     scripts: Pool,
     known: Mutex<HashMap<String, Known>>,
+    /// What was chosen for a call, and at which edition of the settings.
+    chosen: Mutex<HashMap<Choice, (u64, Arc<Connected>)>>,
     connected: Mutex<HashMap<String, Arc<Connected>>>,
 }
 
-/// A connector as it was read a moment ago.
+/// What decides through which connection a call goes.
+#[derive(PartialEq, Eq, Hash)]
+struct Choice {
+    tenant: TenantKey,
+    connector: String,
+    name: Option<String>,
+    /// What a token is for: an API, or the operation alone.
+    audience: Option<String>,
+}
+
+/// A connector as it was read at an edition of the settings.
 #[derive(Clone)]
 struct Known {
-    read: Instant,
+    edition: u64,
     product: Arc<Product>,
     described: Arc<Described>,
 }
@@ -44,8 +55,8 @@ impl Products {
     pub(crate) fn new(store: Store, context: &Context) -> anyhow::Result<Self> {
         let program = std::env::current_exe()?;
         let scripts = Pool::new(PoolOptions { warm: 1, ..PoolOptions::new(program, vec![ARGUMENT.into()]) });
-        let (known, connected) = (Mutex::default(), Mutex::default());
-        Ok(Self { store, context: context.clone(), scripts, known, connected })
+        let (known, chosen, connected) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { store, context: context.clone(), scripts, known, chosen, connected })
     }
 
     /// What holds scripts back on this machine, in words.
@@ -57,14 +68,15 @@ impl Products {
     }
 
     async fn known(&self, id: &str) -> Result<Known, Trouble> {
+        let edition = self.store.settings_edition();
         let cached = self.known.lock().expect("no code panics while it holds this lock").get(id).cloned();
-        if let Some(known) = cached.filter(|known| known.read.elapsed() < READ_ANEW_AFTER) {
+        if let Some(known) = cached.filter(|known| known.edition == edition) {
             return Ok(known);
         }
         let product = Product::load(&self.store, id).await.map_err(|error| unknown(id, &error))?;
         let product = Arc::new(product);
         let described = Described { id: id.to_owned(), description: product.description.clone() };
-        let known = Known { read: Instant::now(), product, described: Arc::new(described) };
+        let known = Known { edition, product, described: Arc::new(described) };
         self.known.lock().expect("no code panics while it holds this lock").insert(id.to_owned(), known.clone());
         Ok(known)
     }
@@ -103,6 +115,27 @@ impl Products {
     }
 
     async fn connected(&self, wanted: Wanted<'_>) -> Result<Arc<Connected>, Trouble> {
+        let edition = self.store.settings_edition();
+        let choice = Choice {
+            tenant: wanted.tenant,
+            connector: wanted.product.id.clone(),
+            name: wanted.name.map(str::to_owned),
+            audience: wanted.operation.map(audience),
+        };
+        let known = self.chosen.lock().expect("no code panics while it holds this lock").get(&choice).cloned();
+        if let Some((_, connected)) = known.filter(|(read, _)| *read == edition) {
+            return Ok(connected);
+        }
+        let connected = self.connected_anew(wanted).await?;
+        let mut all = self.chosen.lock().expect("no code panics while it holds this lock");
+        if all.len() >= CONNECTED_MAX {
+            all.clear();
+        }
+        all.insert(choice, (edition, Arc::clone(&connected)));
+        Ok(connected)
+    }
+
+    async fn connected_anew(&self, wanted: Wanted<'_>) -> Result<Arc<Connected>, Trouble> {
         let known = self.known(&wanted.product.id).await?;
         if NEEDS_NONE.contains(&wanted.product.id.as_str())
             && wanted.name.is_none()
@@ -240,11 +273,12 @@ impl Outside for Products {
 /// Tokens are for an API, not for an operation; a changed row is another connection.
 fn key(named: &Named, product: &Product, operation: Option<&Operation>) -> String {
     let (row, info) = (&named.row, &product.info);
-    let audience = operation.map(|operation| match &operation.guidance.audience {
-        Some(audience) => audience.clone(),
-        None => operation.id.clone(),
-    });
+    let audience = operation.map(audience);
     format!("{} {} {} {} {audience:?}", row.id, row.version, info.id, info.version)
+}
+
+fn audience(operation: &Operation) -> String {
+    operation.guidance.audience.clone().unwrap_or_else(|| operation.id.clone())
 }
 
 fn unknown(id: &str, error: &anyhow::Error) -> Trouble {
@@ -266,7 +300,6 @@ fn unread(error: &StoreError) -> Trouble {
     Trouble { delivery, ..Trouble::refused(TroubleKind::Service, error.kind.to_string(), error.remedy()) }
 }
 
-const READ_ANEW_AFTER: Duration = Duration::from_secs(5);
 const CONNECTED_MAX: usize = 10_000;
 /// They run inside, or call whatever address they are given.
 const NEEDS_NONE: &[&str] = &["http"];

@@ -68,6 +68,8 @@ pub(super) fn trouble(call: &str, connection: &str, error: &CallError, now: Time
     match error {
         CallError::Build(_) => kind = TroubleKind::Document,
         CallError::Credential(_) | CallError::Token(_) => kind = TroubleKind::Connection,
+        // The next try would end alike: where a guard stands in the way, somebody must act.
+        CallError::Send(error) if delivery == Delivery::NotSent && !error.may_pass() => delivery = Delivery::Refused,
         CallError::Send(_) => {}
         CallError::Failed(failure) => {
             status = Some(failure.status);
@@ -85,10 +87,19 @@ pub(super) fn trouble(call: &str, connection: &str, error: &CallError, now: Time
         delivery = Delivery::NotSent;
     }
     let what = match kind {
-        TroubleKind::Connection => format!("connection {connection} does not authenticate: {error}"),
-        _ => format!("{call}: {error}"),
+        TroubleKind::Connection => format!("connection {connection} does not authenticate: {}", told(error)),
+        _ => format!("{call}: {}", told(error)),
     };
     Trouble { delivery, kind, what, next: error.remedy(), status, retry_after: asked, console: Vec::new() }
+}
+
+/// The error with what led to it.
+fn told(error: &CallError) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.map(ToString::to_string).fold(error.to_string(), |told, cause| match told.contains(&cause) {
+        true => told,
+        false => format!("{told}: {cause}"),
+    })
 }
 
 fn of(delivery: sortie_transport::Delivery) -> Delivery {

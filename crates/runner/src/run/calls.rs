@@ -8,13 +8,13 @@ use sortie_engine::{
     machine::{Address, CallEnd, Event, Kind},
     template::Budget,
 };
-use sortie_store::{NewIntent, RunMode, StoreError, StoreErrorKind};
+use sortie_store::{NewIntent, RunId, RunMode, StoreError, StoreErrorKind};
 
 use super::{Done, DoneWhat, DriveError, Hold, HoldKind, Ordered, Session};
 use crate::{
     calls::{Order, Prepared, Sight, effect_key},
     compiled::{CompiledCall, CompiledVerb},
-    journal::Happened,
+    journal::{Entry, Happened},
     outside::{Script, Trouble, TroubleKind},
     points::Point,
 };
@@ -46,7 +46,7 @@ impl Session {
             match self.commit().await {
                 Ok(()) => break,
                 Err(DriveError::Store(StoreError { kind: StoreErrorKind::Active { intent, by }, .. })) => {
-                    self.step_aside(&mut leaving, intent, &by.to_string());
+                    self.step_aside(&mut leaving, intent, by);
                 }
                 Err(DriveError::Store(StoreError { kind: StoreErrorKind::Guarded { intent, admission }, .. })) => {
                     self.guarded(&mut leaving, intent, &admission).await?;
@@ -177,19 +177,21 @@ impl Session {
         }));
     }
 
-    /// Another run is doing the same to the same: this call comes again when that may be over.
-    fn step_aside(&mut self, leaving: &mut Vec<Leaving>, intent: usize, by: &str) {
+    /// Another run is doing the same to the same: this call waits until that is over, and looks again more and more rarely.
+    fn step_aside(&mut self, leaving: &mut Vec<Leaving>, intent: usize, by: RunId) {
         let Some(Leaving { at, attempt, prepared }) = self.stays(leaving, intent) else { return };
-        let what = format!("run {by} is doing {} to the same", prepared.order.name());
-        let trouble = Trouble {
-            delivery: Delivery::Throttled,
-            retry_after: Some(STEP_ASIDE),
-            ..Trouble::refused(TroubleKind::InTheWay, what, "It is tried again when that run may have ended.")
-        };
-        self.refused(at, attempt, &trouble);
+        let before = self.shared.asides.wait(by, (self.run.tenant, self.run.id), &at.to_string());
+        let why = format!("run {by} is doing {} to the same", prepared.order.name());
+        if before == 0 {
+            self.note(Some(&at), Happened::Held { why: why.clone() });
+        }
+        self.pending.is_news = true;
+        let pause = STEP_ASIDE.saturating_mul(1 << before.min(6)).min(STEP_ASIDE_MAX);
+        let until = self.shared.clock.now().checked_add(pause).unwrap_or(jiff::Timestamp::MAX);
+        self.holds.insert(at, Hold { attempt, kind: HoldKind::InTheWay, why, until });
     }
 
-    /// Takes an intent back before it was written.
+    /// Takes an intent back before it was written, and with it that the call leaves.
     pub(super) fn stays(&mut self, leaving: &mut Vec<Leaving>, intent: usize) -> Option<Leaving> {
         let place = self.pending.intents.remove(intent).place;
         self.pending.settled.retain(|settled| settled.place != place);
@@ -197,7 +199,16 @@ impl Session {
             ordered.has_intent = false;
         }
         let position = leaving.iter().position(|one| one.at.to_string() == place)?;
-        Some(leaving.remove(position))
+        let stays = leaving.remove(position);
+        let name = self.name(&stays.at);
+        let leaves = |entry: &Entry| {
+            entry.step.as_ref() == Some(&name)
+                && matches!(&entry.what, Happened::Calling { attempt, .. } if *attempt == stays.attempt)
+        };
+        if let Some(told) = self.pending.entries.iter().rposition(leaves) {
+            self.pending.entries.remove(told);
+        }
+        Some(stays)
     }
 
     async fn run_script(&mut self, at: Address, attempt: u32) -> Result<(), DriveError> {
@@ -462,10 +473,13 @@ fn not_well(output: &Value) -> Value {
 }
 
 fn unclear() -> CallEnd {
-    CallEnd::Looked { seen: Seen::Unclear, again: STEP_ASIDE }
+    CallEnd::Looked { seen: Seen::Unclear, again: LOOK_AGAIN }
 }
 
-const STEP_ASIDE: std::time::Duration = std::time::Duration::from_secs(5);
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
+/// Most calls are over by then; what is followed to its end may take hours.
+const STEP_ASIDE: std::time::Duration = std::time::Duration::from_secs(1);
+const STEP_ASIDE_MAX: std::time::Duration = std::time::Duration::from_secs(60);
 const CONNECTION_PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
 /// Where the step has no timeout.
 const SCRIPT_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);

@@ -4,27 +4,47 @@ use sortie_engine::machine::Phase;
 use sortie_store::{Committed, RunCommit, RunStatus, RunValue, Scope, Store, StoreError};
 
 use super::{DriveError, HoldKind, Session, pending::Pending};
-use crate::{compiled::CompiledVerb, journal::Page, points::Point, shared::Advance, snapshot::Snapshot};
+use crate::{compiled::CompiledVerb, journal::Page, listeners::Heard, points::Point, snapshot::Snapshot};
 
 impl Session {
     /// Writes what is pending. When it returns, calls may leave, and others see it.
     pub(super) async fn commit(&mut self) -> Result<(), DriveError> {
         let commit = self.as_commit().await?;
+        let (said, wake) = (self.said(&commit), commit.wake);
         self.shared.points.pass(Point::BeforeCommit).await;
         let committed = self.shared.store.commit_run(commit).await?;
         self.shared.points.pass(Point::AfterCommit).await;
-        let responded = self.pending.values.iter().any(|(place, _)| place == super::evaluate::RESPONSE);
+        let has_let_go = !self.pending.settled.is_empty() || !self.pending.dropped.is_empty();
         self.pending = Pending::default();
         if let Committed::Done { epoch, seq, woken, .. } = committed {
             (self.run.epoch, self.run.seq) = (epoch, seq);
-            self.run.node = Some(self.shared.node);
+            (self.run.node, self.run.wake) = (Some(self.shared.node), wake);
             self.woken.extend(woken);
         }
-        // Whoever watches hears of it; nobody may be watching.
-        let (tenant, run, ended) = (self.run.tenant, self.run.id, self.state.end.is_some());
-        self.shared.tally.committed(ended);
-        let _ = self.shared.advanced.send(Advance { tenant, run, ended, responded });
+        if has_let_go {
+            self.woken.extend(self.shared.asides.over(self.run.id));
+        }
+        if self.state.end.is_some() {
+            self.shared.asides.forget(self.run.id);
+        }
+        self.shared.tally.committed(self.state.end.is_some());
+        if let Some(heard) = said {
+            self.shared.listeners.tell(self.run.id, &heard);
+        }
         Ok(())
+    }
+
+    /// What the commit says to those who wait for the run's response.
+    fn said(&self, commit: &RunCommit) -> Option<Heard> {
+        if !self.shared.listeners.has(self.run.id) {
+            return None;
+        }
+        let response = commit.values.iter().find(|(place, _)| place == super::evaluate::RESPONSE);
+        match response {
+            Some((_, RunValue::Text(text))) => Some(Heard::Response(Some(text.as_str().into()))),
+            Some((_, RunValue::Blob(_))) => Some(Heard::Response(None)),
+            None => commit.end.as_ref().map(|_| Heard::Ended),
+        }
     }
 
     pub(super) async fn as_commit(&mut self) -> Result<RunCommit, DriveError> {
@@ -36,8 +56,12 @@ impl Session {
         }
         let end = self.state.end.map(|end| (end.outcome.word().to_owned(), end.handled));
         let (status, why) = self.status();
-        // Whoever finds it after this process has died takes it up at once.
-        let wake = if status == RunStatus::Running { Some(self.shared.clock.now()) } else { self.next_wake() };
+        // Whoever finds it after this process has died takes it up at once; a moment that is over already says that too.
+        let now = self.shared.clock.now();
+        let wake = match status {
+            RunStatus::Running => self.run.wake.filter(|wake| *wake <= now).or(Some(now)),
+            _ => self.next_wake(),
+        };
         let pending = &self.pending;
         Ok(RunCommit {
             tenant: self.run.tenant,
@@ -89,6 +113,7 @@ impl Session {
             let status = match hold.kind {
                 HoldKind::Connection => RunStatus::Blocked,
                 HoldKind::Guard => RunStatus::Held,
+                HoldKind::InTheWay => RunStatus::Waiting,
             };
             return (status, Some(hold.why.clone()));
         }

@@ -24,7 +24,7 @@ use sortie_engine::{
     machine::{Address, Event, State, Timer, TimerKind},
     template::Scope as Names,
 };
-use sortie_store::{Run, RunId, Scope, StoreError, StoreErrorKind, TenantKey};
+use sortie_store::{Run, RunId, Scope, Signal, StoreError, StoreErrorKind, TenantKey};
 use tokio::sync::Notify;
 use values::StepValue;
 
@@ -64,6 +64,8 @@ pub(crate) struct Session {
     pending: Pending,
     woken: Vec<(TenantKey, RunId)>,
     message: Option<String>,
+    /// What it was told before it was taken up.
+    signals: Vec<Signal>,
 }
 
 /// A call that does not leave for now.
@@ -80,6 +82,8 @@ enum HoldKind {
     Connection,
     /// A guardrail does not let it leave.
     Guard,
+    /// Another run is doing the same to the same.
+    InTheWay,
 }
 
 /// What a step has ordered, and what is known of it.

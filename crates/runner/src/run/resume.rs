@@ -10,7 +10,7 @@ use sortie_engine::{
     machine::{Active, Address, CallEnd, Event, Kind, Phase, Resolution, State},
     template::{Budget, Scope as Names},
 };
-use sortie_store::{Committed, Intent, Run};
+use sortie_store::{Committed, Intent, Run, Signal, TakenUp};
 
 use super::{DriveError, Ordered, Session, evaluate::plain, pending::Pending};
 use crate::{
@@ -49,8 +49,9 @@ enum Told {
 }
 
 impl Session {
-    /// Reads the run's row, its version and what it was given.
-    pub(crate) async fn open(shared: Arc<Shared>, run: Run) -> Result<Self, DriveError> {
+    /// Reads the run's version, and what it was given.
+    pub(crate) async fn open(shared: Arc<Shared>, taken: TakenUp) -> Result<Self, DriveError> {
+        let TakenUp { run, given, signals } = taken;
         let compiled = shared.version(&run).await?;
         let (state, timers, pins, doubts) = match &run.snapshot {
             Some(text) => {
@@ -61,8 +62,6 @@ impl Session {
             }
             None => (State::new(seed(&run)), BTreeMap::new(), shared.pins(&run, &compiled).await?, BTreeMap::new()),
         };
-        let scope = sortie_store::Scope::Tenant(run.tenant);
-        let given = shared.store.run_value(scope, run.id, "").await?;
         let mut given: Value = given.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default();
         let mut take = |key: &str| Arc::new(given.get_mut(key).map(Value::take).unwrap_or_default());
         let about = json!({
@@ -98,6 +97,7 @@ impl Session {
             pending: Pending::default(),
             woken: Vec::new(),
             message: None,
+            signals,
             run,
         })
     }
@@ -114,7 +114,8 @@ impl Session {
         } else {
             self.go_on().await?;
         }
-        self.take_signals().await?;
+        let signals = std::mem::take(&mut self.signals);
+        self.act_on(signals).await?;
         self.look_at_clock();
         Ok(true)
     }
@@ -236,7 +237,12 @@ impl Session {
 
     /// What others have told the run becomes events, in order.
     pub(super) async fn take_signals(&mut self) -> Result<(), DriveError> {
-        for signal in self.shared.store.signals(self.scope(), self.run.id).await? {
+        let signals = self.shared.store.signals(self.scope(), self.run.id).await?;
+        self.act_on(signals).await
+    }
+
+    async fn act_on(&mut self, signals: Vec<Signal>) -> Result<(), DriveError> {
+        for signal in signals {
             if self.pending.taken.contains(&signal.id) {
                 continue;
             }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 #![expect(clippy::print_stderr, reason = "the figures belong to the test's answer")]
 
+mod beside;
 mod crash;
 mod scenarios;
 mod schedules;

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
-use sortie_runner::Advance;
+use sortie_runner::{Heard, Listening};
 use sortie_store::{RunId, Scope};
-use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{Problem, app::Shared, request::json as answer};
 
@@ -23,47 +22,39 @@ pub(super) async fn awaited(
     scope: Scope,
     run: RunId,
     is_new: bool,
-    advances: Receiver<Advance>,
+    mut listening: Listening,
 ) -> Result<Response, Problem> {
-    if let Some(said) = response(shared, scope, run).await? {
-        return Ok(said);
-    }
-    let has_ended = !is_new && shared.app.store.run(scope, run).await?.ended.is_some();
-    if !has_ended {
-        let answered = answered(shared, scope, run, advances);
-        let mut stop = shared.stop.subscribe();
-        tokio::select! {
-            _ = tokio::time::timeout(shared.app.options.bounds.answer, answered) => {}
-            // The run goes on with the next process; its sender need not wait for that.
-            _ = stop.wait_for(|stop| *stop) => {}
+    // One that was started before may have said everything.
+    if !is_new {
+        if let Some(said) = response(shared, scope, run).await? {
+            return Ok(said);
         }
+        if shared.app.store.run(scope, run).await?.ended.is_some() {
+            return Ok(accepted(run, is_new));
+        }
+    }
+    let mut stop = shared.stop.subscribe();
+    tokio::select! {
+        heard = tokio::time::timeout(shared.app.options.bounds.answer, listening.heard()) => match heard {
+            Ok(Heard::Response(Some(text))) => return Ok(json(text.to_string())),
+            Ok(Heard::Ended) => return Ok(accepted(run, is_new)),
+            Ok(Heard::Response(None)) | Err(_) => {}
+        },
+        // The run goes on with the next process; its sender need not wait for that.
+        _ = stop.wait_for(|stop| *stop) => {}
     }
     Ok(response(shared, scope, run).await?.unwrap_or_else(|| accepted(run, is_new)))
 }
 
-/// Until the run has responded or ended.
-async fn answered(shared: &Shared, scope: Scope, run: RunId, mut advances: Receiver<Advance>) {
-    loop {
-        match advances.recv().await {
-            Ok(advance) if advance.run == run && (advance.responded || advance.ended) => return,
-            Ok(_) => {}
-            // Among what was missed may have been this one.
-            Err(RecvError::Lagged(_)) => {
-                let ended = shared.app.store.run(scope, run).await.is_ok_and(|run| run.ended.is_some());
-                if ended || matches!(response(shared, scope, run).await, Ok(Some(_))) {
-                    return;
-                }
-            }
-            Err(RecvError::Closed) => return,
-        }
-    }
-}
-
 async fn response(shared: &Shared, scope: Scope, run: RunId) -> Result<Option<Response>, Problem> {
     let Some(text) = shared.app.store.run_value(scope, run, RESPONSE).await? else { return Ok(None) };
+    Ok(Some(json(text)))
+}
+
+fn json(text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(Some(response))
+    response
 }
 
 /// Where the runner keeps what a `respond` said.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sortie_runner::as_value;
 use sortie_store::{Hook, NewRun, RunMode, Scope, Started, WorkflowState};
 
@@ -76,7 +76,15 @@ fn refused() -> Problem {
 fn said(request: &Request, body: Value, now: Timestamp) -> Value {
     let query = fields(url::form_urlencoded::parse(request.raw_query.as_bytes()));
     let headers = headers(&request.headers);
-    json!({ "kind": "webhook", "body": body, "headers": headers, "query": query, "received_at": now.to_string() })
+    // By hand: `json!` would copy the body.
+    let said = [
+        ("kind", "webhook".into()),
+        ("body", body),
+        ("headers", headers),
+        ("query", query),
+        ("received_at", now.to_string().into()),
+    ];
+    Value::Object(said.map(|(name, value)| (name.to_owned(), value)).into_iter().collect())
 }
 
 /// Without what proves anybody.
@@ -100,7 +108,7 @@ async fn started(
     let scope = Scope::Tenant(hook.tenant.key);
     let runner = &shared.app.runner;
     let start_key = trigger.start_key(&hook.workflow.id, &said, proof);
-    let input = json!({ "trigger": said, "inputs": {} }).to_string();
+    let input = format!("{{\"inputs\":{{}},\"trigger\":{said}}}");
     let new = NewRun {
         home: hook.workflow.tenant,
         workflow: hook.workflow.id.clone(),
@@ -117,20 +125,20 @@ async fn started(
         taken_over: None,
         per_object_max: None,
     };
-    // Before the order, so that no answer comes too early to be heard.
-    let advances = runner.watch();
     let started = match (proof.signed, trigger.is_signed) {
         (Some(signature), true) => shared.app.store.start_signed(scope, new, signature).await?,
         _ => shared.app.store.start_run(scope, new).await?,
     };
-    if let Started::New(run) = started {
-        runner.begin(hook.tenant.key, run);
-    }
     let run = started.run().ok_or_else(Problem::fault)?;
     let is_new = matches!(started, Started::New(_));
-    match trigger.answers {
-        true => answer::awaited(shared, scope, run, is_new, advances).await,
-        false => Ok(answer::accepted(run, is_new)),
+    // Before it begins, so that no answer comes too early to be heard.
+    let listening = trigger.answers.then(|| runner.listen(run));
+    if is_new {
+        runner.begin(hook.tenant.key, run);
+    }
+    match listening {
+        Some(listening) => answer::awaited(shared, scope, run, is_new, listening).await,
+        None => Ok(answer::accepted(run, is_new)),
     }
 }
 

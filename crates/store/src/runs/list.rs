@@ -1,9 +1,9 @@
 //! Reading runs: one, many by page, those that are open, what they were given and gave.
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{COLUMNS, JournalRow, Run, RunId, RunStatus, RunValue, run};
+use super::{COLUMNS, JournalRow, Run, RunId, RunStatus, RunValue, Signal, run, signals};
 use crate::{Scope, Store, StoreError, StoreErrorKind, TenantKey, database::instant};
 
 /// Which runs.
@@ -34,13 +34,24 @@ pub struct OpenRun {
     pub has_begun: bool,
 }
 
+/// A run with all that it is taken further from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TakenUp {
+    /// The run.
+    pub run: Run,
+    /// What it was given, JSON.
+    pub given: Option<String>,
+    /// What it was told and has not taken, the oldest first.
+    pub signals: Vec<Signal>,
+}
+
 impl Store {
     /// One run.
     ///
     /// # Errors
     /// [`StoreErrorKind::Absent`] where the scope has none of that id.
     pub async fn run(&self, scope: Scope, id: RunId) -> Result<Run, StoreError> {
-        self.read("read a run", move |sqlite| {
+        self.look("read a run", move |sqlite| {
             let sql = format!("SELECT {COLUMNS} FROM runs WHERE tenant_id = ?1 AND run_id = ?2");
             let any = format!("SELECT {COLUMNS} FROM runs WHERE run_id = ?1");
             let found = match scope {
@@ -50,6 +61,26 @@ impl Store {
             found.ok_or_else(|| StoreErrorKind::Absent(format!("run {id}")))
         })
         .await
+    }
+
+    /// All that taking a run further begins with, in one look.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Absent`] where the tenant has none of that id.
+    pub async fn take_up(&self, tenant: TenantKey, id: RunId) -> Result<TakenUp, StoreError> {
+        let (run, given, signals) = self
+            .look("take a run up", move |sqlite| {
+                let sql = format!("SELECT {COLUMNS} FROM runs WHERE tenant_id = ?1 AND run_id = ?2");
+                let found = sqlite.prepare_cached(&sql)?.query_row(params![tenant, id], run).optional()?;
+                let run = found.ok_or_else(|| StoreErrorKind::Absent(format!("run {id}")))?;
+                Ok((run, value_at(sqlite, tenant, id, "")?, signals::of(sqlite, tenant, id)?))
+            })
+            .await?;
+        let given = match given {
+            Some(value) => Some(self.text_of(Scope::Tenant(tenant), value).await?),
+            None => None,
+        };
+        Ok(TakenUp { run, given, signals })
     }
 
     /// Runs of the scope, the latest first.
@@ -118,13 +149,8 @@ impl Store {
     /// [`StoreErrorKind::Damaged`] when its blob is not there any more.
     pub async fn run_value(&self, scope: Scope, id: RunId, place: &str) -> Result<Option<String>, StoreError> {
         let sought = place.to_owned();
-        let found = self
-            .read("read a value of a run", move |sqlite| {
-                let sql = "SELECT value, hash FROM run_values WHERE tenant_id = ?1 AND run_id = ?2 AND place = ?3";
-                let row = params![scope.owner()?, id, sought];
-                Ok(sqlite.prepare_cached(sql)?.query_row(row, |row| value(row, 0)).optional()?)
-            })
-            .await?;
+        let found =
+            self.look("read a value of a run", move |sqlite| value_at(sqlite, scope.owner()?, id, &sought)).await?;
         match found {
             Some(value) => self.text_of(scope, value).await.map(Some),
             None => Ok(None),
@@ -179,6 +205,16 @@ impl Store {
         let bytes = self.blob(scope, hash).await?.ok_or_else(|| damaged("its blob is not there"))?;
         String::from_utf8(bytes).map_err(|_| damaged("its blob is no text"))
     }
+}
+
+fn value_at(
+    sqlite: &Connection,
+    tenant: TenantKey,
+    id: RunId,
+    place: &str,
+) -> Result<Option<RunValue>, StoreErrorKind> {
+    let sql = "SELECT value, hash FROM run_values WHERE tenant_id = ?1 AND run_id = ?2 AND place = ?3";
+    Ok(sqlite.prepare_cached(sql)?.query_row(params![tenant, id, place], |row| value(row, 0)).optional()?)
 }
 
 fn value(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<RunValue> {

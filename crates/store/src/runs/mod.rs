@@ -14,7 +14,7 @@ pub use approvals::{Approval, Decision, NewApproval};
 pub use commit::{Committed, RunCommit, Settled};
 pub use intents::{Guard, Intent, NewIntent};
 use jiff::Timestamp;
-pub use list::{OpenRun, RunFilter};
+pub use list::{OpenRun, RunFilter, TakenUp};
 use rusqlite::{
     Row,
     types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef},

@@ -1,7 +1,7 @@
 //! Signals: what others tell a run. They wait in order until the run has taken them, in the commit that acts on them.
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 
 use super::RunId;
@@ -84,16 +84,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the file cannot be read.
     pub async fn signals(&self, scope: Scope, run: RunId) -> Result<Vec<Signal>, StoreError> {
-        self.read("read signals", move |sqlite| {
-            let sql = "SELECT signal_id, signal, made_us FROM signals WHERE tenant_id = ?1 AND run_id = ?2 ORDER BY signal_id";
-            let mut statement = sqlite.prepare_cached(sql)?;
-            let rows = statement.query_map(params![scope.owner()?, run], |row| {
-                Ok(Signal { id: row.get(0)?, signal: row.get(1)?, made: instant(row.get(2)?) })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-        .await
+        self.look("read signals", move |sqlite| of(sqlite, scope.owner()?, run)).await
     }
+}
+
+pub(super) fn of(sqlite: &Connection, tenant: TenantKey, run: RunId) -> Result<Vec<Signal>, StoreErrorKind> {
+    let sql = "SELECT signal_id, signal, made_us FROM signals WHERE tenant_id = ?1 AND run_id = ?2 ORDER BY signal_id";
+    let mut statement = sqlite.prepare_cached(sql)?;
+    let rows = statement.query_map(params![tenant, run], |row| {
+        Ok(Signal { id: row.get(0)?, signal: row.get(1)?, made: instant(row.get(2)?) })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Puts a signal into the run's queue and wakes it; false where it is not there or has ended.

@@ -92,7 +92,8 @@ CREATE TABLE effects (
     undoes INTEGER NOT NULL CHECK (undoes IN (0, 1)),
     door TEXT NOT NULL CHECK (door IN ('run', 'call', 'device')),
     at_us INTEGER NOT NULL,
+    -- Counts those of an operation that undo nothing, so that the one a ceiling ago is found without counting.
+    number INTEGER,
     PRIMARY KEY (tenant_id, reference, operation, target, undoes)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX effects_of_an_hour ON effects (tenant_id, operation, undoes, at_us);
-CREATE INDEX effects_by_age ON effects (at_us);
+CREATE INDEX effects_by_number ON effects (tenant_id, operation, number);
