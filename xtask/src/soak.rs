@@ -155,7 +155,9 @@ fn written_inputs(target: &str) -> &'static [&'static str] {
         "openapi_import" => DOCUMENTS,
         "connector_build" => INPUTS,
         "templates" => TEMPLATES,
-        "workflow" => WORKFLOWS,
+        "workflow" | "validate" => WORKFLOWS,
+        "journal" => &[include_str!("../../crates/runner/tests/golden/1-journal.json")],
+        "snapshot" => &[include_str!("../../crates/runner/tests/golden/1-snapshot.json"), SNAPSHOT],
         "shuffle" => EXPORTS,
         _ => &[],
     }
@@ -186,6 +188,8 @@ const EXPORT_FOLDERS: &[&str] = &["../shared/corpus/shuffle-workflows"];
 const EXPORTS: &[&str] = &[
     r##"{"name":"W","id":"w","start":"a","actions":[{"id":"a","label":"A b","app_name":"Shuffle Tools","name":"parse_ioc","parameters":[{"name":"input_string","value":"$exec.text"}],"execution_delay":5,"execution_variable":{"name":"ev"}},{"id":"b","label":"B","app_name":"Shuffle Tools","name":"filter_list","parameters":[{"name":"input_list","value":"$a_b"},{"name":"field","value":"data_type"},{"name":"check","value":"equals"},{"name":"value","value":"ip"},{"name":"opposite","value":"false"}]},{"id":"c","label":"C","app_name":"http","name":"POST","parameters":[{"name":"url","value":"https://a.example/$b.valid.#.data"},{"name":"body","value":"{\"x\": $ev, \"y\": \"{{ '$a_b.#0.data' | upcase | split: ',' }}\"}"},{"name":"headers","value":"A: b"}]}],"triggers":[{"id":"t","label":"T","trigger_type":"WEBHOOK"},{"id":"s","label":"S","trigger_type":"SCHEDULE","parameters":[{"name":"cron","value":"60"},{"name":"execution_argument","value":"{}"}]},{"id":"u","label":"U","trigger_type":"USERINPUT","parameters":[{"name":"alertinfo","value":"$c.status?"}]}],"branches":[{"source_id":"t","destination_id":"a"},{"source_id":"s","destination_id":"b"},{"source_id":"a","destination_id":"b","conditions":[{"source":{"value":"len($a_b)"},"condition":{"value":"larger than","configuration":true},"destination":{"value":"0"}}]},{"source_id":"b","destination_id":"c","conditions":[{"source":{"value":"$a_b.#.data"},"condition":{"value":"contains_any_of"},"destination":{"value":"x,y"}}]},{"source_id":"c","destination_id":"u"}],"workflow_variables":[{"name":"v 1","value":"[1]"}],"execution_variables":[{"name":"ev","value":""}]}"##,
 ];
+/// Of the target's own workflow.
+const SNAPSHOT: &str = r#"{"format":1,"machine":{"format":1,"seed":1,"top":{"0":{"active":{"attempt":1,"phase":"pending"}},"1":{"loop":{"ended":"s..","next":2,"open":{"1":{"active":{"attempt":1,"phase":"calling"}}}}},"2":{"loop":{"ended":"..","next":1,"open":{"0":{"body":{"3":{"active":{"attempt":1,"phase":"asking"}}}}}}}},"closing":null,"end":null}}"#;
 const WORKFLOWS: &[&str] = &[
     "workflow: w\ntriggers: [manual]\nsteps:\n  - { id: a, call: x/y, with: { id: '{{ run.id }}' } }\n",
     "workflow: w\nsteps:\n  - id: each\n    for_each: '[1, 2]'\n    as: n\n    steps:\n      - { id: ask, approval: { ask: 'Go on with {{ n }}?', within: 4h } }\n      - { id: do, after: [ask], call: x/y, timeout: 1m }\n",

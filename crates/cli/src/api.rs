@@ -5,15 +5,17 @@ use std::{
     sync::Arc,
 };
 
+use anyhow::Context as _;
 use http::StatusCode;
-use sortie_server::{App, Bounds, Options, Problem};
-use sortie_store::Store;
+use sortie_server::{App, Bounds, ListenError, Options, Problem};
+use sortie_store::{Actor, Store};
 
 use crate::{
+    acting::actor_of,
     automation::{self, Products},
     context::Context,
     database,
-    exit::{next_step, sentence},
+    exit::{self, Exit, next_step, sentence},
 };
 
 /// The API over a database that this process has. `public_url` is where others reach it, empty where nothing serves it.
@@ -44,6 +46,24 @@ pub(crate) fn socket(database: &Path) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
     path.push(".sock");
     path.into()
+}
+
+/// Whoever asks by the socket of this database: the system says which user, and whose the file is.
+pub(crate) fn os_user(database: &Path) -> anyhow::Result<Arc<dyn Fn(u32) -> Actor + Send + Sync>> {
+    use std::os::unix::fs::MetadataExt as _;
+    let about = std::fs::metadata(database);
+    let owner = about.with_context(|| format!("cannot see whose the database {} is", database.display()))?.uid();
+    Ok(Arc::new(move |id| actor_of(id, owner)))
+}
+
+/// Why nobody can be listened to.
+pub(crate) fn listen_problem(error: ListenError) -> anyhow::Error {
+    let exit = match &error {
+        ListenError::Exposed(_) | ListenError::SocketPath(_) | ListenError::Certificate { .. } => Exit::Usage,
+        ListenError::Bind { .. } => Exit::Failure,
+    };
+    let problem = exit::Problem { exit, what: "the server did not start".to_owned(), next: error.remedy().to_owned() };
+    anyhow::Error::from(error).context(problem)
 }
 
 fn locked(error: &anyhow::Error) -> Problem {

@@ -76,7 +76,10 @@ pub(crate) async fn open(context: &Context, path: &ConnectionPath) -> anyhow::Re
 }
 
 /// Which of the names is meant: without a tenant it is the shared one, else the only one that there is.
-fn position<'a>(names: impl Iterator<Item = &'a str> + Clone, path: &ConnectionPath) -> Result<usize, Problem> {
+pub(crate) fn position<'a>(
+    names: impl Iterator<Item = &'a str> + Clone,
+    path: &ConnectionPath,
+) -> Result<usize, Problem> {
     let whole = match &path.tenant {
         // What is for all tenants can be named so, too, and has no tenant in front of its name.
         Some(tenant) if tenant.as_str() == SHARED_NAME => path.name.to_string(),
@@ -204,7 +207,7 @@ pub(crate) async fn owner(store: &Store, entra_id: &TenantId) -> anyhow::Result<
 
 /// Moves connections out of the settings file. They are in the database before the file forgets them, so that a killed
 /// process leaves them in both, and the next one goes on.
-async fn adopt(context: &Context) -> anyhow::Result<()> {
+pub(crate) async fn adopt(context: &Context) -> anyhow::Result<()> {
     if context.settings()?.connections.is_empty() {
         return Ok(());
     }

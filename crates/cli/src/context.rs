@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -11,6 +11,7 @@ use clap::Args;
 use sortie_defender::Defender;
 use sortie_identity::{Application, AuthorizedClient, AzureEnvironment, EndpointVersion, HostOverrides, TokenSource};
 use sortie_model::{Clock, ConnectionName, SystemClock};
+use sortie_server::Server;
 use sortie_store::{Store, TenantKey};
 use sortie_transport::{ClientCertificate, ProxySetting, Transport, TransportSettings, Wait, WaitReason};
 use url::Url;
@@ -18,6 +19,7 @@ use url::Url;
 use crate::{
     connections::{self, ConnectionPath, SHARED_NAME},
     exit::{Exit, Problem, report},
+    following::Driving,
     input::Terminal,
     product::{DefenderConnection, Kept, Microsoft, Way},
     settings::{self, Settings},
@@ -99,6 +101,8 @@ pub(crate) struct Context {
     pub clock: Arc<dyn Clock>,
     /// The database that this process holds for as long as it lives.
     held: Arc<OnceLock<Store>>,
+    /// What takes runs further in this process, where a command has asked for that.
+    driving: Arc<Mutex<Option<Driving>>>,
 }
 
 /// A connection that is ready to be used; the token is fetched by the first call.
@@ -120,7 +124,7 @@ impl Context {
     }
 
     pub(crate) fn with_clock(global: Global, clock: Arc<dyn Clock>) -> Self {
-        Self { global, clock, held: Arc::default() }
+        Self { global, clock, held: Arc::default(), driving: Arc::default() }
     }
 
     /// Whoever opens the database from here on gets this one: the process has it, and nobody else can.
@@ -132,6 +136,23 @@ impl Context {
     /// The database that this process holds.
     pub(crate) fn held(&self) -> Option<Store> {
         self.held.get().cloned()
+    }
+
+    /// Takes runs further in this process until the command has ended, however it ends.
+    pub(crate) fn drive(&self, server: Server) {
+        let mut driving = self.driving.lock().expect("no code panics while it holds this lock");
+        driving.get_or_insert_with(|| Driving::start(server));
+    }
+
+    /// Lets what is at work come to a commit. An interrupt ends that: then it goes on from its last one.
+    pub(crate) async fn stop_driving(&self) {
+        let driving = self.driving.lock().expect("no code panics while it holds this lock").take();
+        if let Some(driving) = driving {
+            tokio::select! {
+                () = driving.stop() => {}
+                () = crate::interrupted() => {}
+            }
+        }
     }
 
     /// Where the settings file is.

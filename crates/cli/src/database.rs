@@ -9,25 +9,75 @@ use std::{
 use anyhow::Context as _;
 use jiff::Timestamp;
 use sortie_model::Secret;
+use sortie_server::Client;
 use sortie_store::{KeySource, Keyring, MasterKey, Scope, Store, StoreError, StoreErrorKind, StoreOptions, TenantKey};
 
-use crate::{acting, context::Context, exit::Problem};
+use crate::{acting, api, context::Context, exit::Problem};
 
-/// Opens the database. Only one process at a time has it, most only for a moment: that is waited for.
-pub(crate) async fn open(context: &Context) -> anyhow::Result<Store> {
+/// Who has the database.
+pub(crate) enum Found {
+    /// A server, or a command that follows a run and answers others meanwhile.
+    Served {
+        /// Its socket.
+        socket: PathBuf,
+        /// Whether it is a server, which comes again when it was told to stop.
+        is_lasting: bool,
+    },
+    /// This process, in the name of whoever runs it.
+    Ours(Store),
+}
+
+/// Opens the database, or finds the server that has it. Only one process at a time has it, most only for a moment: that is
+/// waited for.
+pub(crate) async fn find(context: &Context) -> anyhow::Result<Found> {
+    find_for(context, "sortie").await
+}
+
+/// The same for what others read who find the database locked.
+async fn find_for(context: &Context, purpose: &str) -> anyhow::Result<Found> {
     if let Some(held) = context.held() {
-        return Ok(held);
+        return Ok(Found::Ours(held));
     }
     let path = path(context)?;
+    let socket = api::socket(&path);
     let mut tries = 0;
     loop {
         let (path, clock) = (path.clone(), Arc::clone(&context.clock));
-        match Store::open(StoreOptions { path, purpose: "sortie".to_owned(), clock }) {
+        match Store::open(StoreOptions { path, purpose: purpose.to_owned(), clock }) {
+            Err(StoreError { kind: StoreErrorKind::Held { holder, .. }, .. })
+                if Client::find(&socket).await.is_some() =>
+            {
+                return Ok(Found::Served { socket, is_lasting: holder.contains(SERVER) });
+            }
             Err(StoreError { kind: StoreErrorKind::Held { .. }, .. }) if tries < HELD_TRIES => {
                 tries += 1;
                 tokio::time::sleep(HELD_PAUSE).await;
             }
-            opened => return acting::as_this_user(opened?, context).await,
+            opened => return Ok(Found::Ours(acting::as_this_user(opened?, context).await?)),
+        }
+    }
+}
+
+/// Opens the database, for what the API does not do. Where a server has it that is refused at once.
+pub(crate) async fn open(context: &Context) -> anyhow::Result<Store> {
+    ours(find(context).await?)
+}
+
+/// The same for a server.
+pub(crate) async fn open_to_serve(context: &Context) -> anyhow::Result<Store> {
+    ours(find_for(context, SERVER).await?)
+}
+
+fn ours(found: Found) -> anyhow::Result<Store> {
+    match found {
+        Found::Ours(store) => Ok(store),
+        Found::Served { socket, .. } => {
+            let what = format!("the server at {} has the database, and this cannot be asked of it", socket.display());
+            Err(Problem::usage(
+                what,
+                "Stop that `sortie serve` (or command that follows a run) for as long as this takes.",
+            )
+            .into())
         }
     }
 }
@@ -182,3 +232,5 @@ const CREDENTIAL: &str = "sortie.key";
 /// Ten seconds together; most commands have it for some milliseconds.
 const HELD_TRIES: u32 = 200;
 const HELD_PAUSE: Duration = Duration::from_millis(50);
+/// As what a server stands in the lock.
+const SERVER: &str = "sortie serve";

@@ -5,6 +5,7 @@ use std::{fmt, io, process::ExitCode};
 use sortie_connector::{CallError, EmailError, LinkError, OAuthError};
 use sortie_defender::{DefenderError, DefenderErrorKind};
 use sortie_identity::{CredentialError, TokenError, TokenErrorCause};
+use sortie_server::ClientError;
 use sortie_store::{StoreError, StoreErrorKind};
 use sortie_transport::{ProxyCause, SendError, SendErrorKind, TlsCause, TransportSettingsError};
 
@@ -60,7 +61,7 @@ Exit codes:
   130  interrupted";
 
 /// An error that knows its code and the next step; made where no crate's own error fits.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Problem {
     pub exit: Exit,
     pub what: String,
@@ -119,6 +120,7 @@ pub(crate) fn next_step(error: &anyhow::Error) -> Option<String> {
             .or_else(|| cause.downcast_ref::<CallError>().map(CallError::remedy))
             .or_else(|| cause.downcast_ref::<EmailError>().map(EmailError::remedy))
             .or_else(|| cause.downcast_ref::<LinkError>().map(|error| error.remedy().to_owned()))
+            .or_else(|| cause.downcast_ref::<ClientError>().map(|error| error.remedy().to_owned()))
             .or_else(|| cause.downcast_ref::<TransportSettingsError>().map(|error| error.remedy().to_owned()))
     })
 }
@@ -168,6 +170,9 @@ fn exit_of_one(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     }
     if let Some(error) = cause.downcast_ref::<CallError>() {
         return Some(exit_of_call(error));
+    }
+    if cause.is::<ClientError>() {
+        return Some(Exit::Network);
     }
     cause.downcast_ref::<SendError>().map(exit_of_send)
 }

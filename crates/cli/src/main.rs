@@ -6,12 +6,14 @@
 
 mod acting;
 mod api;
+mod asking;
 mod automation;
 mod commands;
 mod connections;
 mod context;
 mod database;
 mod exit;
+mod following;
 mod guard;
 mod input;
 mod orders;
@@ -74,7 +76,7 @@ fn main() -> ExitCode {
     let exit = runtime.block_on(async {
         say_when_a_file_is_too_large();
         let context = Context::new(arguments.global);
-        tokio::select! {
+        let exit = tokio::select! {
             biased;
             // A server that is told to stop has something to end first.
             () = interrupted(), if !arguments.command.ends_by_itself() => {
@@ -82,7 +84,9 @@ fn main() -> ExitCode {
                 Exit::Interrupted
             }
             ended = commands::run(arguments.command, &context) => ended.unwrap_or_else(|error| report(&error)),
-        }
+        };
+        context.stop_driving().await;
+        exit
     });
     // Background renewals may still wait for the network; nothing that matters is left in them.
     runtime.shutdown_background();

@@ -28,6 +28,7 @@ pub(crate) use vault::{VAULT_REFERENCE, VaultSettings};
 pub(crate) use way::{Rate, Way};
 
 use crate::{
+    asking::{Api, at, text},
     connections::{self, ConnectionPath, Named},
     database::SHARED,
     exit::{Exit, Problem},
@@ -111,6 +112,25 @@ impl Product {
             edits: serde_json::from_value(connector.info.edits.clone()).with_context(broken)?,
             info: connector.info,
         })
+    }
+
+    /// The same from the API.
+    pub(crate) async fn asked(api: &Api, id: &str) -> anyhow::Result<Self> {
+        let mut found = api.get(at(["connectors", id, "description"])).await?;
+        let broken = || format!("connector {id} cannot be read");
+        let edits = found["edits"].take();
+        let info = ConnectorInfo {
+            tenant: TenantKey::SHARED,
+            id: text(&found, "id").to_owned(),
+            title: text(&found, "title").to_owned(),
+            origin: found["origin"].as_str().unwrap_or(BUILT_IN_ORIGIN).to_owned(),
+            content_hash: text(&found, "content_hash").to_owned(),
+            edits: edits.clone(),
+            version: found["version"].as_i64().unwrap_or(0),
+            changed: text(&found, "changed").parse().unwrap_or(Timestamp::UNIX_EPOCH),
+        };
+        let description = serde_json::from_value(found["description"].take()).with_context(broken)?;
+        Ok(Self { info, description, edits: serde_json::from_value(edits).with_context(broken)? })
     }
 
     /// One that comes with Sortie, as it comes.
@@ -252,4 +272,4 @@ pub(crate) async fn connection(
 }
 
 /// Where a built-in connector is said to be from.
-const BUILT_IN_ORIGIN: &str = "Sortie";
+pub(crate) const BUILT_IN_ORIGIN: &str = "Sortie";

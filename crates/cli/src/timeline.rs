@@ -1,6 +1,9 @@
 //! A run's journal as lines that people read.
 
-use sortie_engine::{decide::Seen, machine::Resolution};
+use sortie_engine::{
+    decide::{Doubt, Seen},
+    machine::Resolution,
+};
 use sortie_runner::journal::{Entry, Happened};
 
 use crate::output::visible;
@@ -23,7 +26,10 @@ fn words(what: &Happened) -> Option<String> {
         Happened::Calling { call, attempt } => format!("calls {call} again, for the {attempt}. time"),
         Happened::Answered { .. } => return None,
         Happened::Failed { why, next, .. } => format!("failed: {why}. {next}"),
-        Happened::WouldSend { call, request } => format!("would call {call}: {request}"),
+        Happened::WouldSend { call, request } => match request["untold"].as_str() {
+            Some(why) => format!("would call {call}, with what cannot be told before: {why}"),
+            None => format!("would call {call}: {request}"),
+        },
         Happened::Looked { seen } => format!("looked whether it was carried out: {}", seen_words(*seen)),
         Happened::Followed { well: true } => "what it started has ended well".to_owned(),
         Happened::Followed { well: false } => "what it started has not ended well".to_owned(),
@@ -36,6 +42,9 @@ fn words(what: &Happened) -> Option<String> {
             format!("{} by {by}{why}", if *approves { "approved" } else { "rejected" })
         }
         Happened::Child { workflow } => format!("starts workflow {workflow}"),
+        Happened::Doubt { why: Doubt::Changed } => {
+            "somebody has changed it since; a person must look whether it is still to be changed".to_owned()
+        }
         Happened::Doubt { .. } => {
             "it is not known whether it was carried out; a person must look, and say so".to_owned()
         }
@@ -67,6 +76,7 @@ fn seen_words(seen: Seen) -> &'static str {
         Seen::Found => "it was",
         Seen::Absent => "it was not",
         Seen::NotYet => "it does not show yet",
+        Seen::Newer => "it was not, and somebody has changed it since",
         Seen::Unclear => "it cannot be seen",
     }
 }

@@ -4,6 +4,8 @@ use serde_json::Value;
 use sortie_transport::{Bytes, HeaderMap, Response, StatusCode, header};
 use url::Url;
 
+use crate::lenient_json;
+
 /// One answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
@@ -93,7 +95,9 @@ impl AnswerBody {
         let start = bytes.iter().find(|byte| !byte.is_ascii_whitespace() && **byte != 0xef);
         if says_json || (looks_like_json && matches!(start, Some(b'{' | b'['))) {
             let body = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-            if let Ok(value) = serde_json::from_slice(body) {
+            // A byte or an escape that stands for nothing costs itself, not the object around it.
+            let read = serde_json::from_slice(body).or_else(|_| lenient_json(&String::from_utf8_lossy(body)));
+            if let Ok(value) = read {
                 return Self::Json(value);
             }
         }
@@ -186,7 +190,8 @@ mod tests {
         check("text/plain", b"{\"a\":1}", object());
         check("text/html", b"{\"a\":1}", AnswerBody::Text("{\"a\":1}".into()));
         check("application/json", b"{\"a\":", AnswerBody::Text("{\"a\":".into()));
-        check("application/json", b"\"\\ud800\"", AnswerBody::Text("\"\\ud800\"".into()));
+        let mended = AnswerBody::Json(serde_json::json!({ "a": 1, "b": "\u{fffd}", "c": "\u{fffd}" }));
+        check("application/json", b"{\"a\":1,\"b\":\"\\ud800\",\"c\":\"\xff\"}", mended);
         check("application/xml", b"<a/>", AnswerBody::Text("<a/>".into()));
         check("application/octet-stream", b"{}", AnswerBody::Blob(Bytes::from_static(b"{}")));
         check("", b"\xff\xfe", AnswerBody::Blob(Bytes::from_static(b"\xff\xfe")));

@@ -69,4 +69,39 @@ mod tests {
             assert!(!one.description().operations.is_empty());
         }
     }
+
+    /// Calls that an operation names: each is there, and takes and is given what it says.
+    #[test]
+    fn every_linked_call_can_be_made() {
+        let inputs = |operation: &sortie_openapi::Operation| operation.input_schema(0)["properties"].clone();
+        let mut count = 0;
+        for one in BUILT_IN {
+            let description = one.description();
+            for operation in &description.operations {
+                let guidance = &operation.guidance;
+                let more = ["cancel", "read"].into_iter().filter_map(|key| guidance.more.get(key));
+                let more = more.map(|link| serde_json::from_value::<sortie_openapi::LinkedCall>(link.clone()).unwrap());
+                let links = [&guidance.probe, &guidance.awaits, &guidance.undo].into_iter().flatten().cloned();
+                for link in links.chain(more) {
+                    let id = &operation.id;
+                    let target = description.operation_called(&link.operation);
+                    let target = target.unwrap_or_else(|| panic!("{id}: there is no {}", link.operation));
+                    for (name, value) in link.settings["with"].as_object().unwrap() {
+                        assert!(inputs(target).get(name).is_some(), "{id}: {} takes no {name}", link.operation);
+                        for part in value.as_str().unwrap_or_default().split("inputs.").skip(1) {
+                            let named = part.split([' ', '}']).next().unwrap();
+                            assert!(inputs(operation).get(named).is_some(), "{id}: it has no input {named}");
+                        }
+                    }
+                    for settings in ["same", "has", "unless"].iter().filter_map(|key| link.settings.get(*key)) {
+                        for name in settings.as_object().unwrap().keys() {
+                            assert!(inputs(operation).get(name).is_some(), "{id}: it has no input {name}");
+                        }
+                    }
+                    count += 1;
+                }
+            }
+        }
+        assert!(count > 40, "{count} links");
+    }
 }

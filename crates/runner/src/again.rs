@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use sortie_engine::{
     decide::Outcome,
     document::Workflow,
-    machine::{Address, Phase, Plan, State, StepState},
+    machine::{Address, Kind, Phase, Plan, State, StepState},
     text::did_you_mean,
 };
-use sortie_store::{NewRun, Run, RunValue, Scope, Store, StoreError};
+use sortie_store::{Actor, Decision, NewRun, Run, RunValue, Scope, Store, StoreError};
 
 use crate::{
     run::as_value,
@@ -26,6 +26,14 @@ pub enum AgainError {
     Doubt {
         /// Those steps.
         steps: Vec<String>,
+    },
+    /// A question in front of what would be repeated was answered for the first run alone.
+    #[error("`{step}` was approved for run {run} alone, and whoever repeats it may not approve that")]
+    Unapproved {
+        /// The question's step.
+        step: String,
+        /// The first run.
+        run: String,
     },
     /// There is no such step at the top of the workflow.
     #[error("the workflow has no step `{step}` at its top")]
@@ -51,7 +59,7 @@ pub struct Again {
     /// Equal keys are one start.
     pub key: String,
     /// Who.
-    pub by: String,
+    pub actor: Actor,
 }
 
 /// The order for a run that repeats another. It keeps to the same version and is given the same.
@@ -74,6 +82,7 @@ pub async fn again(store: &Store, source: &Run, wish: Again) -> Result<NewRun, A
     if !doubts.is_empty() {
         return Err(AgainError::Doubt { steps: doubts });
     }
+    unapproved(store, source, &plan, &repeated, &wish.actor).await?;
     if source.ended.is_none() {
         return Err(AgainError::Unended(source.id.to_string()));
     }
@@ -90,7 +99,7 @@ pub async fn again(store: &Store, source: &Run, wish: Again) -> Result<NewRun, A
         start_key: format!("again {} {}", source.id, wish.key),
         cause: source.cause.clone(),
         object: source.object.clone(),
-        started_by: wish.by,
+        started_by: wish.actor.owner_name().to_owned(),
         parent: None,
         again_of: Some(source.id),
         depth: 0,
@@ -119,6 +128,39 @@ fn repeated_from(plan: &Plan, workflow: &Workflow, state: &State, step: &str) ->
         }
         repeated.extend(found);
     }
+}
+
+/// A yes was for one run. Whoever repeats what stands behind it says it anew by that, if they may.
+async fn unapproved(
+    store: &Store,
+    source: &Run,
+    plan: &Plan,
+    repeated: &BTreeSet<u16>,
+    actor: &Actor,
+) -> Result<(), AgainError> {
+    let mut before: Vec<u16> = repeated.iter().copied().collect();
+    let mut seen = BTreeSet::new();
+    while let Some(number) = before.pop() {
+        if seen.insert(number) {
+            before.extend(plan.step(number).after.iter().map(|(before, _)| *before));
+        }
+    }
+    let asked = |number: &u16| matches!(plan.step(*number).kind, Kind::Approval { .. });
+    let taken_over: Vec<u16> = seen.into_iter().filter(|number| asked(number) && !repeated.contains(number)).collect();
+    if taken_over.is_empty() {
+        return Ok(());
+    }
+    for question in store.approvals_of(Scope::Tenant(source.tenant), source.id).await? {
+        let at = Address::parse(&question.new.place).and_then(|at| at.places().first().copied());
+        let Some(number) = at.map(|place| place.step).filter(|number| taken_over.contains(number)) else { continue };
+        let is_yes = question.decision == Some(Decision::Approved);
+        let may = question.new.own && question.may_be_decided_by(actor).is_ok();
+        if is_yes && !may {
+            let step = plan.step(number).id.clone();
+            return Err(AgainError::Unapproved { step, run: source.id.to_string() });
+        }
+    }
+    Ok(())
 }
 
 /// What was given up has no outcome to go on from.

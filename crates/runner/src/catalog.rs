@@ -27,7 +27,8 @@ pub struct Known {
 }
 
 impl Known {
-    /// Looks up everything that the document names, for the tenant of the scope; with the shared one what is for all.
+    /// Looks up everything that the document names, for the tenant of the scope; with the shared one what is for all. Of the
+    /// workflows, those beside it go before those that are kept.
     ///
     /// # Errors
     /// [`StoreError`] when the database cannot be read.
@@ -36,6 +37,7 @@ impl Known {
         outside: &dyn Outside,
         tenant: TenantKey,
         workflow: &Workflow,
+        beside: &[Workflow],
     ) -> Result<Self, StoreError> {
         let mut products = HashMap::new();
         for (connector, _) in Compiled::operations(workflow) {
@@ -61,6 +63,12 @@ impl Known {
             }
             workflow_ids.push(kept.id);
         }
+        for other in beside {
+            workflow_ids.push(other.id.value.clone());
+            workflows.insert(other.id.value.clone(), other.clone());
+        }
+        workflow_ids.sort();
+        workflow_ids.dedup();
         Ok(Self { products, connectors, connections, workflows, workflow_ids })
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use sortie_model::Clock;
-use sortie_store::{NewRun, RunFilter, RunId, RunStatus, Scope, Started, Store, StoreError, TenantKey};
+use sortie_store::{NewRun, RunFilter, RunId, RunStatus, Scope, Started, Store, StoreError, StoreErrorKind, TenantKey};
 use tokio::{
     sync::{Notify, Semaphore},
     task::JoinSet,
@@ -19,6 +19,7 @@ use tokio::{
 use crate::{
     asides::Asides,
     calls::Calls,
+    controls::Controls,
     listeners::Listening,
     outside::Outside,
     points::{Passing, Points},
@@ -49,8 +50,8 @@ pub struct RunnerOptions {
     pub public_url: String,
     /// Hears of each point at which a process may die; a test dies there.
     pub points: Option<Arc<dyn Points>>,
-    /// A test's control: without it, a call that may have left is made again.
-    pub trusts_intents: bool,
+    /// What a test leaves out; nothing in a build for use.
+    pub controls: Controls,
 }
 
 /// Takes runs further. Clones are one runner.
@@ -101,7 +102,7 @@ impl RunnerOptions {
             calls_at_once: 128,
             public_url: String::new(),
             points: None,
-            trusts_intents: true,
+            controls: Controls::default(),
         }
     }
 }
@@ -128,7 +129,7 @@ impl Runner {
             tally: Tally::default(),
             asides: Asides::default(),
             public_url: options.public_url,
-            trusts_intents: options.trusts_intents,
+            controls: options.controls,
             versions: Mutex::default(),
         });
         let inner = Inner {
@@ -331,7 +332,7 @@ impl Runner {
                         Parked::Waits(None) => {}
                     }
                 }
-                Err(DriveError::Store(error)) => {
+                Err(DriveError::Store(error)) if !is_lasting(&error) => {
                     tracing::error!(%run, error = %error.kind, "a run cannot be taken further; it is tried again");
                     let now = self.inner.shared.clock.now();
                     board.wait(tenant, run, now.checked_add(AFTER_A_FAULT).unwrap_or(Timestamp::MAX));
@@ -394,11 +395,20 @@ async fn drive(
     run: RunId,
     poke: &Notify,
 ) -> Result<(Parked, Vec<(TenantKey, RunId)>), DriveError> {
-    let taken = shared.store.take_up(tenant, run).await?;
-    if taken.run.ended.is_some() {
-        return Ok((Parked::Ended, Vec::new()));
-    }
+    let taken = match shared.store.take_up(tenant, run).await {
+        Ok(taken) if taken.run.ended.is_none() => taken,
+        Ok(_) => return Ok((Parked::Ended, Vec::new())),
+        // Whatever told of it, it was taken back, or has gone since.
+        Err(StoreError { kind: StoreErrorKind::Absent(_), .. }) => return Ok((Parked::Ended, Vec::new())),
+        Err(error) => return Err(error.into()),
+    };
     Session::open(shared, taken).await?.drive(poke).await
+}
+
+/// Whether no later try can go better.
+fn is_lasting(error: &StoreError) -> bool {
+    use StoreErrorKind as Kind;
+    matches!(error.kind, Kind::Absent(_) | Kind::Damaged(_) | Kind::TooLarge { .. } | Kind::TooMany { .. })
 }
 
 impl Board {

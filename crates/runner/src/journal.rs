@@ -22,6 +22,38 @@ pub struct Page {
 impl Page {
     /// The format that this version writes.
     pub const FORMAT: u32 = 1;
+
+    /// Reads what a commit has written.
+    ///
+    /// # Errors
+    /// [`JournalError`] where another version has written it, or nobody has.
+    pub fn read(text: &str) -> Result<Self, JournalError> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u64,
+        }
+        let Format { format } = serde_json::from_str(text)?;
+        match format == u64::from(Self::FORMAT) {
+            true => Ok(serde_json::from_str(text)?),
+            false => Err(JournalError::Format { found: format, known: Self::FORMAT }),
+        }
+    }
+}
+
+/// Why a page of a journal cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Another version has written it.
+    #[error("its journal has format {found}, and this version of Sortie knows format {known}")]
+    Format {
+        /// Of the page.
+        found: u64,
+        /// Of this program.
+        known: u32,
+    },
+    /// It has an entry of a kind that this version does not know, or is none.
+    #[error("its journal cannot be read: {0}")]
+    Unreadable(#[from] serde_json::Error),
 }
 
 /// One thing that happened.
@@ -178,4 +210,71 @@ pub enum Happened {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One entry of each kind; whoever adds a kind must add it here, and a golden file of its own.
+    fn every_kind() -> Vec<Happened> {
+        let text = || "a text".to_owned();
+        vec![
+            Happened::Begun,
+            Happened::Decided { gave: true },
+            Happened::Listed { items: 3 },
+            Happened::Broken { why: text() },
+            Happened::Calling { call: text(), attempt: 1 },
+            Happened::Answered { attempt: 2 },
+            Happened::Failed {
+                attempt: 1,
+                delivery: Delivery::Throttled,
+                kind: TroubleKind::Forbidden,
+                why: text(),
+                next: text(),
+            },
+            Happened::WouldSend { call: text(), request: serde_json::json!({ "method": "POST" }) },
+            Happened::Looked { seen: Seen::Newer },
+            Happened::Followed { well: false },
+            Happened::CalledOff { failed: Some(text()) },
+            Happened::Waits { until: Timestamp::UNIX_EPOCH },
+            Happened::Asked { ask: text(), until: Timestamp::UNIX_EPOCH },
+            Happened::Approval { approves: true, by: text(), why: Some(text()) },
+            Happened::Child { workflow: text() },
+            Happened::Doubt { why: Doubt::Changed },
+            Happened::Resolved { resolution: Resolution::DidNotHappen, by: text() },
+            Happened::Held { why: text() },
+            Happened::Console { lines: vec![text()] },
+            Happened::Ended { outcome: Outcome::TimedOut, skipped: Some(Skipped::NotAllAsked) },
+            Happened::Cancel { by: text() },
+            Happened::Finished { outcome: Outcome::Failed, handled: true, message: Some(text()) },
+        ]
+    }
+
+    #[test]
+    fn every_kind_of_entry_is_read_as_it_was_written() {
+        let mut kinds = std::collections::HashSet::new();
+        let entries = every_kind().into_iter().map(|what| {
+            assert!(kinds.insert(std::mem::discriminant(&what)), "{what:?} is there twice");
+            Entry { at: Timestamp::UNIX_EPOCH, step: Some("devices[0].isolate".to_owned()), what }
+        });
+        let page = Page { format: Page::FORMAT, entries: entries.collect() };
+        let text = include_str!("../tests/golden/1-journal.json");
+        assert_eq!(Page::read(text).unwrap(), page);
+        assert_eq!(serde_json::from_str::<Value>(text).unwrap(), serde_json::to_value(&page).unwrap());
+    }
+
+    #[test]
+    fn what_is_no_page_of_ours_is_told() {
+        #[track_caller]
+        fn check(text: &str, expected: &str) {
+            let error = Page::read(text).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+        check(r#"{"format":2}"#, "its journal has format 2, and this version of Sortie knows format 1");
+        check(r#"{"format":18446744073709551615}"#, "its journal has format 18446744073709551615");
+        check(r#"{"format":-1}"#, "its journal cannot be read");
+        check(r#"{"entries":[]}"#, "its journal cannot be read: missing field `format`");
+        check("", "its journal cannot be read");
+    }
 }

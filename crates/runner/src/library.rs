@@ -4,10 +4,12 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use sortie_engine::{
     document::{Needs, TriggerKind, Workflow, meaning, read},
-    text::Problem,
+    text::{Code, Problem},
     validate::validate,
 };
-use sortie_store::{NewRun, NewWorkflow, RunMode, RunValue, Scope, Store, StoreError, TenantKey, Workflow as Kept};
+use sortie_store::{
+    NewRun, NewWorkflow, RunMode, RunValue, Scope, Store, StoreError, TenantKey, Workflow as Kept, WorkflowState,
+};
 
 use crate::{
     catalog::{Known, inputs_of},
@@ -41,9 +43,54 @@ pub fn version_of(text: &str) -> Result<String, Vec<Problem>> {
 /// Everything that is wrong with it, by place; or [`PutError::Store`].
 pub async fn judge(store: &Store, outside: &dyn Outside, tenant: TenantKey, text: &str) -> Result<Workflow, PutError> {
     let workflow = read(text).map_err(PutError::Problems)?;
-    let known = Known::gather(store, outside, tenant, &workflow).await?;
+    let known = Known::gather(store, outside, tenant, &workflow, &[]).await?;
     let problems = validate(&workflow, &known);
     if problems.is_empty() { Ok(workflow) } else { Err(PutError::Problems(problems)) }
+}
+
+/// Reads and judges documents that belong together: each may call the others, whether they are kept already or not.
+///
+/// # Errors
+/// [`StoreError`]; what is wrong with a document comes in its place.
+pub async fn judge_all(
+    store: &Store,
+    outside: &dyn Outside,
+    tenant: TenantKey,
+    texts: &[String],
+) -> Result<Vec<Result<NewWorkflow, Vec<Problem>>>, StoreError> {
+    let read: Vec<Result<Workflow, Vec<Problem>>> = texts.iter().map(|text| read(text)).collect();
+    let readable: Vec<Workflow> = read.iter().flatten().cloned().collect();
+    let mut judged = Vec::with_capacity(read.len());
+    for (at, (workflow, text)) in read.into_iter().zip(texts).enumerate() {
+        judged.push(match workflow {
+            Err(problems) => Err(problems),
+            Ok(workflow) => {
+                let known = Known::gather(store, outside, tenant, &workflow, &readable).await?;
+                let mut problems = validate(&workflow, &known);
+                problems.extend(taken(&workflow, &texts[..at]));
+                match problems.is_empty() {
+                    true => version_of(text).map(|version| new(workflow, text, version)),
+                    false => Err(problems),
+                }
+            }
+        });
+    }
+    Ok(judged)
+}
+
+/// Two documents of one id cannot both be kept.
+fn taken(workflow: &Workflow, before: &[String]) -> Option<Problem> {
+    let is_same = |text: &String| read(text).is_ok_and(|other| other.id.value == workflow.id.value);
+    before.iter().any(is_same).then(|| Problem {
+        span: workflow.id.span,
+        code: Code::Id,
+        what: format!("another document of the set is workflow `{}`, too", workflow.id.value),
+        next: "Give one of them another id.".to_owned(),
+    })
+}
+
+fn new(workflow: Workflow, text: &str, version: String) -> NewWorkflow {
+    NewWorkflow { id: workflow.id.value, title: workflow.title, text: text.to_owned(), version }
 }
 
 /// Judges a document and keeps it for the tenant; `seen` is the edition that its author has seen, 0 for a new one.
@@ -59,8 +106,24 @@ pub async fn put(
 ) -> Result<Kept, PutError> {
     let workflow = judge(store, outside, tenant, text).await?;
     let version = version_of(text).map_err(PutError::Problems)?;
-    let new = NewWorkflow { id: workflow.id.value, title: workflow.title, text: text.to_owned(), version };
-    Ok(store.put_workflow(Scope::Tenant(tenant), new, seen).await?)
+    Ok(store.put_workflow(Scope::Tenant(tenant), new(workflow, text, version), seen).await?)
+}
+
+/// Judges a document and lets runs refer to it, without keeping it as a workflow: what is started of it stands under a name
+/// that no workflow has.
+///
+/// # Errors
+/// [`PutError`].
+pub async fn draft(store: &Store, outside: &dyn Outside, tenant: TenantKey, text: &str) -> Result<Kept, PutError> {
+    let workflow = judge(store, outside, tenant, text).await?;
+    let version = version_of(text).map_err(PutError::Problems)?;
+    let mut new = new(workflow, text, version);
+    new.id.push_str(DRAFT_MARK);
+    store.keep_version(Scope::Tenant(tenant), new.clone()).await?;
+    let changed = jiff::Timestamp::UNIX_EPOCH;
+    let NewWorkflow { id, title, text, version } = new;
+    let (state, why, enabled, edition) = (WorkflowState::Disabled, None, None, 0);
+    Ok(Kept { tenant, id, title, text, version, state, why, enabled, edition, changed })
 }
 
 /// What a person starts a run with.
@@ -122,3 +185,6 @@ pub fn manual(kept: &Kept, start: ManualStart) -> Result<NewRun, String> {
         per_object_max: None,
     })
 }
+
+/// Behind the id of a document that is only tried; no id of a workflow can have it.
+const DRAFT_MARK: &str = " (not kept)";

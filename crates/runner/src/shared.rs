@@ -6,15 +6,16 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use sortie_engine::{document::Verb, text::Problem};
+use sortie_engine::{decide::Class, document::Verb, text::Problem};
 use sortie_model::Clock;
-use sortie_store::{NodeId, Run, Scope, Store, StoreErrorKind, TenantKey};
+use sortie_store::{NodeId, Run, RunId, Scope, Store, StoreError, StoreErrorKind, TenantKey};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::{
     asides::Asides,
     calls::{Calls, class_of},
     compiled::{Classes, Compiled},
+    controls::Controls,
     listeners::Listeners,
     points::Passing,
     run::DriveError,
@@ -38,8 +39,8 @@ pub(crate) struct Shared {
     pub asides: Asides,
     /// Where people look at runs, without a slash at its end; empty where nothing serves them.
     pub public_url: String,
-    /// Only a test's control leaves it out.
-    pub trusts_intents: bool,
+    /// What a test leaves out.
+    pub controls: Controls,
     pub versions: Mutex<HashMap<(TenantKey, String, String), Arc<Compiled>>>,
 }
 
@@ -69,7 +70,11 @@ impl Shared {
         for (connector, operation) in operations {
             let Ok(product) = self.calls.outside.product(tenant, connector).await else { continue };
             if let Some(found) = product.description.operation_called(operation) {
-                classes.insert((connector.clone(), operation.clone()), class_of(found));
+                let mut class = class_of(found);
+                if class.class == Class::Probed && !self.controls.looks() {
+                    class.class = Class::Overwrite;
+                }
+                classes.insert((connector.clone(), operation.clone()), class);
             }
         }
         classes
@@ -102,6 +107,11 @@ impl Shared {
             Some(tenant) => json!({ "name": tenant.name, "id": tenant.entra_id, "cloud": tenant.cloud }),
             None => Value::Null,
         }))
+    }
+
+    /// Whether nobody has taken the run since it was read with this epoch.
+    pub(crate) async fn has(&self, tenant: TenantKey, run: RunId, epoch: i64) -> Result<bool, StoreError> {
+        Ok(!self.controls.checks_epochs() || self.store.run(Scope::Tenant(tenant), run).await?.epoch == epoch)
     }
 
     pub(crate) fn url_of(&self, run: &Run) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sortie_engine::machine::{State, Timer};
+use sortie_engine::machine::{Plan, State, Timer};
 use sortie_store::TenantKey;
 
 /// What a run goes on from.
@@ -27,11 +27,31 @@ pub(crate) struct Snapshot {
 
 /// Why a snapshot cannot be gone on from.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SnapshotError {
+pub enum SnapshotError {
+    /// Another version has written it.
     #[error("its snapshot has format {found}, and this version of Sortie knows format {known}")]
-    Format { found: u64, known: u32 },
+    Format {
+        /// Of the snapshot.
+        found: u64,
+        /// Of this program.
+        known: u32,
+    },
+    /// It holds what this version does not know, or is none.
     #[error("its snapshot cannot be read: {0}")]
     Unreadable(#[from] serde_json::Error),
+    /// It is of another workflow.
+    #[error("its snapshot does not fit its workflow")]
+    Unfitting,
+}
+
+/// Where the machine of a run stands, by the snapshot in its row and the plan of its version.
+///
+/// # Errors
+/// [`SnapshotError`] where nobody can go on from it.
+pub fn machine_of(snapshot: &str, plan: &Plan) -> Result<State, SnapshotError> {
+    let snapshot = Snapshot::read(snapshot)?;
+    snapshot.fits(plan)?;
+    Ok(snapshot.machine)
 }
 
 impl Snapshot {
@@ -52,6 +72,11 @@ impl Snapshot {
             found => Err(SnapshotError::Format { found: found.into(), known: State::FORMAT }),
         }
     }
+
+    /// Whether the machine can go on from it by this plan.
+    pub(crate) fn fits(&self, plan: &Plan) -> Result<(), SnapshotError> {
+        if self.machine.fits(plan) { Ok(()) } else { Err(SnapshotError::Unfitting) }
+    }
 }
 
 /// A tenant's key as text.
@@ -61,4 +86,105 @@ pub(crate) fn key_text(tenant: TenantKey) -> String {
 
 pub(crate) fn instant(microseconds: i64) -> Timestamp {
     Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use sortie_engine::{
+        document::read,
+        machine::{Address, Item, LoopState, Phase, RunEnd, StepState, TimerKind},
+    };
+
+    use super::*;
+
+    const PHASES: [Phase; 12] = [
+        Phase::Calling,
+        Phase::Pausing,
+        Phase::Looking,
+        Phase::Settling,
+        Phase::Following,
+        Phase::Pending,
+        Phase::Asking,
+        Phase::Sleeping,
+        Phase::Evaluating,
+        Phase::Child,
+        Phase::Doubt,
+        Phase::CallingOff,
+    ];
+
+    /// Everything that a snapshot can hold.
+    fn everything() -> Snapshot {
+        use sortie_engine::{decide::Outcome, machine::Active};
+        let active = |phase| Active { attempt: 2, looks: 3, misses: 1, phase, ending: Some(Outcome::TimedOut) };
+        let mut machine = State::new(7);
+        let steps = PHASES.into_iter().map(|phase| StepState::Active(active(phase)));
+        let ended = Outcome::ALL.into_iter().filter(|outcome| outcome.is_final()).map(StepState::Ended);
+        let others = [StepState::Deciding, StepState::Listing];
+        machine.top.0 = (0..).zip(steps.chain(ended).chain(others)).collect();
+        let body = sortie_engine::machine::Scope([(21, StepState::Deciding)].into());
+        let open = [(1, Item::Deciding), (2, Item::Active(active(Phase::Pending))), (3, Item::Body(body))].into();
+        machine
+            .top
+            .0
+            .insert(20, StepState::Loop(LoopState { ended: "s...fkct".to_owned(), next: 4, open, overdue: true }));
+        (machine.closing, machine.end) =
+            (Some(Outcome::Cancelled), Some(RunEnd { outcome: Outcome::Failed, handled: true }));
+        let at = Address::top(20).item(2).within(21);
+        let kinds = [TimerKind::Timeout, TimerKind::Again, TimerKind::Wake, TimerKind::Expiry];
+        Snapshot {
+            format: Snapshot::FORMAT,
+            machine,
+            timers: kinds.into_iter().map(|kind| (Timer { at: at.clone(), kind }, 1_797_062_400_000_000)).collect(),
+            doubts: [("20[2].21".to_owned(), 1_797_062_400_000_000)].into(),
+            pins: [("notes".to_owned(), ("0".repeat(32), "a hash".to_owned()))].into(),
+        }
+    }
+
+    #[test]
+    fn everything_in_a_snapshot_is_read_as_it_was_written() {
+        let text = include_str!("../tests/golden/1-snapshot.json");
+        assert_eq!(Snapshot::read(text).unwrap(), everything());
+        let written = serde_json::to_value(everything()).unwrap();
+        assert_eq!(serde_json::from_str::<serde_json::Value>(text).unwrap(), written);
+    }
+
+    #[test]
+    fn a_snapshot_fits_its_workflow_or_is_refused() {
+        let text = "\
+workflow: w
+steps:
+  - { id: a, set: { x: 1 } }
+  - { id: b, for_each: list, set: { x: 1 } }
+  - { id: c, for_each: list, steps: [{ id: in, set: { x: 1 } }] }
+";
+        let plan = Plan::of(&read(text).unwrap(), &|_, _| None);
+        let check = |top: serde_json::Value, fits: bool| {
+            let machine = serde_json::json!({ "format": 1, "seed": 1, "top": top, "closing": null, "end": null });
+            let text = serde_json::json!({ "format": 1, "machine": machine }).to_string();
+            assert_eq!(Snapshot::read(&text).unwrap().fits(&plan).is_ok(), fits, "{text}");
+        };
+        let each = |ended: &str, next: u32, open: serde_json::Value| serde_json::json!({ "loop": { "ended": ended, "next": next, "open": open } });
+        let (active, none) =
+            (serde_json::json!({ "active": { "attempt": 1, "phase": "calling" } }), serde_json::json!({}));
+        let body = |number: &str| serde_json::json!({ "0": { "body": { number: { "ended": "failed" } } } });
+        check(
+            serde_json::json!({ "0": active, "1": each("s.", 2, serde_json::json!({ "1": active })), "2": "listing" }),
+            true,
+        );
+        check(serde_json::json!({ "2": each("..", 1, body("3")) }), true);
+        // A step that is not there, one of a body at the top, and one of the top in a body.
+        check(serde_json::json!({ "4": "deciding" }), false);
+        check(serde_json::json!({ "3": "deciding" }), false);
+        check(serde_json::json!({ "2": each("..", 1, body("0")) }), false);
+        // Loops that are none, and items that are none.
+        check(serde_json::json!({ "0": each("", 0, none.clone()) }), false);
+        check(serde_json::json!({ "0": "listing" }), false);
+        check(serde_json::json!({ "1": active }), false);
+        check(serde_json::json!({ "1": each("..", 1, body("3")) }), false);
+        check(serde_json::json!({ "2": each("..", 1, serde_json::json!({ "0": active })) }), false);
+        check(serde_json::json!({ "1": each("..", 3, none.clone()) }), false);
+        check(serde_json::json!({ "1": each("..", 1, serde_json::json!({ "1": active })) }), false);
+        check(serde_json::json!({ "1": each("\u{e9}.", 1, none.clone()) }), false);
+        check(serde_json::json!({ "1": each("x.", 1, none) }), false);
+    }
 }

@@ -8,7 +8,7 @@ use sortie_engine::{
 };
 use sortie_store::Run;
 
-use crate::snapshot::Snapshot;
+use crate::machine_of;
 
 /// A run's steps.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -62,11 +62,11 @@ pub struct WorkView {
 impl View {
     /// Of a run and the document of its version. `None` where a later version of Sortie has written the run.
     pub fn of(run: &Run, workflow: &Workflow) -> Option<Self> {
+        let plan = Plan::of(workflow, &|_, _| None);
         let state = match &run.snapshot {
-            Some(text) => Some(Snapshot::read(text).ok()?.machine),
+            Some(text) => Some(machine_of(text, &plan).ok()?),
             None => None,
         };
-        let plan = Plan::of(workflow, &|_, _| None);
         let steps = workflow.steps.iter().zip(&plan.top).map(|(step, number)| {
             let state = state.as_ref().and_then(|state| state.top.0.get(number));
             let items = match state {

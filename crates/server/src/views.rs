@@ -101,11 +101,12 @@ pub(crate) fn connector(request: &Request, one: &ConnectorInfo) -> Value {
     json!({
         "id": one.id,
         "tenant": request.tenant_name(one.tenant),
-        "title": one.title,
+        "title": one.edits["title"].as_str().unwrap_or(&one.title),
         "origin": bare(&one.origin),
         "built_in": false,
         "version": one.version,
         "changed": one.changed.to_string(),
+        "content_hash": one.content_hash,
     })
 }
 
@@ -125,6 +126,7 @@ pub(crate) fn grants(request: &Request, grants: &[Grant]) -> Value {
 
 pub(crate) fn user(request: &Request, one: &Principal) -> Value {
     json!({
+        "id": one.id.to_string(),
         "name": one.name,
         "disabled": text(one.disabled),
         "made": one.made.to_string(),
@@ -149,6 +151,7 @@ pub(crate) fn audit(one: &AuditEntry) -> Value {
         "at": one.at.to_string(),
         "actor": { "id": one.actor_id, "name": one.actor_name, "kind": one.actor_kind },
         "tenant": one.tenant_name,
+        "tenant_id": one.tenant.to_string(),
         "action": one.action,
         "object": one.object,
         "detail": one.detail,

@@ -5,12 +5,15 @@
 mod effects;
 mod hooks;
 mod people;
+mod rows;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use jiff::SignedDuration;
 use serde_json::json;
 use sortie_model::{Clock as _, ManualClock, Secret};
+
+pub use rows::{FullDisk, LockedOut, copy_run, dump_run, restore_run, row_counts, spoil_run};
 
 use self::{
     effects::{

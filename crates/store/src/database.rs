@@ -12,7 +12,7 @@ use crate::{
     file_lock::FileLock,
     readers::Readers,
     schema,
-    writer::{Steps, Writer, Writing},
+    writer::{Steps, Writer, Writing, Written},
 };
 
 /// How a store is opened.
@@ -97,6 +97,11 @@ impl Store {
     /// In whose name it writes.
     pub fn actor(&self) -> Arc<Actor> {
         Arc::clone(&self.actor)
+    }
+
+    /// What was written since the file was opened.
+    pub fn written(&self) -> Written {
+        self.inner.writer.written()
     }
 
     /// Writes what has queued and lets the file go. Later calls are refused.

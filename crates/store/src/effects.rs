@@ -166,9 +166,11 @@ pub(crate) fn admit(
     request: &EffectRequest,
 ) -> Result<Admission, StoreErrorKind> {
     let rails = in_force(writing, tenant)?;
-    let counted = counted(writing, tenant, request, rails.ceiling(&request.operation))?;
+    let ceiling = rails.ceiling(&request.operation);
+    let counted = counted(writing, tenant, request, ceiling)?;
     let admission = rails.decide(request, counted);
-    if admission == Admission::Admitted {
+    // What has no ceiling is not counted.
+    if admission == Admission::Admitted && ceiling.is_some() {
         let sql = "INSERT INTO effects (tenant_id, reference, operation, target, undoes, door, at_us, number)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, CASE WHEN ?5 THEN NULL ELSE 1 + coalesce((SELECT max(number) FROM effects
                        WHERE tenant_id = ?1 AND operation = ?3), 0) END) ON CONFLICT DO NOTHING RETURNING number";

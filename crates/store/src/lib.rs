@@ -20,6 +20,7 @@ mod error;
 mod feed;
 mod file_lock;
 mod guardrails;
+mod health;
 mod hooks;
 mod leases;
 mod master_key;
@@ -50,6 +51,7 @@ pub use feed::{Change, Feed};
 pub use guardrails::{
     Admission, CEILINGS, Door, EffectRequest, Guardrails, Hold, KnownAs, ProtectedBy, Rule, RuleError,
 };
+pub use health::Health;
 pub use hooks::{Hook, HookInfo};
 pub use leases::{Lease, LeaseSubject};
 pub use master_key::{KeySource, MasterKey};
@@ -65,4 +67,5 @@ pub use secrets::SecretInfo;
 pub use tenants::Tenant;
 pub use tokens::TokenInfo;
 pub use values::Kept;
-pub use workflows::{NewWorkflow, Workflow, WorkflowState, WorkflowVersion};
+pub use workflows::{Applied, NewWorkflow, Unnamed, Workflow, WorkflowState, WorkflowVersion};
+pub use writer::Written;

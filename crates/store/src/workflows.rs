@@ -6,11 +6,12 @@ use rusqlite::{Connection as Sqlite, OptionalExtension, Row, params};
 use serde_json::json;
 
 use crate::{
-    Permission, Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    Actor, Permission, Scope, Store, StoreError, StoreErrorKind, TenantKey,
     audit::{Deed, act},
     database::instant,
     feed::{ChangeKind, note},
     hooks,
+    writer::Writing,
 };
 
 /// A workflow as it is kept.
@@ -79,6 +80,49 @@ pub struct NewWorkflow {
     pub version: String,
 }
 
+/// What becomes of the workflows that a set does not name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unnamed {
+    /// They stay as they are.
+    #[default]
+    Stay,
+    /// No trigger starts them any more.
+    Disable,
+    /// They go.
+    Remove,
+}
+
+/// What a set did to a workflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// There was none of that id.
+    New,
+    /// It has another version now.
+    Changed,
+    /// Its text is another, and means the same.
+    Reworded,
+    /// It was so already.
+    Same,
+    /// The set does not name it, and triggers do not start it any more.
+    Disabled,
+    /// The set does not name it, and it is gone.
+    Removed,
+}
+
+impl Applied {
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Changed => "changed",
+            Self::Reworded => "reworded",
+            Self::Same => "same",
+            Self::Disabled => "disabled",
+            Self::Removed => "removed",
+        }
+    }
+}
+
 impl WorkflowState {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Disabled, Self::Enabled, Self::Observe, Self::Paused];
@@ -113,31 +157,66 @@ impl Store {
         let (actor, now) = (self.actor(), self.now());
         self.write(&format!("keep workflow {}", new.id), move |sqlite| {
             let tenant = scope.owner()?;
-            let detail = json!({ "version": new.version });
-            act(sqlite, &actor, &change(scope, "workflow.put", &new.id, detail), now)?;
-            let edition = "SELECT edition FROM workflows WHERE tenant_id = ?1 AND workflow_id = ?2";
-            let present: i64 =
-                sqlite.prepare_cached(edition)?.query_row(params![tenant, new.id], |row| row.get(0)).optional()?.unwrap_or(0);
+            allow(sqlite, &actor, scope, &new, now)?;
+            let present = edition(sqlite, tenant, &new.id)?;
             if seen.is_some_and(|seen| seen != present) {
                 return Err(StoreErrorKind::Stale(format!("workflow {}", new.id)));
             }
-            let sql = "INSERT INTO workflow_versions (tenant_id, workflow_id, version, number, text, made_by, made_us)
-                       SELECT ?1, ?2, ?3, 1 + coalesce(max(number), 0), ?4, ?5, ?6 FROM workflow_versions
-                       WHERE tenant_id = ?1 AND workflow_id = ?2
-                       ON CONFLICT DO NOTHING";
-            let row = params![tenant, new.id, new.version, new.text, actor.name, now.as_microsecond()];
-            sqlite.prepare_cached(sql)?.execute(row)?;
-            let sql = format!(
-                "INSERT INTO workflows (tenant_id, workflow_id, title, text, version, state, edition, made_us, changed_us)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 'disabled', 1, ?6, ?6)
-                 ON CONFLICT (tenant_id, workflow_id) DO UPDATE
-                 SET title = ?3, text = ?4, version = ?5, edition = edition + 1, changed_us = ?6
-                 RETURNING {COLUMNS}"
-            );
-            let row = params![tenant, new.id, new.title, new.text, new.version, now.as_microsecond()];
-            let kept = sqlite.prepare_cached(&sql)?.query_row(row, workflow)?;
-            note(sqlite, tenant, ChangeKind::Workflow, &new.id, now);
-            Ok(kept)
+            put(sqlite, tenant, &actor, &new, now)
+        })
+        .await
+    }
+
+    /// Makes the scope's workflows those of the set, all of them or none. What is there already as it is wanted is left alone.
+    /// A rehearsal only says what it would do.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::InUse`] where one that is to go has runs that have not ended; [`StoreErrorKind::Forbidden`].
+    pub async fn apply_workflows(
+        &self,
+        scope: Scope,
+        set: Vec<NewWorkflow>,
+        unnamed: Unnamed,
+        is_rehearsal: bool,
+    ) -> Result<Vec<(String, Applied)>, StoreError> {
+        let (actor, now) = (self.actor(), self.now());
+        actor.require(Permission::ChangeWorkflow, scope).map_err(|kind| StoreError::new("keep workflows", kind))?;
+        if is_rehearsal {
+            let look = move |sqlite: &Sqlite| Ok(planned(&own(sqlite, scope.owner()?)?, &set, unnamed));
+            return self.read("compare workflows", look).await;
+        }
+        self.write("keep workflows", move |sqlite| {
+            let tenant = scope.owner()?;
+            let plan = planned(&own(sqlite, tenant)?, &set, unnamed);
+            for (id, applied) in &plan {
+                match applied {
+                    Applied::Same => {}
+                    Applied::New | Applied::Changed | Applied::Reworded => {
+                        let new = set.iter().find(|new| new.id == *id).expect("the plan is made of the set");
+                        allow(sqlite, &actor, scope, new, now)?;
+                        put(sqlite, tenant, &actor, new, now)?;
+                    }
+                    Applied::Disabled => {
+                        set_state(sqlite, &actor, scope, id, (WorkflowState::Disabled, None), now)?;
+                    }
+                    Applied::Removed => remove(sqlite, &actor, scope, id, now)?,
+                }
+            }
+            Ok(plan)
+        })
+        .await
+    }
+
+    /// Keeps a document as a version that runs can refer to, and no workflow.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Forbidden`].
+    pub async fn keep_version(&self, scope: Scope, new: NewWorkflow) -> Result<(), StoreError> {
+        let (actor, now) = (self.actor(), self.now());
+        self.write(&format!("keep {}", new.id), move |sqlite| {
+            let detail = json!({ "version": new.version });
+            act(sqlite, &actor, &change(scope, "workflow.try", &new.id, detail), now)?;
+            put_version(sqlite, scope.owner()?, &actor, &new, now)
         })
         .await
     }
@@ -155,21 +234,7 @@ impl Store {
     ) -> Result<Workflow, StoreError> {
         let (id, actor, now) = (id.to_owned(), self.actor(), self.now());
         self.write(&format!("change workflow {id}"), move |sqlite| {
-            let tenant = scope.owner()?;
-            let detail = json!({ "state": state.word(), "why": why });
-            act(sqlite, &actor, &change(scope, "workflow.state", &id, detail), now)?;
-            let was_off = "coalesce(enabled_us, CASE WHEN ?3 IN ('enabled', 'observe') THEN ?5 END)";
-            // Whoever puts it to work anew does not want what happened meanwhile.
-            let since =
-                format!("CASE WHEN ?3 = 'disabled' THEN NULL WHEN state = 'disabled' THEN ?5 ELSE {was_off} END");
-            let sql = format!(
-                "UPDATE workflows SET state = ?3, why = ?4, enabled_us = {since}, edition = edition + 1, changed_us = ?5
-                 WHERE tenant_id = ?1 AND workflow_id = ?2 RETURNING {COLUMNS}"
-            );
-            let row = params![tenant, id, state.word(), why, now.as_microsecond()];
-            let changed = sqlite.prepare_cached(&sql)?.query_row(row, workflow).optional()?;
-            note(sqlite, tenant, ChangeKind::Workflow, &id, now);
-            changed.ok_or_else(|| StoreErrorKind::Absent(format!("workflow {id}")))
+            set_state(sqlite, &actor, scope, &id, (state, why), now)
         })
         .await
     }
@@ -246,24 +311,135 @@ impl Store {
     /// have not ended.
     pub async fn remove_workflow(&self, scope: Scope, id: &str) -> Result<(), StoreError> {
         let (id, actor, now) = (id.to_owned(), self.actor(), self.now());
-        self.write(&format!("remove workflow {id}"), move |sqlite| {
-            let tenant = scope.owner()?;
-            act(sqlite, &actor, &change(scope, "workflow.remove", &id, json!({})), now)?;
-            let open = "SELECT count(*) FROM runs WHERE home_id = ?1 AND workflow_id = ?2 AND ended_us IS NULL";
-            let open: i64 = sqlite.prepare_cached(open)?.query_row(params![tenant, id], |row| row.get(0))?;
-            if open > 0 {
-                return Err(StoreErrorKind::InUse(vec![format!("{open} runs that have not ended")]));
-            }
-            let sql = "DELETE FROM workflows WHERE tenant_id = ?1 AND workflow_id = ?2";
-            if sqlite.prepare_cached(sql)?.execute(params![tenant, id])? == 0 {
-                return Err(StoreErrorKind::Absent(format!("workflow {id}")));
-            }
-            hooks::forget(sqlite, tenant, &id)?;
-            note(sqlite, tenant, ChangeKind::Workflow, &id, now);
-            Ok(())
-        })
-        .await
+        self.write(&format!("remove workflow {id}"), move |sqlite| remove(sqlite, &actor, scope, &id, now)).await
     }
+}
+
+/// What a set does, by id.
+fn planned(present: &[Workflow], set: &[NewWorkflow], unnamed: Unnamed) -> Vec<(String, Applied)> {
+    let known = |id: &str| present.iter().find(|one| one.id == id);
+    let mut plan: Vec<(String, Applied)> = set
+        .iter()
+        .map(|new| {
+            let applied = match known(&new.id) {
+                None => Applied::New,
+                Some(one) if one.version != new.version => Applied::Changed,
+                Some(one) if one.text != new.text => Applied::Reworded,
+                Some(_) => Applied::Same,
+            };
+            (new.id.clone(), applied)
+        })
+        .collect();
+    let rest = present.iter().filter(|one| !set.iter().any(|new| new.id == one.id));
+    plan.extend(rest.filter_map(|one| match unnamed {
+        Unnamed::Stay => None,
+        Unnamed::Disable if one.state == WorkflowState::Disabled => None,
+        Unnamed::Disable => Some((one.id.clone(), Applied::Disabled)),
+        Unnamed::Remove => Some((one.id.clone(), Applied::Removed)),
+    }));
+    plan.sort_by(|one, other| one.0.cmp(&other.0));
+    plan
+}
+
+/// Those that the tenant has itself.
+fn own(sqlite: &Sqlite, tenant: TenantKey) -> Result<Vec<Workflow>, StoreErrorKind> {
+    let sql = format!("SELECT {COLUMNS} FROM workflows WHERE tenant_id = ?1");
+    Ok(sqlite.prepare_cached(&sql)?.query_map([tenant], workflow)?.collect::<Result<_, _>>()?)
+}
+
+fn allow(
+    sqlite: &Writing<'_>,
+    actor: &Actor,
+    scope: Scope,
+    new: &NewWorkflow,
+    now: Timestamp,
+) -> Result<(), StoreErrorKind> {
+    act(sqlite, actor, &change(scope, "workflow.put", &new.id, json!({ "version": new.version })), now)
+}
+
+/// 0 where there is none.
+fn edition(sqlite: &Sqlite, tenant: TenantKey, id: &str) -> Result<i64, StoreErrorKind> {
+    let sql = "SELECT edition FROM workflows WHERE tenant_id = ?1 AND workflow_id = ?2";
+    Ok(sqlite.prepare_cached(sql)?.query_row(params![tenant, id], |row| row.get(0)).optional()?.unwrap_or(0))
+}
+
+fn put_version(
+    sqlite: &Writing<'_>,
+    tenant: TenantKey,
+    actor: &Actor,
+    new: &NewWorkflow,
+    now: Timestamp,
+) -> Result<(), StoreErrorKind> {
+    let sql = "INSERT INTO workflow_versions (tenant_id, workflow_id, version, number, text, made_by, made_us)
+               SELECT ?1, ?2, ?3, 1 + coalesce(max(number), 0), ?4, ?5, ?6 FROM workflow_versions
+               WHERE tenant_id = ?1 AND workflow_id = ?2
+               ON CONFLICT DO NOTHING";
+    let row = params![tenant, new.id, new.version, new.text, actor.name, now.as_microsecond()];
+    sqlite.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+fn put(
+    sqlite: &Writing<'_>,
+    tenant: TenantKey,
+    actor: &Actor,
+    new: &NewWorkflow,
+    now: Timestamp,
+) -> Result<Workflow, StoreErrorKind> {
+    put_version(sqlite, tenant, actor, new, now)?;
+    let sql = format!(
+        "INSERT INTO workflows (tenant_id, workflow_id, title, text, version, state, edition, made_us, changed_us)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'disabled', 1, ?6, ?6)
+         ON CONFLICT (tenant_id, workflow_id) DO UPDATE
+         SET title = ?3, text = ?4, version = ?5, edition = edition + 1, changed_us = ?6
+         RETURNING {COLUMNS}"
+    );
+    let row = params![tenant, new.id, new.title, new.text, new.version, now.as_microsecond()];
+    let kept = sqlite.prepare_cached(&sql)?.query_row(row, workflow)?;
+    note(sqlite, tenant, ChangeKind::Workflow, &new.id, now);
+    Ok(kept)
+}
+
+fn set_state(
+    sqlite: &Writing<'_>,
+    actor: &Actor,
+    scope: Scope,
+    id: &str,
+    (state, why): (WorkflowState, Option<String>),
+    now: Timestamp,
+) -> Result<Workflow, StoreErrorKind> {
+    let tenant = scope.owner()?;
+    let detail = json!({ "state": state.word(), "why": why });
+    act(sqlite, actor, &change(scope, "workflow.state", id, detail), now)?;
+    let was_off = "coalesce(enabled_us, CASE WHEN ?3 IN ('enabled', 'observe') THEN ?5 END)";
+    // Whoever puts it to work anew does not want what happened meanwhile.
+    let since = format!("CASE WHEN ?3 = 'disabled' THEN NULL WHEN state = 'disabled' THEN ?5 ELSE {was_off} END");
+    let sql = format!(
+        "UPDATE workflows SET state = ?3, why = ?4, enabled_us = {since}, edition = edition + 1, changed_us = ?5
+         WHERE tenant_id = ?1 AND workflow_id = ?2 RETURNING {COLUMNS}"
+    );
+    let row = params![tenant, id, state.word(), why, now.as_microsecond()];
+    let changed = sqlite.prepare_cached(&sql)?.query_row(row, workflow).optional()?;
+    note(sqlite, tenant, ChangeKind::Workflow, id, now);
+    changed.ok_or_else(|| StoreErrorKind::Absent(format!("workflow {id}")))
+}
+
+fn remove(sqlite: &Writing<'_>, actor: &Actor, scope: Scope, id: &str, now: Timestamp) -> Result<(), StoreErrorKind> {
+    let tenant = scope.owner()?;
+    act(sqlite, actor, &change(scope, "workflow.remove", id, json!({})), now)?;
+    let open = "SELECT count(*) FROM runs WHERE home_id = ?1 AND workflow_id = ?2 AND ended_us IS NULL";
+    let open: i64 = sqlite.prepare_cached(open)?.query_row(params![tenant, id], |row| row.get(0))?;
+    if open > 0 {
+        let runs = if open == 1 { "1 run that has".to_owned() } else { format!("{open} runs that have") };
+        return Err(StoreErrorKind::InUse(vec![format!("{runs} not ended of workflow {id}")]));
+    }
+    let sql = "DELETE FROM workflows WHERE tenant_id = ?1 AND workflow_id = ?2";
+    if sqlite.prepare_cached(sql)?.execute(params![tenant, id])? == 0 {
+        return Err(StoreErrorKind::Absent(format!("workflow {id}")));
+    }
+    hooks::forget(sqlite, tenant, id)?;
+    note(sqlite, tenant, ChangeKind::Workflow, id, now);
+    Ok(())
 }
 
 /// The workflow that a tenant's runs of this id are of: its own, else the shared one.

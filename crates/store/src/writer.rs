@@ -9,7 +9,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering, Ordering::Relaxed},
     },
     thread::JoinHandle,
 };
@@ -29,8 +29,24 @@ pub(crate) struct Writer {
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Moves with every commit that has changed something.
     changed: watch::Receiver<()>,
-    /// Counts the commits that have changed settings.
-    settings: Arc<AtomicU64>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug)]
+struct Counters {
+    commits: AtomicU64,
+    rows: AtomicU64,
+    /// Commits that have changed settings, and one.
+    settings: AtomicU64,
+}
+
+/// What was written since the file was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Transactions that are on the disk.
+    pub commits: u64,
+    /// Rows that were added, changed or taken away by them.
+    pub rows: u64,
 }
 
 /// One write on its way to the writing thread.
@@ -69,11 +85,11 @@ impl Writer {
     pub(crate) fn start(connection: Connection) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE_LEN);
         let (tell, changed) = watch::channel(());
-        let settings = Arc::new(AtomicU64::new(1));
-        let counts = Arc::clone(&settings);
+        let counters = Arc::new(Counters { commits: 0.into(), rows: 0.into(), settings: 1.into() });
+        let counts = Arc::clone(&counters);
         let serve = move || serve(&connection, jobs, &tell, &counts);
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(serve)?;
-        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)), changed, settings })
+        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)), changed, counters })
     }
 
     pub(crate) fn changed(&self) -> watch::Receiver<()> {
@@ -81,7 +97,11 @@ impl Writer {
     }
 
     pub(crate) fn settings_edition(&self) -> u64 {
-        self.settings.load(Ordering::Acquire)
+        self.counters.settings.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn written(&self) -> Written {
+        Written { commits: self.counters.commits.load(Relaxed), rows: self.counters.rows.load(Relaxed) }
     }
 
     /// Durable when it returns. Cancelling the wait does not undo the write.
@@ -138,9 +158,9 @@ impl Drop for Writer {
     }
 }
 
-fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Job>, changed: &watch::Sender<()>, settings: &AtomicU64) {
+fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Job>, changed: &watch::Sender<()>, counters: &Counters) {
     while let Some(first) = jobs.blocking_recv() {
-        if commit(connection, first, &mut jobs, settings) {
+        if commit(connection, first, &mut jobs, counters) {
             changed.send_replace(());
         }
     }
@@ -150,7 +170,8 @@ fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Job>, changed: &watch
 
 /// One transaction. Whoever queues while it is being written still joins it: each caller waits for its one write, so there
 /// are no more writes than callers. Whether the feed has grown.
-fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>, settings: &AtomicU64) -> bool {
+fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>, counters: &Counters) -> bool {
+    let before = connection.total_changes();
     let writing = Writing { connection, noted: RefCell::default() };
     let mut tells = Vec::with_capacity(GROUP_LEN_MAX);
     let mut outcome = run(connection, "BEGIN IMMEDIATE");
@@ -177,9 +198,13 @@ fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>, s
     if outcome.is_err() && !connection.is_autocommit() {
         let _ = run(connection, "ROLLBACK");
     }
+    if outcome.is_ok() {
+        counters.commits.fetch_add(1, Relaxed);
+        counters.rows.fetch_add(connection.total_changes() - before, Relaxed);
+    }
     if outcome.is_ok() && noted.iter().any(Noted::is_of_settings) {
         // Before anybody hears of it.
-        settings.fetch_add(1, Ordering::AcqRel);
+        counters.settings.fetch_add(1, Ordering::AcqRel);
     }
     for tell in tells {
         tell(outcome.clone());

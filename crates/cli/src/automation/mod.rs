@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 pub(crate) use outside::Products;
 use sortie_runner::{Runner, RunnerOptions};
+use sortie_sandbox::{ARGUMENT, Pool, PoolOptions};
 use sortie_store::Store;
 
 use crate::context::Context;
@@ -25,4 +26,14 @@ pub(crate) async fn runner(
         ..RunnerOptions::new(store.clone(), Arc::clone(&products) as _, Arc::clone(&context.clock))
     };
     Ok((Runner::new(options).await?, products))
+}
+
+/// What holds scripts back on this machine, in words.
+///
+/// # Errors
+/// No script can be run here.
+pub(crate) async fn confinement() -> anyhow::Result<String> {
+    let program = std::env::current_exe()?;
+    let scripts = Pool::new(PoolOptions { warm: 1, ..PoolOptions::new(program, vec![ARGUMENT.into()]) });
+    Ok(scripts.confinement().await?.to_string())
 }

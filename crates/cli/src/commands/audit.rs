@@ -1,17 +1,17 @@
 //! `sortie audit list|export`: who did what.
 
+use std::collections::VecDeque;
+
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use sortie_model::ConnectionName;
-use sortie_store::{AuditEntry, AuditFilter, Permission, Scope, Store, StoreError};
 
 use crate::{
-    connections,
+    asking::{Address, Api, at, text},
+    commands::workflow::to_the_second,
     context::Context,
-    database,
     exit::Exit,
-    guard,
-    output::{Field, Listing, OutputArguments, moment, say},
+    output::{Field, Listing, OutputArguments, say},
     times::since,
 };
 
@@ -63,94 +63,67 @@ pub(crate) struct FilterArguments {
 }
 
 pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
-    let store = database::open(context).await?;
     match command {
         Command::List(arguments) => {
-            let (scope, filter) = arguments.filter.read(&store, context).await?;
-            let entries = latest(&store, scope, &filter, arguments.limit as usize).await?;
-            print(&entries, arguments.output)?;
+            let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
+            // The log is told from its beginning; the last ones are what is wanted.
+            let mut latest = VecDeque::with_capacity(limit);
+            let api = Api::connect(context).await?;
+            api.pages(&arguments.filter.address(context)?, "after", None, usize::MAX, |entry| {
+                if latest.len() == limit {
+                    latest.pop_front();
+                }
+                latest.push_back(entry.clone());
+                Ok(())
+            })
+            .await?;
+            print(&latest, arguments.output)?;
         }
         Command::Export(arguments) => {
-            let (scope, filter) = arguments.filter.read(&store, context).await?;
-            let mut after = arguments.after;
-            loop {
-                let page = page(&store, scope, &filter, after).await?;
-                let Some(last) = page.last() else { break };
-                after = last.seq;
-                for entry in &page {
-                    say(&document(entry).to_string())?;
-                }
-            }
+            let api = Api::connect(context).await?;
+            let first = Some(arguments.after.to_string());
+            api.pages(&arguments.filter.address(context)?, "after", first, usize::MAX, |entry| {
+                say(&document(entry).to_string())
+            })
+            .await?;
         }
     }
     Ok(Exit::Success)
 }
 
 impl FilterArguments {
-    async fn read(&self, store: &Store, context: &Context) -> anyhow::Result<(Scope, AuditFilter)> {
-        let scope = match &self.tenant {
-            Some(name) => Scope::Tenant(connections::tenant(store, name.as_str()).await?.key),
-            None => Scope::Every,
-        };
+    fn address(&self, context: &Context) -> anyhow::Result<Address> {
         let since = self.since.as_deref().map(|text| since(text, context.clock.now())).transpose()?;
-        let (action, actor, object) = (self.action.clone(), self.by.clone(), self.object.clone());
-        Ok((scope, AuditFilter { action, actor, object, since }))
+        Ok(at(["audit"])
+            .with("tenant", self.tenant.as_ref())
+            .with("action", self.action.as_ref())
+            .with("actor", self.by.as_ref())
+            .with("object", self.object.as_ref())
+            .with("since", since))
     }
 }
 
-/// One page of entries after a number, for whoever may read there.
-pub(crate) async fn page(
-    store: &Store,
-    scope: Scope,
-    filter: &AuditFilter,
-    after: i64,
-) -> Result<Vec<AuditEntry>, StoreError> {
-    guard::require(store, Permission::Read, scope)?;
-    store.audit_list(scope, filter.clone(), after, PAGE_LEN).await
-}
-
-/// The last entries that match.
-async fn latest(
-    store: &Store,
-    scope: Scope,
-    filter: &AuditFilter,
-    count: usize,
-) -> Result<Vec<AuditEntry>, StoreError> {
-    let mut entries = Vec::new();
-    let mut after = 0;
-    loop {
-        let page = page(store, scope, filter, after).await?;
-        let Some(last) = page.last() else { return Ok(entries) };
-        after = last.seq;
-        entries.extend(page);
-        entries.drain(..entries.len().saturating_sub(count));
-    }
-}
-
-fn print(entries: &[AuditEntry], output: OutputArguments) -> anyhow::Result<()> {
+fn print(entries: &VecDeque<Value>, output: OutputArguments) -> anyhow::Result<()> {
     let columns = &["seq", "at", "by", "tenant", "action", "object", "detail"];
     let mut listing = Listing::start(output.format(), columns)?;
     for entry in entries {
         let fields = [
-            Field::plain(entry.seq),
-            moment(Some(entry.at)),
-            Field::plain(&entry.actor_name),
-            Field::plain(&entry.tenant_name),
-            Field::plain(&entry.action),
-            Field::plain(&entry.object),
-            Field::plain(&entry.detail),
+            Field::plain(&entry["seq"]),
+            Field::plain(to_the_second(text(entry, "at"))),
+            Field::plain(text(&entry["actor"], "name")),
+            Field::plain(text(entry, "tenant")),
+            Field::plain(text(entry, "action")),
+            Field::plain(text(entry, "object")),
+            Field::plain(&entry["detail"]),
         ];
         listing.row(&fields, &document(entry).to_string())?;
     }
     listing.finish("There is no such entry.")
 }
 
-fn document(entry: &AuditEntry) -> Value {
+fn document(entry: &Value) -> Value {
     json!({
-        "seq": entry.seq, "at": entry.at.to_string(), "tenant": entry.tenant_name, "tenant_id": entry.tenant.to_string(),
-        "by": { "id": entry.actor_id, "name": entry.actor_name, "kind": entry.actor_kind },
-        "action": entry.action, "object": entry.object, "detail": entry.detail,
+        "seq": entry["seq"], "at": entry["at"], "tenant": entry["tenant"], "tenant_id": entry["tenant_id"],
+        "by": entry["actor"], "action": entry["action"], "object": entry["object"], "detail": entry["detail"],
     })
 }
-
-const PAGE_LEN: u32 = 1_000;

@@ -1,19 +1,17 @@
 //! `sortie guardrail show|set|hold|release`: what no effect may pass by.
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
-use sortie_connector::BuiltIn;
+use serde_json::{Map, Value, json};
 use sortie_model::ConnectionName;
-use sortie_store::{CEILINGS, GuardrailChange, Guardrails, Permission, Rule, RuleError, Scope, Store, StoreError};
+use sortie_store::CEILINGS;
 
 use crate::{
-    connections::{self, SHARED_NAME},
+    asking::{Address, Api, at, text},
+    commands::workflow::to_the_second,
+    connections::SHARED_NAME,
     context::Context,
-    database,
     exit::{Exit, Problem},
-    guard,
     output::{Field, properties, say},
-    product::Product,
 };
 
 #[derive(Subcommand)]
@@ -80,34 +78,36 @@ pub(crate) struct ReleaseArguments {
 }
 
 pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
-    let store = database::open(context).await?;
     match command {
         Command::Show(arguments) => {
-            let rails = show(&store, arguments.whose.scope(&store).await?).await?;
-            say(&if arguments.json { document(&rails).to_string() } else { text(&rails) })?;
+            let address = arguments.whose.address(at(["guardrails"]));
+            let rails = Api::connect(context).await?.get(address).await?["in_force"].take();
+            say(&if arguments.json { document(&rails).to_string() } else { shown(&rails) })?;
         }
         Command::Set(arguments) => {
-            let scope = arguments.whose.scope(&store).await?;
-            say(&text(&store.change_guardrails(scope, change(&store, &arguments).await?).await?))?;
+            let address = arguments.whose.address(at(["guardrails"]));
+            let rails = Api::connect(context).await?.put(address, change(&arguments)?).await?["own"].take();
+            say(&shown(&rails))?;
         }
         Command::Hold(arguments) => {
-            let (scope, why) = (arguments.whose.scope(&store).await?, arguments.reason.trim());
+            let why = arguments.reason.trim();
             if why.is_empty() {
                 let next = "Say in some words why; whoever is held reads it.";
                 return Err(Problem::usage("the reason is empty", next).into());
             }
-            let held = store.hold_effects(scope, why).await?.hold;
-            if let Some(first) = held.filter(|hold| hold.why != why) {
-                context.note(&format!("they were held already, by {} ({})", first.by, first.why));
+            let address = arguments.whose.address(at(["guardrails", "hold"]));
+            let held = Api::connect(context).await?.post(address, json!({ "why": why })).await?["own"]["hold"].take();
+            if text(&held, "why") != why {
+                let (by, first) = (text(&held, "by"), text(&held, "why"));
+                context.note(&format!("they were held already, by {by} ({first})"));
             }
             say(&format!("all effects of {} are held", arguments.whose.shown()))?;
         }
         Command::Release(arguments) => {
-            store.release_effects(arguments.whose.scope(&store).await?).await?;
+            let address = arguments.whose.address(at(["guardrails", "release"]));
+            let released = Api::connect(context).await?.post(address, Value::Null).await?;
             say(&format!("effects of {} may leave again", arguments.whose.shown()))?;
-            if arguments.whose.tenant.is_some()
-                && show(&store, Scope::Tenant(sortie_store::TenantKey::SHARED)).await?.hold.is_some()
-            {
+            if arguments.whose.tenant.is_some() && !released["in_force"]["hold"].is_null() {
                 context.note("those of all tenants are still held: `sortie guardrail release` lets them go");
             }
         }
@@ -115,18 +115,10 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
     Ok(Exit::Success)
 }
 
-/// What is in force there: the tenant's own and what is for all.
-pub(crate) async fn show(store: &Store, scope: Scope) -> Result<Guardrails, StoreError> {
-    guard::require(store, Permission::Read, scope)?;
-    store.guardrails_in_force(scope).await
-}
-
 impl WhoseArguments {
-    async fn scope(&self, store: &Store) -> anyhow::Result<Scope> {
-        Ok(match &self.tenant {
-            None => database::SHARED,
-            Some(name) => Scope::Tenant(connections::tenant(store, name.as_str()).await?.key),
-        })
+    /// What is for all is what the tenant `shared` has.
+    fn address(&self, address: Address) -> Address {
+        address.with("tenant", Some(self.tenant.as_ref().map_or(SHARED_NAME, ConnectionName::as_str)))
     }
 
     fn shown(&self) -> &str {
@@ -137,50 +129,28 @@ impl WhoseArguments {
     }
 }
 
-async fn change(store: &Store, arguments: &SetArguments) -> anyhow::Result<GuardrailChange> {
-    let rules = |texts: &[String]| -> anyhow::Result<Vec<Rule>> {
-        let read = |text: &String| {
-            text.parse()
-                .map_err(|error: RuleError| Problem::usage(format!("`{text}` is no rule"), format!("It was {error}.")))
-        };
-        Ok(texts.iter().map(read).collect::<Result<_, _>>()?)
-    };
-    let mut ceilings = Vec::new();
-    for text in &arguments.ceiling {
-        ceilings.push(ceiling(store, text).await?);
-    }
-    let change = GuardrailChange {
-        protect: rules(&arguments.protect)?,
-        unprotect: rules(&arguments.unprotect)?,
-        ceilings,
-        observe: arguments.observe,
-    };
-    if change == GuardrailChange::default() {
+fn change(arguments: &SetArguments) -> Result<Value, Problem> {
+    let SetArguments { protect, unprotect, ceiling, observe, .. } = arguments;
+    if protect.is_empty() && unprotect.is_empty() && ceiling.is_empty() && observe.is_none() {
         let next = "Give `--protect`, `--unprotect`, `--ceiling` or `--observe`.";
-        return Err(Problem::usage("there is nothing to change", next).into());
+        return Err(Problem::usage("there is nothing to change", next));
     }
-    Ok(change)
+    let ceilings: Map<String, Value> = ceiling.iter().map(|text| read_ceiling(text)).collect::<Result<_, _>>()?;
+    Ok(json!({ "protect": protect, "unprotect": unprotect, "ceilings": ceilings, "observe": observe }))
 }
 
-/// An operation by any of its names, and how often it may be.
-async fn ceiling(store: &Store, text: &str) -> anyhow::Result<(String, Option<u32>)> {
+/// `CONNECTOR/OPERATION=N`; which operation that is, the server says.
+fn read_ceiling(text: &str) -> Result<(String, Value), Problem> {
     let wrong = || {
         let next = "Write it as CONNECTOR/OPERATION=N, such as microsoft-365-defender/isolate-device=10.";
         Problem::usage(format!("`{text}` is no ceiling"), next)
     };
     let (operation, count) = text.split_once('=').ok_or_else(wrong)?;
-    let (connector, name) = operation.trim().split_once('/').ok_or_else(wrong)?;
     let count = match count.trim() {
-        "" => None,
-        count => Some(count.parse().map_err(|_| wrong())?),
+        "" => Value::Null,
+        count => count.parse::<u32>().map_err(|_| wrong())?.into(),
     };
-    // What is counted is the operation's own id; a ceiling on a name that no operation has would never be reached. Of Defender
-    // it is that of the connector that comes along, as which every such call is known.
-    let product = match BuiltIn::of(connector).filter(|_| connector == guard::DEFENDER) {
-        Some(built_in) => Product::built_in(built_in),
-        None => Product::load(store, connector).await?,
-    };
-    Ok((format!("{connector}/{}", product.operation(name)?.id), count))
+    Ok((operation.trim().to_owned(), count))
 }
 
 fn yes_or_no(text: &str) -> Result<bool, &'static str> {
@@ -192,31 +162,31 @@ fn yes_or_no(text: &str) -> Result<bool, &'static str> {
 }
 
 /// The ceilings in force, with those that come with Sortie.
-fn ceilings(rails: &Guardrails) -> Vec<(String, u32)> {
-    let mut all = rails.ceilings.clone();
+fn ceilings(rails: &Value) -> Map<String, Value> {
+    let mut all = rails["ceilings"].as_object().cloned().unwrap_or_default();
     for (operation, ceiling) in CEILINGS {
-        all.entry((*operation).to_owned()).or_insert(*ceiling);
+        all.entry(*operation).or_insert((*ceiling).into());
     }
-    all.into_iter().collect()
+    all
 }
 
-fn text(rails: &Guardrails) -> String {
-    let rules: Vec<String> = rails.protected.iter().map(Rule::to_string).collect();
-    let ceilings: Vec<String> = ceilings(rails).iter().map(|(name, count)| format!("{name} {count}")).collect();
-    let hold = rails.hold.as_ref().map(|hold| format!("since {:.0} by {}: {}", hold.since, hold.by, hold.why));
+fn shown(rails: &Value) -> String {
+    let rules: Vec<&str> = rails["protected"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut ceilings: Vec<String> = ceilings(rails).iter().map(|(name, count)| format!("{name} {count}")).collect();
+    ceilings.sort();
+    let hold = &rails["hold"];
+    let held = format!("since {} by {}: {}", to_the_second(text(hold, "since")), text(hold, "by"), text(hold, "why"));
+    let observes = rails["observe"] == true;
     properties(&[
-        ("Held", Field::plain(hold.unwrap_or_else(|| "no".to_owned()))),
-        ("Observe", Field::plain(if rails.observe { "yes: nothing is sent" } else { "no" })),
+        ("Held", Field::plain(if hold.is_null() { "no".to_owned() } else { held })),
+        ("Observe", Field::plain(if observes { "yes: nothing is sent" } else { "no" })),
         ("Protected", Field::plain(if rules.is_empty() { "nothing".to_owned() } else { rules.join(", ") })),
         ("In an hour", Field::plain(ceilings.join(", "))),
     ])
 }
 
-fn document(rails: &Guardrails) -> Value {
-    let rules: Vec<String> = rails.protected.iter().map(Rule::to_string).collect();
-    let hold = rails.hold.as_ref();
-    let hold = hold.map(|hold| json!({ "by": hold.by, "since": hold.since.to_string(), "why": hold.why }));
-    let ceilings: serde_json::Map<_, _> =
-        ceilings(rails).into_iter().map(|(name, count)| (name, json!(count))).collect();
-    json!({ "held": hold, "observe": rails.observe, "protected": rules, "ceilings": ceilings })
+fn document(rails: &Value) -> Value {
+    json!({
+        "held": rails["hold"], "observe": rails["observe"], "protected": rails["protected"], "ceilings": ceilings(rails),
+    })
 }

@@ -3,6 +3,7 @@
 mod actions;
 mod alerts;
 mod app;
+mod approvals;
 mod audit;
 mod backup;
 mod call;
@@ -13,6 +14,7 @@ mod connection;
 mod connector;
 mod demo;
 mod devices;
+mod diagnostics;
 mod emulator;
 mod explain;
 mod guardrail;
@@ -24,6 +26,7 @@ mod listing;
 mod lookup;
 mod native;
 mod role;
+mod runs;
 mod serve;
 mod tenant;
 mod token;
@@ -49,9 +52,15 @@ pub(crate) enum Command {
     Connector(connector::Command),
     /// Call an operation of a connector through a connection
     Call(call::Arguments),
-    /// Judge workflows, show them, and try them on a simulated Microsoft cloud
+    /// Judge workflows, try them, keep them, and start runs of them
     #[command(subcommand, visible_alias = "workflows")]
     Workflow(workflow::Command),
+    /// List runs of workflows, show and follow them, and tell them something
+    #[command(subcommand, visible_alias = "run")]
+    Runs(runs::Command),
+    /// List, show and decide what runs ask people
+    #[command(subcommand, visible_alias = "approval")]
+    Approvals(approvals::Command),
     /// Serve the API, webhooks among it, and take runs of workflows further, until told to stop
     Serve(serve::Arguments),
     /// Write the database of connectors and connections into one file, without the key of its secrets
@@ -107,6 +116,8 @@ pub(crate) enum Command {
     WhichAccess(which_access::Arguments),
     /// Run a simulated Microsoft cloud on this machine
     Emulator(emulator::Arguments),
+    /// Tell how this installation is, as one JSON document without secrets for whoever is asked for help
+    Diagnostics(diagnostics::Arguments),
     /// Print the completion script for a shell
     Completions(completions::Arguments),
 }
@@ -126,6 +137,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Connector(command) => connector::run(command, context).await,
         Command::Call(arguments) => call::run(arguments, context).await,
         Command::Workflow(command) => workflow::run(command, context).await,
+        Command::Runs(command) => runs::run(command, context).await,
+        Command::Approvals(command) => approvals::run(command, context).await,
         Command::Serve(arguments) => serve::run(arguments, context).await,
         Command::Backup(arguments) => backup::backup(arguments, context).await,
         Command::Restore(arguments) => backup::restore(arguments, context).await,
@@ -148,6 +161,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Explain(arguments) => explain::run(&arguments),
         Command::WhichAccess(arguments) => which_access::run(&arguments),
         Command::Emulator(arguments) => emulator::run(arguments, context).await,
+        Command::Diagnostics(arguments) => diagnostics::run(arguments, context).await,
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

@@ -1,15 +1,13 @@
 //! `sortie serve`: the API, webhooks, and the runs of workflows, until told to stop.
 
-use std::{net::SocketAddr, os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use anyhow::Context as _;
 use clap::Args;
-use sortie_server::{Client, ListenError, Listening, Network, Server, TlsFiles};
+use sortie_server::{Client, Listening, Network, Server, TlsFiles};
 use sortie_store::{Actor, Permission, Scope};
 use url::Url;
 
 use crate::{
-    acting::actor_of,
     api,
     context::Context,
     database,
@@ -50,7 +48,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         let what = format!("a server has the database {} already", path.display());
         return Err(Problem::usage(what, "Stop it first, or name another database with `--database`.").into());
     }
-    let store = database::open(context).await?;
+    let store = database::open_to_serve(context).await?;
     let actor = store.actor();
     if !actor.may(Permission::ManageKeys, Scope::Every) {
         let what = format!("{} is no administrator of the database {}", actor.name, path.display());
@@ -61,19 +59,17 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let store = store.acting_as(Actor::system());
     let public_url = public_url(&arguments);
     let (app, products) = api::app(&store, &public_url, context).await?;
-    let owner =
-        std::fs::metadata(&path).with_context(|| format!("cannot see whose the database {} is", path.display()))?.uid();
     let tls = arguments.tls_certificate.zip(arguments.tls_key).map(|(certificate, key)| TlsFiles { certificate, key });
     let scheme = if tls.is_some() { "https" } else { "http" };
     let listening = Listening {
-        address: arguments.listen,
+        address: Some(arguments.listen),
         tls,
         trusted_proxies: arguments.trusted_proxy,
         socket: Some(socket.clone()),
-        os_user: Arc::new(move |id| actor_of(id, owner)),
+        os_user: api::os_user(&path)?,
         connections_max: CONNECTIONS_MAX,
     };
-    let server = Server::bind(app, listening).await.map_err(listen_problem)?;
+    let server = Server::bind(app, listening).await.map_err(api::listen_problem)?;
     say(&format!("serving   {scheme}://{}", server.address()?))?;
     say(&format!("socket    {}", socket.display()))?;
     match products.confinement().await {
@@ -95,15 +91,6 @@ fn public_url(arguments: &Arguments) -> String {
         None if arguments.listen.port() == 0 => String::new(),
         None => format!("{scheme}://{}", arguments.listen),
     }
-}
-
-fn listen_problem(error: ListenError) -> anyhow::Error {
-    let exit = match &error {
-        ListenError::Exposed(_) | ListenError::SocketPath(_) | ListenError::Certificate { .. } => Exit::Usage,
-        ListenError::Bind { .. } => Exit::Failure,
-    };
-    let problem = Problem { exit, what: "the server did not start".to_owned(), next: error.remedy().to_owned() };
-    anyhow::Error::from(error).context(problem)
 }
 
 const CONNECTIONS_MAX: usize = 1_024;

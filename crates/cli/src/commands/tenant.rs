@@ -4,9 +4,10 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use sortie_identity::Cloud;
 use sortie_model::{ConnectionName, TenantId};
-use sortie_store::{Scope, TenantKey};
+use sortie_store::TenantKey;
 
 use crate::{
+    asking::{Api, at, items, text},
     connections::{self, SHARED_NAME},
     context::Context,
     database,
@@ -90,22 +91,18 @@ async fn add(arguments: &AddArguments, context: &Context) -> anyhow::Result<Exit
 
 async fn list(arguments: &ListArguments, context: &Context) -> anyhow::Result<Exit> {
     let mut listing = Listing::start(arguments.output.format(), &["name", "entra id", "cloud", "connections"])?;
-    if let Some(store) = database::open_existing(context).await? {
-        let connections = store.connections(Scope::Every).await?;
-        for tenant in store.tenants(Scope::Every).await? {
-            let count = connections.iter().filter(|connection| connection.tenant == tenant.key).count();
-            let is_shared = tenant.name == SHARED_NAME;
+    if let Some(api) = Api::connect_existing(context).await? {
+        let connections = api.get(at(["connections"])).await?;
+        for tenant in items(&api.get(at(["tenants"])).await?) {
+            let name = text(tenant, "name");
+            let count = items(&connections).iter().filter(|connection| text(connection, "tenant") == name).count();
+            let is_shared = name == SHARED_NAME;
             // What is for all is in no cloud of its own.
-            let cloud = Some(&tenant.cloud).filter(|_| !is_shared);
-            let fields = [
-                Field::plain(&tenant.name),
-                Field::maybe(tenant.entra_id.as_ref()),
-                Field::maybe(cloud),
-                Field::plain(count),
-            ];
+            let cloud = tenant["cloud"].as_str().filter(|_| !is_shared);
+            let fields =
+                [Field::plain(name), Field::plain(text(tenant, "entra_id")), Field::maybe(cloud), Field::plain(count)];
             let document = json!({
-                "name": tenant.name, "entra_id": tenant.entra_id, "cloud": cloud, "connections": count,
-                "shared": is_shared,
+                "name": name, "entra_id": tenant["entra_id"], "cloud": cloud, "connections": count, "shared": is_shared,
             });
             listing.row(&fields, &document.to_string())?;
         }

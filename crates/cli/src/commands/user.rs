@@ -1,18 +1,19 @@
 //! `sortie user add|list|remove|disable|enable|grant|revoke`: who may do what here.
 
 use clap::{Args, Subcommand};
+use http::Method;
 use serde_json::{Value, json};
 use sortie_model::ConnectionName;
-use sortie_store::{Grant, Permission, Principal, PrincipalName, Role, Scope, Store};
+use sortie_store::{PrincipalName, Role};
 
 use crate::{
-    connections::{self, SHARED_NAME},
+    asking::{Address, Api, at, items, text},
+    commands::workflow::to_the_second,
+    connections::SHARED_NAME,
     context::Context,
-    database,
     exit::{Exit, Problem},
-    guard,
     input::confirm,
-    output::{Field, Listing, OutputArguments, moment, say},
+    output::{Field, Listing, OutputArguments, say},
 };
 
 #[derive(Subcommand)]
@@ -65,44 +66,38 @@ pub(crate) struct GrantArguments {
     tenant: ConnectionName,
 }
 
-/// A user with grants as people read them.
-pub(crate) struct ShownUser {
-    pub principal: Principal,
-    /// `responder in contoso`, `admin in all`.
-    pub roles: Vec<String>,
-}
-
 pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
-    let store = database::open(context).await?;
     match command {
         Command::Add(arguments) => {
-            let added = store.add_principal(&arguments.name).await?;
-            say(&format!("user {} added", added.name))?;
-            context.note(&format!("`sortie user grant {} ROLE --tenant NAME|all` gives a role", added.name));
+            let body = json!({ "name": arguments.name.as_str() });
+            let added = Api::connect(context).await?.post(at(["users"]), body).await?;
+            let name = text(&added, "name");
+            say(&format!("user {name} added"))?;
+            context.note(&format!("`sortie user grant {name} ROLE --tenant NAME|all` gives a role"));
         }
-        Command::List(arguments) => print(&list(&store).await?, arguments.output)?,
+        Command::List(arguments) => list(arguments.output, context).await?,
         Command::Remove(arguments) => {
             let name = arguments.name.as_str();
             // Nobody else waits for the database while a person reads.
-            drop(store);
             if !confirm(&format!("Remove user {name} with roles and tokens?"), arguments.yes)? {
                 context.note("nothing was removed");
                 return Ok(Exit::Usage);
             }
-            let store = database::open(context).await?;
-            store.remove_principal(store.principal(name).await?.id).await?;
+            Api::connect(context).await?.delete(at(["users", name])).await?;
             say(&format!("user {name} removed"))?;
         }
-        Command::Disable(arguments) => disable(&store, arguments.name.as_str(), true).await?,
-        Command::Enable(arguments) => disable(&store, arguments.name.as_str(), false).await?,
+        Command::Disable(arguments) => disable(arguments.name.as_str(), true, context).await?,
+        Command::Enable(arguments) => disable(arguments.name.as_str(), false, context).await?,
         Command::Grant(arguments) => {
-            let (name, role, tenant) = (arguments.name.as_str(), arguments.role, arguments.tenant.as_str());
-            let new = set_role(&store, name, role, tenant, true).await?;
-            say(&if new { format!("{name} is {role} in {tenant} now") } else { format!("{name} was that already") })?;
+            let is_new = set_role(&arguments, Method::PUT, context).await?;
+            let GrantArguments { name, role, tenant } = arguments;
+            let said = format!("{name} is {role} in {tenant} now");
+            say(&if is_new { said } else { format!("{name} was that already") })?;
         }
         Command::Revoke(arguments) => {
-            let (name, role, tenant) = (arguments.name.as_str(), arguments.role, arguments.tenant.as_str());
-            if !set_role(&store, name, role, tenant, false).await? {
+            let is_news = set_role(&arguments, Method::DELETE, context).await?;
+            let GrantArguments { name, role, tenant } = arguments;
+            if !is_news {
                 let what = format!("{name} has no such role in {tenant}");
                 let next = "`sortie user list` shows the roles, and where they hold.".to_owned();
                 return Err(Problem { exit: Exit::NotFound, what, next }.into());
@@ -113,62 +108,59 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
     Ok(Exit::Success)
 }
 
-/// All users, for whoever may see everything.
-pub(crate) async fn list(store: &Store) -> anyhow::Result<Vec<ShownUser>> {
-    guard::require(store, Permission::Read, Scope::Every)?;
-    let tenants = store.tenants(Scope::Every).await?;
-    let place = |grant: &Grant| match grant.tenant {
-        None => ALL,
-        Some(key) => tenants.iter().find(|tenant| tenant.key == key).map_or("a tenant", |tenant| &tenant.name),
-    };
-    let shown = |principal: Principal| {
-        let roles = principal.grants.iter().map(|grant| format!("{} in {}", grant.role, place(grant))).collect();
-        ShownUser { principal, roles }
-    };
-    Ok(store.principals().await?.into_iter().map(shown).collect())
-}
-
 /// Gives a role or takes it away; says whether that changed anything.
-pub(crate) async fn set_role(store: &Store, name: &str, role: Role, tenant: &str, held: bool) -> anyhow::Result<bool> {
-    let tenant = match tenant {
+async fn set_role(arguments: &GrantArguments, method: Method, context: &Context) -> anyhow::Result<bool> {
+    let (name, role) = (arguments.name.as_str(), arguments.role.as_str());
+    let tenant = match arguments.tenant.as_str() {
         ALL => None,
         SHARED_NAME => {
             let next = "Name a tenant, or `all`.";
-            return Err(
-                Problem::usage("`shared` holds what is for all tenants, and has no people of its own", next).into()
-            );
+            let what = "`shared` holds what is for all tenants, and has no people of its own";
+            return Err(Problem::usage(what, next).into());
         }
-        name => Some(connections::tenant(store, name).await?.key),
+        tenant => Some(tenant),
     };
-    let (id, grant) = (store.principal(name).await?.id, Grant { role, tenant });
-    Ok(if held { store.grant(id, grant).await? } else { store.revoke(id, grant).await? })
+    let api = Api::connect(context).await?;
+    let address: Address = at(["users", name, "roles", role]).with("tenant", tenant);
+    let before = api.try_ask(Method::GET, at(["users", name]), None).await?;
+    let after = api.try_ask(method, address, None).await?.map_err(|refused| refused.problem)?;
+    let holds = |user: &Value| {
+        let grants = user["grants"].as_array().into_iter().flatten();
+        grants.into_iter().any(|grant| grant["role"] == role && grant["tenant"].as_str() == tenant)
+    };
+    // Whoever administers one tenant alone does not see what was before.
+    Ok(before.map_or(true, |before| holds(&before) != holds(&after)))
 }
 
-async fn disable(store: &Store, name: &str, disabled: bool) -> anyhow::Result<()> {
-    store.disable_principal(store.principal(name).await?.id, disabled).await?;
+async fn disable(name: &str, disabled: bool, context: &Context) -> anyhow::Result<()> {
+    let body = json!({ "disabled": disabled });
+    Api::connect(context).await?.put(at(["users", name, "disabled"]), body).await?;
     say(&format!("user {name} is {}", if disabled { "disabled, with their tokens" } else { "enabled again" }))
 }
 
-fn print(users: &[ShownUser], output: OutputArguments) -> anyhow::Result<()> {
+async fn list(output: OutputArguments, context: &Context) -> anyhow::Result<()> {
+    let users = Api::connect(context).await?.get(at(["users"])).await?;
     let mut listing = Listing::start(output.format(), &["name", "disabled", "added", "roles"])?;
-    for ShownUser { principal, roles } in users {
+    for user in items(&users) {
+        let roles = roles(user);
         let fields = [
-            Field::plain(&principal.name),
-            moment(principal.disabled),
-            moment(Some(principal.made)),
+            Field::plain(text(user, "name")),
+            Field::plain(to_the_second(text(user, "disabled"))),
+            Field::plain(to_the_second(text(user, "made"))),
             Field::plain(roles.join(", ")),
         ];
-        listing.row(&fields, &document(principal, roles).to_string())?;
+        let document = json!({
+            "id": user["id"], "name": user["name"], "disabled": user["disabled"], "added": user["made"], "roles": roles,
+        });
+        listing.row(&fields, &document.to_string())?;
     }
     listing.finish("There is no user beside the owner of the database; add one with `sortie user add`.")
 }
 
-fn document(principal: &Principal, roles: &[String]) -> Value {
-    let disabled = principal.disabled.map(|at| at.to_string());
-    json!({
-        "id": principal.id.to_string(), "name": principal.name, "disabled": disabled, "added": principal.made.to_string(),
-        "roles": roles,
-    })
+/// `responder in contoso`, `admin in all`.
+fn roles(user: &Value) -> Vec<String> {
+    let grants = user["grants"].as_array().into_iter().flatten();
+    grants.map(|grant| format!("{} in {}", text(grant, "role"), grant["tenant"].as_str().unwrap_or(ALL))).collect()
 }
 
 const ALL: &str = "all";

@@ -75,6 +75,8 @@ pub enum Doubt {
     Wanted,
     /// Nothing else would tell.
     NoOtherWay,
+    /// Somebody has changed since then what it was to change.
+    Changed,
 }
 
 /// What a look at the remote side has shown.
@@ -87,6 +89,8 @@ pub enum Seen {
     Absent,
     /// It is not, and may not show yet.
     NotYet,
+    /// It is not, and what stands there is newer.
+    Newer,
     /// It could not be looked at.
     Unclear,
 }
@@ -125,12 +129,12 @@ fn decide(case: &(Ending, Class, Left, OnDoubt), broken: Option<&str>) -> (&'sta
 
 fn decide_seen(case: &(Seen, Left, Left), broken: Option<&str>) -> (&'static str, Next) {
     let (seen, left, looks_left) = case;
-    let is_clear = matches!(seen, Seen::Found | Seen::Absent);
     let rules = [
         ("found", *seen == Seen::Found, Next::Succeed),
         ("absent-repeat", *seen == Seen::Absent && *left == Left::Some, Next::Retry),
         ("absent", *seen == Seen::Absent, Next::Fail),
-        ("look-again", !is_clear && *looks_left == Left::Some, Next::Look),
+        ("newer", *seen == Seen::Newer, Next::Ask(Doubt::Changed)),
+        ("look-again", *looks_left == Left::Some, Next::Look),
         ("unclear", true, Next::Ask(Doubt::NoOtherWay)),
     ];
     let fits = rules.into_iter().find(|(name, fits, _)| *fits && Some(*name) != broken);
@@ -150,6 +154,7 @@ mod tests {
             Next::Fail => "fail",
             Next::Ask(Doubt::Wanted) => "ask: wanted",
             Next::Ask(Doubt::NoOtherWay) => "ask: no other way",
+            Next::Ask(Doubt::Changed) => "ask: changed",
         }
     }
 
@@ -189,9 +194,13 @@ mod tests {
     #[test]
     fn every_look_has_its_row_and_every_row_its_rule() {
         let mut cases = Vec::new();
-        for (seen, seen_word) in
-            [(Seen::Found, "found"), (Seen::Absent, "absent"), (Seen::NotYet, "not_yet"), (Seen::Unclear, "unclear")]
-        {
+        for (seen, seen_word) in [
+            (Seen::Found, "found"),
+            (Seen::Absent, "absent"),
+            (Seen::NotYet, "not_yet"),
+            (Seen::Newer, "newer"),
+            (Seen::Unclear, "unclear"),
+        ] {
             for (left, left_word) in LEFT {
                 for (looks, looks_word) in LEFT {
                     cases.push((format!("{seen_word}\t{left_word}\t{looks_word}"), (seen, left, looks)));

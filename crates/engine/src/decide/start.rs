@@ -60,6 +60,8 @@ pub enum Skipped {
     NoneFailed,
     /// Its `when` is false.
     WhenFalse,
+    /// Of a loop of questions: one of them was not asked.
+    NotAllAsked,
 }
 
 impl Before {
@@ -150,6 +152,7 @@ mod tests {
             Start::Skip(Skipped::NotAllSucceeded) => "skip: not all succeeded",
             Start::Skip(Skipped::NoneFailed) => "skip: none failed",
             Start::Skip(Skipped::WhenFalse) => "skip: when is false",
+            Start::Skip(Skipped::NotAllAsked) => "skip: not all asked",
             Start::Cancel => "cancel",
             Start::Fail => "fail",
         }

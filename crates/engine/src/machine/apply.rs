@@ -5,7 +5,10 @@ use super::{
     pause::pause,
 };
 use crate::{
-    decide::{Asked, Attempted, Class, Decision, Ending, Left, Next, Outcome, Seen, When, answer, ending, seen},
+    decide::{
+        Asked, Attempted, Class, Decision, Delivery, Doubt, Ending, Left, Next, Outcome, Seen, When, answer, ending,
+        seen,
+    },
     document::OnTimeout,
 };
 
@@ -93,11 +96,16 @@ impl Turn<'_> {
                 let outcome = if well { Outcome::Succeeded } else { Outcome::Failed };
                 self.end(at, outcome, None);
             }
-            (Phase::Following, CallEnd::Pending { again }) => self.wait_again(at, Phase::Pending, again),
-            // The sight failed, not what is looked at.
-            (Phase::Following, CallEnd::Failed { retry_after, .. }) => {
-                let again = self.usual_pause(at, attempt).max(retry_after.unwrap_or_default());
+            (Phase::Following, CallEnd::Pending { again }) => {
+                (active.looks, active.misses) = (active.looks.saturating_add(1), 0);
                 self.wait_again(at, Phase::Pending, again);
+            }
+            (Phase::Following, CallEnd::Failed { delivery, retry_after }) => {
+                self.missed(at, delivery, retry_after.unwrap_or_default());
+            }
+            (Phase::CallingOff, CallEnd::NotCalledOff { again: Some(again) }) => self.call_off_again(at, again),
+            (Phase::CallingOff, CallEnd::CalledOff | CallEnd::NotCalledOff { again: None }) => {
+                self.end(at, forced.unwrap_or(Outcome::TimedOut), None);
             }
             _ => {}
         }
@@ -108,15 +116,12 @@ impl Turn<'_> {
         let step = self.plan.step(at.last().step);
         let awaits = matches!(&step.kind, Kind::Call(call) if call.awaits);
         match forced {
-            Some(outcome) if awaits => {
-                self.cancel_remote(at, outcome);
-                self.end(at, outcome, None);
-            }
+            Some(outcome) if awaits => self.leave_started(at, outcome),
             // It has happened, whatever was wanted of it meanwhile.
             Some(_) | None if !awaits => self.end(at, Outcome::Succeeded, None),
             _ => {
                 let Some(active) = self.state.active_mut(at) else { return };
-                active.phase = Phase::Following;
+                (active.phase, active.looks) = (Phase::Following, 0);
                 let attempt = active.attempt;
                 self.commands.push(Command::Follow { at: at.clone(), attempt });
             }
@@ -182,6 +187,10 @@ impl Turn<'_> {
                 active.phase = Phase::Following;
                 let attempt = active.attempt;
                 self.commands.push(Command::Follow { at: at.clone(), attempt });
+            }
+            (TimerKind::Again, Phase::CallingOff) => {
+                let attempt = active.attempt;
+                self.commands.push(Command::CallOff { at: at.clone(), attempt });
             }
             (TimerKind::Wake, Phase::Sleeping) => self.end(at, Outcome::Succeeded, None),
             (TimerKind::Expiry, Phase::Asking) => {
@@ -260,9 +269,39 @@ impl Turn<'_> {
         self.commands.push(Command::ClearTimer { timer: Timer { at: at.clone(), kind } });
     }
 
-    pub(super) fn cancel_remote(&mut self, at: &Address, outcome: Outcome) {
-        if outcome == Outcome::TimedOut && self.plan.step(at.last().step).on_timeout == OnTimeout::Cancel {
-            self.commands.push(Command::CancelRemote { at: at.clone() });
+    /// The step ends although what it started goes on: at once, or when that was called off.
+    pub(super) fn leave_started(&mut self, at: &Address, outcome: Outcome) {
+        if outcome != Outcome::TimedOut || self.plan.step(at.last().step).on_timeout != OnTimeout::Cancel {
+            return self.end(at, outcome, None);
+        }
+        let Some(active) = self.state.active_mut(at) else { return };
+        (active.phase, active.ending, active.looks) = (Phase::CallingOff, Some(outcome), 0);
+        let attempt = active.attempt;
+        self.commands.push(Command::CallOff { at: at.clone(), attempt });
+    }
+
+    /// A sight failed, not what is looked at. Where it is refused again and again, a person must look.
+    fn missed(&mut self, at: &Address, delivery: Delivery, wish: std::time::Duration) {
+        let Some(active) = self.state.active_mut(at) else { return };
+        active.looks = active.looks.saturating_add(1);
+        active.misses = if delivery == Delivery::Refused { active.misses + 1 } else { active.misses };
+        let (looks, misses) = (active.looks, active.misses);
+        match misses < LOOKS_MAX {
+            true => self.wait_again(at, Phase::Pending, self.usual_pause(at, looks).max(wish)),
+            false => {
+                active.phase = Phase::Doubt;
+                self.commands.push(Command::Doubt { at: at.clone(), why: Doubt::NoOtherWay });
+            }
+        }
+    }
+
+    fn call_off_again(&mut self, at: &Address, wish: std::time::Duration) {
+        let Some(active) = self.state.active_mut(at) else { return };
+        active.looks += 1;
+        let (tries, outcome) = (active.looks, active.ending.unwrap_or(Outcome::TimedOut));
+        match tries < CALL_OFFS_MAX {
+            true => self.wait_again(at, Phase::CallingOff, self.usual_pause(at, tries).max(wish)),
+            false => self.end(at, outcome, None),
         }
     }
 
@@ -273,7 +312,7 @@ impl Turn<'_> {
 
 impl Active {
     pub(super) fn new(phase: Phase) -> Self {
-        Self { attempt: 1, looks: 0, phase, ending: None }
+        Self { attempt: 1, looks: 0, misses: 0, phase, ending: None }
     }
 }
 
@@ -288,3 +327,5 @@ pub(super) fn class(kind: &Kind) -> Class {
 
 /// Looks at the remote side after which a person is asked.
 const LOOKS_MAX: u32 = 30;
+/// Tries to call off what a step has started, after which that goes on.
+const CALL_OFFS_MAX: u32 = 10;

@@ -1,7 +1,7 @@
 //! What ends: steps, items, loops, bodies, the run; and what is given up.
 
 use super::{
-    Address, Command, Item, LoopState, Phase, Plan, RunEnd, Scope, State, StepState, TimerKind,
+    Address, Command, Item, Kind, LoopState, Phase, Plan, RunEnd, Scope, State, StepState, TimerKind,
     apply::{Turn, Work, class},
 };
 use crate::{
@@ -41,7 +41,13 @@ impl Turn<'_> {
             (false, Gathered::Ended(outcome)) => outcome,
             (false, Gathered::Open | Gathered::Doubt) => return,
         };
-        self.end(at, outcome, None);
+        let all_asked = each.outcomes().all(|outcome| outcome == Some(Outcome::Succeeded)) && !each.ended.is_empty();
+        let asks = matches!(self.plan.step(at.last().step).kind, Kind::Approval { .. });
+        // A question that was not asked opens nothing, not even as one of many, or as none of none.
+        match asks && !all_asked && outcome == Outcome::Succeeded {
+            true => self.end(at, Outcome::Skipped, Some(Skipped::NotAllAsked)),
+            false => self.end(at, outcome, None),
+        }
     }
 
     /// A body's item, or the run, has ended when all of its steps have.
@@ -149,21 +155,23 @@ impl Turn<'_> {
                     self.commands.push(Command::CancelChild { at: at.clone() });
                 }
             }
+            // It ends when that is done, as it was to end when it began.
+            Phase::CallingOff => {}
             Phase::Doubt => active.ending = active.ending.or(Some(outcome)),
+            Phase::Pending => {
+                self.clear_timer(at, TimerKind::Again);
+                self.leave_started(at, outcome);
+            }
+            Phase::Following => self.leave_started(at, outcome),
             phase => {
                 match phase {
                     Phase::Pausing | Phase::Settling => self.clear_timer(at, TimerKind::Again),
-                    Phase::Pending => {
-                        self.clear_timer(at, TimerKind::Again);
-                        self.cancel_remote(at, outcome);
-                    }
-                    Phase::Following => self.cancel_remote(at, outcome),
                     Phase::Asking => {
                         self.clear_timer(at, TimerKind::Expiry);
                         self.commands.push(Command::Withdraw { at: at.clone() });
                     }
                     Phase::Sleeping => self.clear_timer(at, TimerKind::Wake),
-                    Phase::Calling | Phase::Looking | Phase::Evaluating | Phase::Child | Phase::Doubt => {}
+                    _ => {}
                 }
                 self.end(at, outcome, None);
             }
@@ -245,7 +253,7 @@ impl LoopState {
     }
 }
 
-fn letter(outcome: Outcome) -> &'static str {
+pub(super) fn letter(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Succeeded => "s",
         Outcome::Failed => "f",

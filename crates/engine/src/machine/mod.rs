@@ -117,6 +117,13 @@ pub enum CallEnd {
         /// Whether well.
         well: bool,
     },
+    /// What a call has started was called off, or had ended by itself.
+    CalledOff,
+    /// It could not be called off.
+    NotCalledOff {
+        /// How long until that is worth another try; `None` where it never will be.
+        again: Option<Duration>,
+    },
 }
 
 /// What a person says about a doubt.
@@ -186,10 +193,12 @@ pub enum Command {
         /// Which try is meant.
         attempt: u32,
     },
-    /// Cancel remotely what the call has started.
-    CancelRemote {
+    /// Call off remotely what the call has started, unless it has ended by itself.
+    CallOff {
         /// For which step.
         at: Address,
+        /// Which try had started it.
+        attempt: u32,
     },
     /// Set a timer.
     SetTimer {

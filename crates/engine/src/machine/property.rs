@@ -30,7 +30,12 @@ fn steps(dice: &mut Dice, depth: usize, indent: usize) -> String {
     let pad = " ".repeat(indent);
     for number in 0..1 + dice.below(5) {
         let verb = match dice.below(if depth == 0 { 8 } else { 7 }) {
-            0..3 => format!("call: x/{}", dice.one(&["get", "put", "isolate", "other"])),
+            0..3 => format!(
+                "call: x/{}\n{pad}  await: {}\n{pad}  on_timeout: {}",
+                dice.one(&["get", "put", "isolate", "other"]),
+                dice.one(&["true", "false"]),
+                dice.one(&["leave", "cancel"])
+            ),
             3 => "approval: { ask: x }".to_owned(),
             4 => "wait: { for: 1h }".to_owned(),
             5 => "set: { x: 1 }".to_owned(),
@@ -120,10 +125,22 @@ fn answer(command: Command, dice: &mut Dice) -> Option<Event> {
     Some(match command {
         Command::Call { at, attempt } => Event::Ended { at, attempt, result: call_end(dice) },
         Command::Look { at, attempt } => {
-            let seen = [Seen::Found, Seen::Absent, Seen::NotYet, Seen::Unclear][dice.below(4) as usize];
+            let seen = [Seen::Found, Seen::Absent, Seen::NotYet, Seen::Newer, Seen::Unclear][dice.below(5) as usize];
             Event::Ended { at, attempt, result: CallEnd::Looked { seen, again: Duration::from_secs(5) } }
         }
-        Command::Follow { at, attempt } => Event::Ended { at, attempt, result: CallEnd::Followed { well: true } },
+        Command::Follow { at, attempt } => {
+            let again = Duration::from_secs(30);
+            let result = if dice.below(2) == 0 { CallEnd::Pending { again } } else { CallEnd::Followed { well: true } };
+            Event::Ended { at, attempt, result }
+        }
+        Command::CallOff { at, attempt } => {
+            let result = match dice.below(3) {
+                0 => CallEnd::CalledOff,
+                1 => CallEnd::NotCalledOff { again: Some(Duration::from_secs(5)) },
+                _ => CallEnd::NotCalledOff { again: None },
+            };
+            Event::Ended { at, attempt, result }
+        }
         Command::StartChild { at } => Event::ChildDone { at, outcome: Outcome::Succeeded },
         Command::Ask { at } => Event::Decided { at, approves: dice.below(2) == 0 },
         Command::Doubt { at, .. } => {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Address;
-use crate::decide::Outcome;
+use super::{Address, Kind, Plan, end::letter};
+use crate::{decide::Outcome, document::ITEMS_MAX};
 
 /// A run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,9 +83,12 @@ pub enum Item {
 pub struct Active {
     /// Which try, from 1.
     pub attempt: u32,
-    /// Looks at the remote side since the last try.
+    /// Looks at the remote side since the last try; sights of what it started; tries to call that off.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub looks: u32,
+    /// Sights in a row that were refused.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub misses: u32,
     /// What it does or waits for.
     pub phase: Phase,
     /// It ends as this as soon as what is on its way has come back.
@@ -119,6 +122,8 @@ pub enum Phase {
     Child,
     /// A person must settle a doubt.
     Doubt,
+    /// What it started is being called off.
+    CallingOff,
 }
 
 impl State {
@@ -128,6 +133,11 @@ impl State {
     /// A run that has not begun.
     pub fn new(seed: u64) -> Self {
         Self { format: Self::FORMAT, seed, top: Scope::default(), closing: None, end: None }
+    }
+
+    /// Whether everything in it stands for something in the plan. What does not cannot be gone on from.
+    pub fn fits(&self, plan: &Plan) -> bool {
+        self.top.fits(plan, None)
     }
 
     /// The steps among which this one stands.
@@ -173,6 +183,18 @@ impl State {
         }
     }
 
+    /// The step or item there, where it is at work.
+    pub fn active(&self, at: &Address) -> Option<&Active> {
+        match (self.scope(at)?.0.get(&at.last().step)?, at.last().item) {
+            (StepState::Active(active), None) => Some(active),
+            (StepState::Loop(each), Some(item)) => match each.open.get(&item)? {
+                Item::Active(active) => Some(active),
+                Item::Deciding | Item::Body(_) => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Every step and item at work, in order.
     pub fn at_work(&self) -> Vec<(Address, Active)> {
         let mut found = Vec::new();
@@ -197,6 +219,42 @@ fn gather(scope: &Scope, outer: Option<&Address>, found: &mut Vec<(Address, Acti
             }
             StepState::Deciding | StepState::Listing | StepState::Ended(_) => {}
         }
+    }
+}
+
+impl Scope {
+    fn fits(&self, plan: &Plan, parent: Option<u16>) -> bool {
+        let beside = plan.beside(parent);
+        self.0.iter().all(|(number, step)| {
+            let is_loop = || plan.step(*number).each.is_some();
+            beside.contains(number)
+                && match step {
+                    StepState::Loop(each) => is_loop() && each.fits(plan, *number),
+                    StepState::Listing => is_loop(),
+                    StepState::Active(_) => !is_loop(),
+                    StepState::Deciding | StepState::Ended(_) => true,
+                }
+        })
+    }
+}
+
+impl LoopState {
+    fn fits(&self, plan: &Plan, number: u16) -> bool {
+        let is_body = matches!(plan.step(number).kind, Kind::Body(_));
+        let length = self.ended.len();
+        let is_known =
+            |known: char| known == '.' || Outcome::ALL.iter().any(|outcome| letter(*outcome).starts_with(known));
+        length <= usize::try_from(ITEMS_MAX).unwrap_or(usize::MAX)
+            && self.ended.chars().all(is_known)
+            && u64::from(self.next) <= length as u64
+            && self.open.iter().all(|(item, state)| {
+                u64::from(*item) < u64::from(self.next)
+                    && match state {
+                        Item::Body(scope) => is_body && scope.fits(plan, Some(number)),
+                        Item::Active(_) => !is_body,
+                        Item::Deciding => true,
+                    }
+            })
     }
 }
 

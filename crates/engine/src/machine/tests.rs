@@ -337,21 +337,85 @@ fn time_that_is_up_ends_the_whole_step() {
         world.happen(Event::Ended { at: Address::top(0), attempt: 1, result });
         assert_eq!(world.outcome("a"), Some(outcome));
     }
-    // What it started remotely is cancelled where the document says so.
-    let mut world = World::of("  - { id: a, timeout: 1h, on_timeout: cancel, await: true, call: x/isolate }\n");
-    world.answer.look = Box::new(|_, _| CallEnd::Pending { again: Duration::from_secs(5) });
-    world.happen(Event::Started);
-    world.step();
-    world.step();
-    timeout(&mut world);
-    assert!(world.open.contains(&Command::CancelRemote { at: Address::top(0) }), "{:?}", world.open);
-    assert_eq!(world.outcome("a"), Some(Outcome::TimedOut));
     // A loop with all of its items.
     let mut world = World::of("  - { id: a, timeout: 1h, for_each: list, wait: { for: 2h } }\n");
     world.happen(Event::Started);
     timeout(&mut world);
     assert_eq!(world.outcome("a"), Some(Outcome::TimedOut));
     assert!(world.timers.is_empty(), "{:?}", world.timers);
+}
+
+#[test]
+fn what_a_step_has_started_is_called_off_before_it_ends() {
+    let pending = || CallEnd::Pending { again: Duration::from_secs(5) };
+    let ended = |attempt, result| Event::Ended { at: Address::top(0), attempt, result };
+    let timed_out = |on_timeout: &str, follows: bool| {
+        let text = format!("  - {{ id: a, timeout: 1h, on_timeout: {on_timeout}, await: true, call: x/isolate }}\n");
+        let mut world = World::of(&text);
+        world.happen(Event::Started);
+        if follows {
+            world.happen(ended(1, CallEnd::Answered));
+            world.happen(ended(1, pending()));
+        }
+        world.open.clear();
+        let timer = Timer { at: Address::top(0), kind: TimerKind::Timeout };
+        assert!(world.timers.remove(&timer).is_some());
+        world.happen(Event::TimerFired { timer });
+        world
+    };
+    let call_off = Command::CallOff { at: Address::top(0), attempt: 1 };
+    // Where the document does not say so, it goes on by itself.
+    assert_eq!(timed_out("leave", true).outcome("a"), Some(Outcome::TimedOut));
+    let mut world = timed_out("cancel", true);
+    assert_eq!((world.outcome("a"), &world.open.make_contiguous()[..]), (None, &[call_off.clone()][..]));
+    // A sight that was on its way says nothing of that, and giving the run up does not hurry it.
+    world.happen(ended(1, failed(Delivery::NotSent)));
+    world.happen(ended(1, CallEnd::Followed { well: true }));
+    world.happen(Event::CancelRequested);
+    assert_eq!((world.outcome("a"), world.open.len()), (None, 1));
+    world.happen(ended(1, CallEnd::NotCalledOff { again: Some(Duration::from_secs(90)) }));
+    assert_eq!(world.timers.values().collect::<Vec<_>>(), [&Duration::from_secs(90)]);
+    world.open.clear();
+    world.step();
+    assert_eq!(world.open.make_contiguous(), [call_off]);
+    world.happen(ended(1, CallEnd::CalledOff));
+    assert_eq!((world.outcome("a"), world.state.end.is_some()), (Some(Outcome::TimedOut), true));
+    // Where that cannot be done, the step ends none the less: at once, or after so many tries.
+    let mut world = timed_out("cancel", true);
+    world.happen(ended(1, CallEnd::NotCalledOff { again: None }));
+    assert_eq!(world.outcome("a"), Some(Outcome::TimedOut));
+    let mut world = timed_out("cancel", true);
+    let mut tries = 0;
+    while world.outcome("a").is_none() {
+        tries += 1;
+        world.happen(ended(1, CallEnd::NotCalledOff { again: Some(Duration::ZERO) }));
+        world.timers.keys().next().cloned().inspect(|timer| world.happen(Event::TimerFired { timer: timer.clone() }));
+    }
+    assert_eq!(tries, 10);
+    // Its time is up before the call has answered: then it is called off.
+    let mut world = timed_out("cancel", false);
+    assert_eq!((world.outcome("a"), world.open.len()), (None, 0));
+    world.happen(ended(1, CallEnd::Answered));
+    assert!(matches!(world.open.back(), Some(Command::CallOff { .. })), "{:?}", world.open);
+}
+
+#[test]
+fn a_sight_that_is_refused_is_not_repeated_for_ever() {
+    for (delivery, ends) in [(Delivery::Refused, true), (Delivery::NotSent, false), (Delivery::Unknown, false)] {
+        let mut world = World::of("  - { id: a, await: true, call: x/isolate }\n");
+        world.happen(Event::Started);
+        world.happen(Event::Ended { at: Address::top(0), attempt: 1, result: CallEnd::Answered });
+        let mut pauses = Vec::new();
+        for _ in 0..40 {
+            world.happen(Event::Ended { at: Address::top(0), attempt: 1, result: failed(delivery) });
+            let Some((timer, pause)) = world.timers.pop_first() else { break };
+            pauses.push(pause);
+            world.happen(Event::TimerFired { timer });
+        }
+        assert_eq!(pauses.len(), if ends { 29 } else { 40 });
+        assert!(pauses.last().unwrap() > &Duration::from_secs(40), "{pauses:?}");
+        assert_eq!(matches!(world.open.back(), Some(Command::Doubt { .. })), ends, "{:?}", world.open);
+    }
 }
 
 #[test]

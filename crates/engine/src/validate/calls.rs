@@ -33,6 +33,10 @@ fn call(call: &Call, on_timeout: OnTimeout, catalog: &dyn Catalog, problems: &mu
             if on_timeout == OnTimeout::Cancel && !operation.can_cancel {
                 let what = format!("`on_timeout: cancel` means nothing for {name}: nothing takes it back");
                 problems.add(call.span, Code::WrongValue, what, "Leave `on_timeout` out.");
+            } else if on_timeout == OnTimeout::Cancel && !call.awaits {
+                let what =
+                    format!("`on_timeout: cancel` means nothing for {name} without `await`: nothing is followed");
+                problems.add(call.span, Code::WrongValue, what, "Add `await: true`, or leave `on_timeout` out.");
             }
             connection(call, &operation, &name, catalog, problems);
         }

@@ -135,7 +135,7 @@ fn passes_no_approval(
 ) {
     for after in step.after.iter().filter(|after| !after.accept.is_empty()) {
         let Some(number) = numbers.get(after.step.value.as_str()) else { continue };
-        let is_asked = |number: &usize| matches!(steps[*number].verb, Verb::Approval(_));
+        let is_asked = |number: &usize| asks(&steps[*number]);
         let Some(approval) = std::iter::once(number).chain(&before[*number]).find(|number| is_asked(number)) else {
             continue;
         };
@@ -145,6 +145,15 @@ fn passes_no_approval(
         );
         let next = "Leave `accept` out; for what is to happen after a rejection, use `run: on_failure`.";
         problems.add(after.step.span, Code::Approval, what, next);
+    }
+}
+
+/// A question, or a body with one.
+fn asks(step: &Step) -> bool {
+    match &step.verb {
+        Verb::Approval(_) => true,
+        Verb::Steps(body) => body.iter().any(asks),
+        _ => false,
     }
 }
 
@@ -208,6 +217,9 @@ mod tests {
                 format!("{approval}  - {{ id: do, after: [{{ step: {behind}, accept: [skipped] }}], call: x/y }}\n");
             check(&step, &[&format!("5:31: `do` would begin although {named} was not approved")]);
         }
+        let body = "  - { id: ask, for_each: x, steps: [{ id: in, approval: { ask: x } }] }\n";
+        let step = format!("{body}  - {{ id: do, after: [{{ step: ask, accept: [failed] }}], call: x/y }}\n");
+        check(&step, &["4:31: `do` would begin although `ask` was not approved"]);
         check(&format!("{approval}  - {{ id: tell, after: [ask], run: on_failure, call: x/y }}\n"), &[]);
         check(&format!("{approval}  - {{ id: do, after: [{{ step: mid, accept: [succeeded] }}], call: x/y }}\n"), &[]);
     }

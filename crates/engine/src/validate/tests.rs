@@ -29,7 +29,7 @@ impl Catalog for Installed {
             }),
             roles: roles.into_iter().map(str::to_owned).collect(),
             can_await,
-            can_cancel: false,
+            can_cancel: class != Class::Safe,
             has_pages: false,
         })
     }
@@ -95,6 +95,10 @@ fn calls_are_of_operations_that_are_there_and_take_what_is_given() {
     check_steps(
         "  - { id: a, on_timeout: cancel, call: defender/get-device, with: { id: x } }\n",
         &["`on_timeout: cancel` means nothing for defender/get-device"],
+    );
+    check_steps(
+        "  - { id: a, on_timeout: cancel, call: defender/isolate-device, with: { id: x, IsolationType: Full } }\n",
+        &["`on_timeout: cancel` means nothing for defender/isolate-device without `await`"],
     );
     check_steps(
         "  - { id: a, call: defender/get-device, with: { id: x }, connection: other }\n",

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use sortie_store::{RunId, TenantKey};
 
-use super::{Calls, Order, Prepared, link};
+use super::{Calls, Order, Prepared, effect_key, link};
 use crate::outside::{Trouble, TroubleKind};
 
 /// What a sight of it has shown.
@@ -17,7 +18,7 @@ pub(crate) enum Sight {
 }
 
 impl Calls {
-    /// Sees how what the call has started is going. An operation without a way to see has ended with its answer.
+    /// Sees how what the call has started is going, after so many sights of it. An operation without a way to see has ended with its answer.
     pub(crate) async fn follow(&self, prepared: &Prepared, output: &Value, sights: u32) -> Result<Sight, Trouble> {
         let Some(link) = &prepared.operation.guidance.awaits else {
             return Ok(Sight::Ended { well: true, output: output.clone() });
@@ -39,20 +40,39 @@ impl Calls {
         Ok(match (is_among("succeeded"), is_among("failed")) {
             (true, _) => Sight::Ended { well: true, output: seen },
             (_, true) => Sight::Ended { well: false, output: seen },
-            _ => Sight::Pending(FIRST_PAUSE.saturating_mul(sights.clamp(1, 15)).min(LONGEST_PAUSE)),
+            // A device that is out of reach for days is not asked for every few seconds.
+            _ => Sight::Pending(FIRST_PAUSE.saturating_mul(sights.saturating_add(1)).min(LONGEST_PAUSE)),
         })
     }
 
-    /// Calls off what the call has started, as far as the operation says how.
-    pub(crate) async fn call_off(&self, prepared: &Prepared, output: &Value) -> Result<bool, Trouble> {
-        let Some(link) = prepared.operation.guidance.more.get("cancel") else { return Ok(false) };
-        let Ok(link) = serde_json::from_value(link.clone()) else { return Ok(false) };
-        let Some(inputs) = link::inputs(&link, &prepared.order.inputs, output) else { return Ok(false) };
-        let order = Order { operation: link.operation, inputs, all_pages: false, ..prepared.order.clone() };
-        let cancel = self.prepare(prepared.tenant, &order).await?;
-        self.send(&cancel).await.map(|_| true)
+    /// The call that calls off what another has started; `None` where its operation does not say how.
+    pub(crate) async fn cancel_of(
+        &self,
+        tenant: TenantKey,
+        order: &Order,
+        started: &Value,
+        place: &str,
+        run: RunId,
+    ) -> Result<Option<Prepared>, Trouble> {
+        let product = self.outside.product(tenant, &order.connector).await?;
+        let operation = product.description.operation_called(&order.operation);
+        let link = operation.and_then(|operation| operation.guidance.more.get("cancel"));
+        let Some(link) = link.and_then(|link| serde_json::from_value(link.clone()).ok()) else { return Ok(None) };
+        let Some(inputs) = link::inputs(&link, &order.inputs, started) else { return Ok(None) };
+        let key = effect_key(tenant, run, place);
+        let cancel = Order { operation: link.operation, inputs, all_pages: false, key, ..order.clone() };
+        self.prepare(tenant, &cancel).await.map(Some)
+    }
+
+    /// Calls off what a call has started; false where that has ended by itself, or was called off before.
+    pub(crate) async fn call_off(&self, order: &Order, started: &Value, cancel: &Prepared) -> Result<bool, Trouble> {
+        let began = self.prepare(cancel.tenant, order).await?;
+        if let Sight::Ended { .. } = self.follow(&began, started, 1).await? {
+            return Ok(false);
+        }
+        self.send(cancel).await.map(|_| true)
     }
 }
 
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);

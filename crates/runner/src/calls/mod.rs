@@ -6,13 +6,14 @@ mod link;
 mod look;
 mod native;
 mod prepare;
+mod read;
 mod send;
 
 use std::sync::Arc;
 
 pub(crate) use follow::Sight;
 pub use kv::kv;
-pub(crate) use look::Glance;
+pub(crate) use look::{Glance, InDoubt};
 pub(crate) use prepare::Prepared;
 pub use prepare::class_of;
 use serde::{Deserialize, Serialize};

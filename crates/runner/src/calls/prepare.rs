@@ -121,15 +121,21 @@ impl Prepared {
 
 /// What is known of an operation's effect, for a plan.
 pub fn class_of(operation: &Operation) -> CallClass {
-    let class = engine_class(operation.effect.class);
+    // What can be read is looked at before it is written again.
+    let readable = |class| if class == Class::Overwrite && is_readable(operation) { Class::Probed } else { class };
+    let class = readable(engine_class(operation.effect.class));
     let probe = operation.guidance.probe.as_ref().map(|probe| &probe.settings);
     let text = |key: &str| probe.and_then(|settings| settings.get(key)).and_then(Value::as_str);
     let unkeyed = match text("unkeyed") {
-        Some("overwrite") => Class::Overwrite,
+        Some("overwrite") => readable(Class::Overwrite),
         Some("safe") => Class::Safe,
         _ => Class::Unsafe,
     };
     CallClass { class, carry: text("carry").map(|key| (key.to_owned(), unkeyed)) }
+}
+
+fn is_readable(operation: &Operation) -> bool {
+    operation.guidance.more.contains_key("read")
 }
 
 fn engine_class(class: EffectClass) -> Class {

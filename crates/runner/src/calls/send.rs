@@ -1,7 +1,7 @@
 //! The call itself, and what its failure tells.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use jiff::Timestamp;
+use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 use serde_json::{Value, json};
 use sortie_connector::{Answer, AnswerBody, CallError, Failure, PageLimits};
 use sortie_engine::decide::Delivery;
@@ -13,9 +13,14 @@ use crate::outside::{Trouble, TroubleKind};
 impl Calls {
     /// Calls once. Whether to call again is the machine's matter.
     pub(crate) async fn send(&self, prepared: &Prepared) -> Result<Value, Trouble> {
+        self.answer(prepared).await.map(|(output, _)| output)
+    }
+
+    /// The same, and what the service took for now.
+    pub(crate) async fn answer(&self, prepared: &Prepared) -> Result<(Value, Option<Timestamp>), Trouble> {
         let (connected, built) = match &prepared.way {
             Way::Native { call, connected } => {
-                return self.native(prepared, call, connected.as_deref()).await;
+                return self.native(prepared, call, connected.as_deref()).await.map(|output| (output, None));
             }
             Way::Remote { connected, built } => (connected, built),
         };
@@ -26,13 +31,16 @@ impl Calls {
             let (inputs, target) = (&prepared.order.inputs, &connected.target);
             let limits = PageLimits::default();
             let all = caller.all_pages(description, operation, inputs, target, &connected.credential, limits).await;
-            return all.map(|paged| Value::Array(paged.items)).map_err(failed);
+            return all.map(|paged| (Value::Array(paged.items), None)).map_err(failed);
         }
         let class = prepared.operation.effect.class;
         let answer = caller.send(built, class, &connected.credential).await;
         match answer {
-            Ok(answer) => Ok(output(answer)),
-            Err(CallError::Failed(failure)) if is_empty(prepared, &failure) => Ok(Value::Array(Vec::new())),
+            Ok(answer) => {
+                let date = answer.header("date").and_then(|text| DateTimeParser::new().parse_timestamp(text).ok());
+                Ok((output(answer), date))
+            }
+            Err(CallError::Failed(failure)) if is_empty(prepared, &failure) => Ok((Value::Array(Vec::new()), None)),
             Err(error) => Err(failed(error)),
         }
     }

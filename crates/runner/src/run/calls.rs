@@ -1,4 +1,4 @@
-//! Calls of steps: leaving, coming back, and what that tells the machine.
+//! Calls of steps: what they order, coming back, and what that tells the machine.
 
 use std::sync::Arc;
 
@@ -8,65 +8,32 @@ use sortie_engine::{
     machine::{Address, CallEnd, Event, Kind},
     template::Budget,
 };
-use sortie_store::{NewIntent, RunId, RunMode, StoreError, StoreErrorKind};
+use sortie_store::NewIntent;
 
-use super::{Done, DoneWhat, DriveError, Hold, HoldKind, Ordered, Session};
+use super::{
+    Done, DoneWhat, DriveError, Hold, HoldKind, Ordered, Session,
+    leave::{Errand, Leaving},
+};
 use crate::{
-    calls::{Order, Prepared, Sight, effect_key},
+    calls::{InDoubt, Order, Sight, effect_key},
     compiled::{CompiledCall, CompiledVerb},
-    journal::{Entry, Happened},
+    journal::Happened,
     outside::{Script, Trouble, TroubleKind},
     points::Point,
 };
 
-/// A message that tells people of a question.
-pub(super) struct Notice<'a> {
-    pub at: Address,
-    pub call: &'a CompiledCall,
-}
-
-/// A call with an effect that leaves after the next commit.
-pub(super) struct Leaving {
-    pub at: Address,
-    pub attempt: u32,
-    pub prepared: Prepared,
-}
-
 impl Session {
-    /// Lets every call leave that the machine wants: those with effects after their intents are on the disk.
-    pub(super) async fn make_calls(&mut self) -> Result<(), DriveError> {
-        let mut leaving = Vec::new();
-        for (at, attempt) in std::mem::take(&mut self.due) {
-            match &self.compiled.plan.step(at.last().step).kind {
-                Kind::Code => self.run_script(at, attempt).await?,
-                _ => leaving.extend(self.make_call(at, attempt).await?),
-            }
-        }
-        while !leaving.is_empty() {
-            match self.commit().await {
-                Ok(()) => break,
-                Err(DriveError::Store(StoreError { kind: StoreErrorKind::Active { intent, by }, .. })) => {
-                    self.step_aside(&mut leaving, intent, by);
-                }
-                Err(DriveError::Store(StoreError { kind: StoreErrorKind::Guarded { intent, admission }, .. })) => {
-                    self.guarded(&mut leaving, intent, &admission).await?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        for Leaving { at, attempt, prepared } in leaving {
-            self.send(at, attempt, prepared);
-        }
-        Ok(())
-    }
-
     /// Evaluates and prepares one call. One without effects leaves at once.
-    async fn make_call(&mut self, at: Address, attempt: u32) -> Result<Option<Leaving>, DriveError> {
+    pub(super) async fn make_call(&mut self, at: Address, attempt: u32) -> Result<Option<Leaving>, DriveError> {
         let place = at.to_string();
         let order = match self.orders.get(&place) {
             Some(ordered) => ordered.order.clone(),
             None => match self.ordered(&at).await? {
                 Ok(order) => order,
+                Err(trouble) if self.call_reads_untold(&at).await? => {
+                    self.would_send(at, attempt, json!({ "untold": trouble.what }));
+                    return Ok(None);
+                }
                 Err(trouble) => {
                     self.refused(at, attempt, &trouble);
                     return Ok(None);
@@ -86,17 +53,17 @@ impl Session {
             }
         };
         let is_safe = self.class(&at) == Class::Safe && prepared.is_safe();
-        if !is_safe && self.run.mode != RunMode::Live {
-            self.note(Some(&at), Happened::WouldSend { call, request: prepared.shown() });
-            self.events.push_back(Event::Ended { at, attempt, result: CallEnd::Answered });
+        if !is_safe && self.is_rehearsal() {
+            self.would_send(at, attempt, prepared.shown());
             return Ok(None);
         }
         self.note(Some(&at), Happened::Calling { call, attempt });
         self.doubts.remove(&place);
-        let ordered = Ordered { order, output: Value::Null, sights: 0, is_kept: false, has_intent: !is_safe };
+        let made = self.orders.get(&place).map_or_else(|| self.shared.clock.now(), |before| before.ordered);
+        let ordered = Ordered { order, output: Value::Null, ordered: made, is_kept: false, has_intent: !is_safe };
         if is_safe {
-            self.orders.insert(place, ordered);
-            self.send(at, attempt, prepared);
+            self.orders.insert(place.clone(), ordered);
+            self.send(Leaving { at, attempt, place, errand: Errand::Call, prepared });
             return Ok(None);
         }
         let guard = match self.guard_of(&at, &prepared).await? {
@@ -121,8 +88,8 @@ impl Session {
             let verdict = "tried again".to_owned();
             self.pending.settled.push(sortie_store::Settled { place: place.clone(), verdict });
         }
-        self.orders.insert(place, ordered);
-        Ok(Some(Leaving { at, attempt, prepared }))
+        self.orders.insert(place.clone(), ordered);
+        Ok(Some(Leaving { at, attempt, place, errand: Errand::Call, prepared }))
     }
 
     /// What the step orders, with its inputs as they are now.
@@ -134,7 +101,7 @@ impl Session {
         self.order_of(at, call, &at.to_string()).await
     }
 
-    async fn order_of(
+    pub(super) async fn order_of(
         &mut self,
         at: &Address,
         call: &CompiledCall,
@@ -164,54 +131,27 @@ impl Session {
         }))
     }
 
-    fn send(&mut self, at: Address, attempt: u32, prepared: Prepared) {
-        let shared = Arc::clone(&self.shared);
-        self.works.push(Box::pin(async move {
-            let _permit = shared.calls_at_once.acquire().await.expect("nobody closes it");
-            shared.points.pass(Point::BeforeCall).await;
-            let counted = shared.tally.call();
-            let result = shared.calls.send(&prepared).await;
-            counted.ended(result.is_ok());
-            shared.points.pass(Point::AfterCall).await;
-            Done { at, attempt, what: DoneWhat::Called(result) }
-        }));
+    async fn call_reads_untold(&mut self, at: &Address) -> Result<bool, DriveError> {
+        let compiled = Arc::clone(&self.compiled);
+        match &compiled.steps[usize::from(at.last().step)].verb {
+            CompiledVerb::Call(CompiledCall { with: Some(with), .. }) => self.reads_untold(at, &[with.reads()]).await,
+            _ => Ok(false),
+        }
     }
 
-    /// Another run is doing the same to the same: this call waits until that is over, and looks again more and more rarely.
-    fn step_aside(&mut self, leaving: &mut Vec<Leaving>, intent: usize, by: RunId) {
-        let Some(Leaving { at, attempt, prepared }) = self.stays(leaving, intent) else { return };
-        let before = self.shared.asides.wait(by, (self.run.tenant, self.run.id), &at.to_string());
-        let why = format!("run {by} is doing {} to the same", prepared.order.name());
-        if before == 0 {
-            self.note(Some(&at), Happened::Held { why: why.clone() });
-        }
-        self.pending.is_news = true;
-        let pause = STEP_ASIDE.saturating_mul(1 << before.min(6)).min(STEP_ASIDE_MAX);
-        let until = self.shared.clock.now().checked_add(pause).unwrap_or(jiff::Timestamp::MAX);
-        self.holds.insert(at, Hold { attempt, kind: HoldKind::InTheWay, why, until });
-    }
-
-    /// Takes an intent back before it was written, and with it that the call leaves.
-    pub(super) fn stays(&mut self, leaving: &mut Vec<Leaving>, intent: usize) -> Option<Leaving> {
-        let place = self.pending.intents.remove(intent).place;
-        self.pending.settled.retain(|settled| settled.place != place);
-        if let Some(ordered) = self.orders.get_mut(&place) {
-            ordered.has_intent = false;
-        }
-        let position = leaving.iter().position(|one| one.at.to_string() == place)?;
-        let stays = leaving.remove(position);
-        let name = self.name(&stays.at);
-        let leaves = |entry: &Entry| {
-            entry.step.as_ref() == Some(&name)
-                && matches!(&entry.what, Happened::Calling { attempt, .. } if *attempt == stays.attempt)
+    /// In a run that only shows what it would do, in the place of a call.
+    fn would_send(&mut self, at: Address, attempt: u32, request: Value) {
+        let compiled = Arc::clone(&self.compiled);
+        let call = match &compiled.steps[usize::from(at.last().step)].verb {
+            CompiledVerb::Call(call) => format!("{}/{}", call.connector, call.operation),
+            _ => String::new(),
         };
-        if let Some(told) = self.pending.entries.iter().rposition(leaves) {
-            self.pending.entries.remove(told);
-        }
-        Some(stays)
+        self.note(Some(&at), Happened::WouldSend { call, request });
+        self.leave_untold(&at);
+        self.events.push_back(Event::Ended { at, attempt, result: CallEnd::Answered });
     }
 
-    async fn run_script(&mut self, at: Address, attempt: u32) -> Result<(), DriveError> {
+    pub(super) async fn run_script(&mut self, at: Address, attempt: u32) -> Result<(), DriveError> {
         let compiled = Arc::clone(&self.compiled);
         let CompiledVerb::Code { script, with } = &compiled.steps[usize::from(at.last().step)].verb else {
             return Ok(());
@@ -247,16 +187,16 @@ impl Session {
     pub(super) async fn look(&mut self, at: Address, attempt: u32) -> Result<(), DriveError> {
         let place = at.to_string();
         let now = self.shared.clock.now();
-        let Some(order) = self.orders.get(&place).map(|ordered| ordered.order.clone()) else {
+        let Some((order, ordered)) = self.orders.get(&place).map(|one| (one.order.clone(), one.ordered)) else {
             self.events.push_back(Event::Ended { at, attempt, result: unclear() });
             return Ok(());
         };
-        let since = *self.doubts.entry(place).or_insert(now);
+        let doubt = InDoubt { ordered, since: *self.doubts.entry(place).or_insert(now) };
         let (shared, tenant) = (Arc::clone(&self.shared), self.run.tenant);
         self.works.push(Box::pin(async move {
             shared.points.pass(Point::BeforeCall).await;
             let result = match shared.calls.prepare(tenant, &order).await {
-                Ok(prepared) => shared.calls.look(&prepared, since).await,
+                Ok(prepared) => shared.calls.look(&prepared, doubt).await,
                 Err(trouble) => Err(trouble),
             };
             shared.points.pass(Point::AfterCall).await;
@@ -267,17 +207,17 @@ impl Session {
 
     pub(super) async fn follow(&mut self, at: Address, attempt: u32) -> Result<(), DriveError> {
         let place = at.to_string();
-        if self.run.mode != RunMode::Live {
+        if self.is_rehearsal() {
             self.events.push_back(Event::Ended { at, attempt, result: CallEnd::Followed { well: true } });
             return Ok(());
         }
         let Some(ordered) = self.orders.get_mut(&place) else { return Ok(()) };
-        ordered.sights += 1;
         if !std::mem::replace(&mut ordered.is_kept, true) {
             // A later process must know what the call has started.
             self.pending.values.push((format!("{place}#started"), ordered.output.clone()));
         }
-        let (order, output, sights) = (ordered.order.clone(), ordered.output.clone(), ordered.sights);
+        let (order, output) = (ordered.order.clone(), ordered.output.clone());
+        let sights = self.state.active(&at).map_or(0, |active| active.looks);
         let (shared, tenant) = (Arc::clone(&self.shared), self.run.tenant);
         self.works.push(Box::pin(async move {
             shared.points.pass(Point::BeforeCall).await;
@@ -291,59 +231,8 @@ impl Session {
         Ok(())
     }
 
-    pub(super) async fn call_off(&mut self, at: Address) -> Result<(), DriveError> {
-        let Some(ordered) = self.orders.get(&at.to_string()) else { return Ok(()) };
-        let (order, output) = (ordered.order.clone(), ordered.output.clone());
-        let (shared, tenant) = (Arc::clone(&self.shared), self.run.tenant);
-        self.works.push(Box::pin(async move {
-            let result = match shared.calls.prepare(tenant, &order).await {
-                Ok(prepared) => shared.calls.call_off(&prepared, &output).await,
-                Err(trouble) => Err(trouble),
-            };
-            Done { at, attempt: 0, what: DoneWhat::CalledOff(result) }
-        }));
-        Ok(())
-    }
-
-    /// Tells people of a question, once at most: a message that may have left is not sent again.
-    pub(super) async fn notify(&mut self, notice: Notice<'_>) -> Result<(), DriveError> {
-        let place = format!("{}#notify", notice.at);
-        let order = match self.order_of(&notice.at, notice.call, &place).await? {
-            Ok(order) => order,
-            Err(trouble) => {
-                self.note(Some(&notice.at), failed(1, &trouble));
-                return Ok(());
-            }
-        };
-        let prepared = match self.shared.calls.prepare(self.run.tenant, &order).await {
-            Ok(prepared) => prepared,
-            Err(trouble) => {
-                self.note(Some(&notice.at), failed(1, &trouble));
-                return Ok(());
-            }
-        };
-        self.pending.intents.push(NewIntent {
-            place: place.clone(),
-            attempt: 1,
-            key: order.key.clone(),
-            operation: order.name(),
-            target: format!("call {}", order.key),
-            request: serde_json::to_string(&order).expect("it is made of JSON"),
-            guard: None,
-        });
-        self.commit().await?;
-        let (shared, at) = (Arc::clone(&self.shared), notice.at);
-        self.works.push(Box::pin(async move {
-            shared.points.pass(Point::BeforeCall).await;
-            let result = shared.calls.send(&prepared).await;
-            shared.points.pass(Point::AfterCall).await;
-            Done { at, attempt: 1, what: DoneWhat::Notified(place, result) }
-        }));
-        Ok(())
-    }
-
     /// What has come back becomes an event.
-    pub(super) fn came_back(&mut self, done: Done) {
+    pub(super) fn came_back(&mut self, done: Done) -> Result<(), DriveError> {
         let Done { at, attempt, what } = done;
         let place = at.to_string();
         let result = match what {
@@ -353,9 +242,13 @@ impl Session {
                 CallEnd::Answered
             }
             DoneWhat::Called(Err(trouble)) if trouble.kind == TroubleKind::Connection => {
-                return self.hold_after(at, attempt, &trouble);
+                self.hold_after(at, attempt, &trouble);
+                return Ok(());
             }
-            DoneWhat::Called(Err(trouble)) => return self.refused(at, attempt, &trouble),
+            DoneWhat::Called(Err(trouble)) => {
+                self.refused(at, attempt, &trouble);
+                return Ok(());
+            }
             DoneWhat::Scripted(Ok(done)) => {
                 self.console(&at, done.console);
                 self.note(Some(&at), Happened::Answered { attempt });
@@ -364,7 +257,8 @@ impl Session {
             }
             DoneWhat::Scripted(Err(mut trouble)) => {
                 self.console(&at, std::mem::take(&mut trouble.console));
-                return self.refused(at, attempt, &trouble);
+                self.refused(at, attempt, &trouble);
+                return Ok(());
             }
             DoneWhat::Looked(Ok(glance)) => {
                 self.note(Some(&at), Happened::Looked { seen: glance.seen });
@@ -375,7 +269,7 @@ impl Session {
             }
             DoneWhat::Looked(Err(trouble)) | DoneWhat::Seen(Err(trouble)) => {
                 self.note(Some(&at), failed(attempt, &trouble));
-                CallEnd::Failed { delivery: Delivery::NotSent, retry_after: trouble.retry_after }
+                CallEnd::Failed { delivery: trouble.delivery, retry_after: trouble.retry_after }
             }
             DoneWhat::Seen(Ok(Sight::Pending(again))) => CallEnd::Pending { again },
             DoneWhat::Seen(Ok(Sight::Ended { well, output })) => {
@@ -384,21 +278,18 @@ impl Session {
                 self.left.insert(place, (output, error));
                 CallEnd::Followed { well }
             }
-            DoneWhat::CalledOff(result) => {
-                let failed = result.err().map(|trouble| trouble.what);
-                return self.note(Some(&at), Happened::CalledOff { failed });
+            DoneWhat::CalledOff(result) => match self.called_off(&at, attempt, result) {
+                Some(end) => end,
+                None => return Ok(()),
+            },
+            DoneWhat::Notified(result) => {
+                self.notified(&at, &result);
+                return Ok(());
             }
-            DoneWhat::Notified(place, result) => return self.notified(&at, place, &result),
+            DoneWhat::Lost(error) => return Err(error.unwrap_or_else(|| super::leave::lost(self.run.id)).into()),
         };
         self.events.push_back(Event::Ended { at, attempt, result });
-    }
-
-    fn notified(&mut self, at: &Address, place: String, result: &Result<Value, Trouble>) {
-        let verdict = if result.is_ok() { "succeeded" } else { "failed" }.to_owned();
-        self.pending.settled.push(sortie_store::Settled { place, verdict });
-        if let Err(trouble) = result {
-            self.note(Some(at), failed(1, trouble));
-        }
+        Ok(())
     }
 
     /// What a call was answered: the step's output, unless what it started is followed.
@@ -422,7 +313,7 @@ impl Session {
     }
 
     /// The connection does not authenticate: the call waits, and with it the run, until it does.
-    fn hold(&mut self, at: Address, attempt: u32, trouble: &Trouble) {
+    pub(super) fn hold(&mut self, at: Address, attempt: u32, trouble: &Trouble) {
         let why = format!("{}. {}", trouble.what, trouble.next);
         self.note(Some(&at), Happened::Held { why: why.clone() });
         self.pending.is_news = true;
@@ -457,7 +348,7 @@ impl Session {
     }
 }
 
-fn failed(attempt: u32, trouble: &Trouble) -> Happened {
+pub(super) fn failed(attempt: u32, trouble: &Trouble) -> Happened {
     Happened::Failed {
         attempt,
         delivery: trouble.delivery,
@@ -477,9 +368,6 @@ fn unclear() -> CallEnd {
 }
 
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
-/// Most calls are over by then; what is followed to its end may take hours.
-const STEP_ASIDE: std::time::Duration = std::time::Duration::from_secs(1);
-const STEP_ASIDE_MAX: std::time::Duration = std::time::Duration::from_secs(60);
 const CONNECTION_PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
 /// Where the step has no timeout.
 const SCRIPT_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);

@@ -9,9 +9,13 @@ use crate::{compiled::CompiledVerb, journal::Page, listeners::Heard, points::Poi
 impl Session {
     /// Writes what is pending. When it returns, calls may leave, and others see it.
     pub(super) async fn commit(&mut self) -> Result<(), DriveError> {
-        let commit = self.as_commit().await?;
+        let mut commit = self.as_commit().await?;
         let (said, wake) = (self.said(&commit), commit.wake);
         self.shared.points.pass(Point::BeforeCommit).await;
+        if !self.shared.controls.checks_epochs() {
+            let now = self.shared.store.run(self.scope(), self.run.id).await?;
+            (commit.epoch, commit.seq) = (now.epoch, now.seq);
+        }
         let committed = self.shared.store.commit_run(commit).await?;
         self.shared.points.pass(Point::AfterCommit).await;
         let has_let_go = !self.pending.settled.is_empty() || !self.pending.dropped.is_empty();
@@ -127,6 +131,7 @@ impl Session {
                 .timer_at(at, sortie_engine::machine::TimerKind::Wake)
                 .map(|until| format!("{} waits until {until:.0}", self.name(at))),
             Phase::Pausing => Some(format!("{} is tried again", self.name(at))),
+            Phase::CallingOff => Some(format!("what {} has started is called off", self.name(at))),
             Phase::Pending | Phase::Following => Some(format!("{} is followed to its end", self.name(at))),
             Phase::Settling | Phase::Looking => Some(format!("it is looked whether {} was carried out", self.name(at))),
             _ => None,

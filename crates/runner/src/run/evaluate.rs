@@ -26,6 +26,12 @@ impl Session {
         let reads = reads_of(step, what);
         let names = self.names_for(at, &reads).await?;
         let gave = self.gave(at, step, what, &names);
+        if let Err(why) = &gave
+            && self.reads_untold(at, &reads).await?
+        {
+            self.note(Some(at), Happened::Broken { why: why.clone() });
+            return Ok(self.untold(at, what));
+        }
         let (gave, happened) = match gave {
             Ok(Evaluated::Truth(truth)) => (Evaluated::Truth(truth), Some(Happened::Decided { gave: truth })),
             Ok(Evaluated::Items(items)) => (Evaluated::Items(items), Some(Happened::Listed { items })),
@@ -81,7 +87,7 @@ impl Session {
         }
     }
 
-    fn listed(&mut self, at: &Address, list: Value) -> Result<Evaluated, Broken> {
+    pub(super) fn listed(&mut self, at: &Address, list: Value) -> Result<Evaluated, Broken> {
         let Value::Array(items) = list else {
             return Err(
                 "`for_each` gives no list; it takes an expression such as `trigger.incident.devices`".to_owned()
@@ -150,7 +156,7 @@ impl Session {
     }
 
     /// The step of this id that a text at `at` means: of its own body, else of one around it.
-    fn step_called(&self, id: &str, at: &Address) -> Option<Address> {
+    pub(super) fn step_called(&self, id: &str, at: &Address) -> Option<Address> {
         let plan = &self.compiled.plan;
         (0..at.places().len()).rev().find_map(|depth| {
             let parent = depth.checked_sub(1).map(|outer| at.places()[outer].step);

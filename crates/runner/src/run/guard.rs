@@ -1,11 +1,14 @@
 //! Guardrails in front of a call: what they must know of it, and what becomes of one that may not leave.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sortie_engine::machine::{Address, CallEnd, Event};
 use sortie_store::{Admission, Decision, Guard, NewApproval, ProtectedBy};
 
-use super::{DriveError, Hold, HoldKind, Session, calls::Leaving};
+use super::{
+    DriveError, Hold, HoldKind, Session,
+    leave::{Errand, Leaving},
+};
 use crate::{
     calls::Prepared,
     journal::Happened,
@@ -51,29 +54,39 @@ impl Session {
     }
 
     /// A guardrail does not let it leave: it waits, a person is asked, or it is only recorded.
-    pub(super) async fn guarded(
-        &mut self,
-        leaving: &mut Vec<Leaving>,
-        intent: usize,
-        admission: &Admission,
-    ) -> Result<(), DriveError> {
-        let Some(Leaving { at, attempt, prepared }) = self.stays(leaving, intent) else { return Ok(()) };
+    pub(super) fn guarded(&mut self, leaving: &mut Vec<Leaving>, intent: usize, admission: &Admission) {
+        let Some(Leaving { at, attempt, prepared, errand, .. }) = self.stays(leaving, intent) else { return };
+        match errand {
+            Errand::Call => self.call_guarded(at, attempt, &prepared, admission),
+            Errand::Notice => {
+                let why = format!("{} does not leave: {}", prepared.order.name(), in_words(admission));
+                self.note(Some(&at), Happened::Held { why });
+            }
+            Errand::CallOff { .. } => {
+                let why = format!("{} does not leave: {}", prepared.order.name(), in_words(admission));
+                match self.held_until(admission) {
+                    Some(until) => self.hold_back(at, attempt, why, until),
+                    None => self.not_called_off(&at, attempt, why, None),
+                }
+            }
+        }
+    }
+
+    fn call_guarded(&mut self, at: Address, attempt: u32, prepared: &Prepared, admission: &Admission) {
         let (now, call) = (self.shared.clock.now(), prepared.order.name());
-        let later = |by: SignedDuration| now.checked_add(by).unwrap_or(jiff::Timestamp::MAX);
+        let later = |by: SignedDuration| now.checked_add(by).unwrap_or(Timestamp::MAX);
         let (why, until) = match admission {
             Admission::Admitted => (String::new(), now),
             Admission::Observed => {
                 self.note(Some(&at), Happened::WouldSend { call, request: prepared.shown() });
                 self.left.insert(at.to_string(), (Value::Null, Value::Null));
-                self.events.push_back(Event::Ended { at, attempt, result: CallEnd::Answered });
-                return Ok(());
+                return self.events.push_back(Event::Ended { at, attempt, result: CallEnd::Answered });
             }
-            Admission::Held { why, by, .. } => (format!("{by} holds all effects: {why}"), later(HELD_PAUSE)),
+            Admission::Held { .. } => (in_words(admission), later(HELD_PAUSE)),
             Admission::OverCeiling { ceiling, until: None } => {
                 let what = format!("{call} may happen {ceiling} times an hour");
                 let next = "`sortie guardrail set` changes the ceiling.";
-                self.refused(at, attempt, &Trouble::refused(TroubleKind::Forbidden, what, next));
-                return Ok(());
+                return self.refused(at, attempt, &Trouble::refused(TroubleKind::Forbidden, what, next));
             }
             Admission::OverCeiling { ceiling, until: Some(until) } => {
                 (format!("{call} has happened {ceiling} times within an hour, as often as it may"), *until)
@@ -89,10 +102,34 @@ impl Session {
                 (format!("`{rule}` protects what {call} meets; an administrator is asked"), ends)
             }
         };
+        self.hold_back(at, attempt, why, until);
+    }
+
+    /// Until when something is worth another try that a guardrail does not let leave; `None` where it never is.
+    fn held_until(&self, admission: &Admission) -> Option<Timestamp> {
+        match admission {
+            Admission::Held { .. } => self.shared.clock.now().checked_add(HELD_PAUSE).ok(),
+            Admission::OverCeiling { until, .. } => *until,
+            Admission::Admitted | Admission::Observed | Admission::Protected { .. } => None,
+        }
+    }
+
+    fn hold_back(&mut self, at: Address, attempt: u32, why: String, until: Timestamp) {
         self.note(Some(&at), Happened::Held { why: why.clone() });
         self.pending.is_news = true;
         self.holds.insert(at, Hold { attempt, kind: HoldKind::Guard, why, until });
-        Ok(())
+    }
+}
+
+fn in_words(admission: &Admission) -> String {
+    match admission {
+        Admission::Admitted => String::new(),
+        Admission::Observed => "effects are only observed".to_owned(),
+        Admission::Held { why, by, .. } => format!("{by} holds all effects: {why}"),
+        Admission::OverCeiling { ceiling, .. } => {
+            format!("it has happened {ceiling} times within an hour, as often as it may")
+        }
+        Admission::Protected { rule } => format!("`{rule}` protects what it meets"),
     }
 }
 

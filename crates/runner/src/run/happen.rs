@@ -5,14 +5,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use sortie_engine::{
     decide::Outcome,
-    machine::{Address, Command, Event, Kind, RunEnd, Timer, TimerKind, What, apply},
+    machine::{Address, Command, Event, Kind, RunEnd, Timer, TimerKind, apply},
     template::Budget,
 };
-use sortie_store::{Decision, NewApproval, NewRun, RunMode, RunValue, TenantKey};
+use sortie_store::{Decision, NewApproval, NewRun, RunValue, TenantKey};
 
 use super::{
     DriveError, Session,
-    calls::Notice,
     evaluate::{OUTPUT, plain},
 };
 use crate::{compiled::CompiledVerb, journal::Happened, shared::fits};
@@ -25,13 +24,13 @@ impl Session {
         for command in commands {
             match command {
                 Command::Evaluate { at, what } => {
-                    let result = self.evaluated(&at, what).await?;
+                    let result = self.evaluate(&at, what).await?;
                     first.push(Event::Evaluated { at, result });
                 }
                 Command::Call { at, attempt } => self.due.push((at, attempt)),
                 Command::Look { at, attempt } => self.look(at, attempt).await?,
                 Command::Follow { at, attempt } => self.follow(at, attempt).await?,
-                Command::CancelRemote { at } => self.call_off(at).await?,
+                Command::CallOff { at, attempt } => self.due.push((at, attempt)),
                 Command::SetTimer { timer, after } => self.set_timer(timer, after),
                 Command::ClearTimer { timer } => drop(self.timers.remove(&timer)),
                 Command::Ask { at } => first.extend(self.ask(at).await?),
@@ -52,19 +51,10 @@ impl Session {
         Ok(())
     }
 
-    /// A run that only shows what it would do does not wait, and knows nothing of calls that were not made.
-    async fn evaluated(&mut self, at: &Address, what: What) -> Result<sortie_engine::machine::Evaluated, DriveError> {
-        let gave = self.evaluate(at, what).await?;
-        let is_broken = gave == sortie_engine::machine::Evaluated::Broken;
-        if is_broken && what == What::When && self.run.mode != RunMode::Live {
-            return Ok(sortie_engine::machine::Evaluated::Truth(true));
-        }
-        Ok(gave)
-    }
-
+    /// A run that only shows what it would do does not wait.
     fn set_timer(&mut self, timer: Timer, after: std::time::Duration) {
         let now = self.shared.clock.now();
-        let skips = self.run.mode != RunMode::Live && matches!(timer.kind, TimerKind::Wake);
+        let skips = self.is_rehearsal() && matches!(timer.kind, TimerKind::Wake);
         let after = if skips { std::time::Duration::ZERO } else { after };
         let until = now.checked_add(after).unwrap_or(jiff::Timestamp::MAX);
         if timer.kind == TimerKind::Wake {
@@ -92,17 +82,19 @@ impl Session {
                 return Ok(Some(Event::Decided { at, approves: false }));
             }
         };
-        if self.run.mode != RunMode::Live {
+        if self.is_rehearsal() {
             let by = "nobody: this run only shows what it would do".to_owned();
-            self.note(Some(&at), Happened::Approval { approves: true, by, why: None });
+            let output = json!({ "decision": "approved", "by": by, "why": null });
+            self.left.insert(at.to_string(), (output, Value::Null));
+            self.note(Some(&at), Happened::Approval { approves: true, by, why: Some(ask) });
             return Ok(Some(Event::Decided { at, approves: true }));
         }
         let until = self.shared.clock.now().checked_add(*within).unwrap_or(jiff::Timestamp::MAX);
         self.note(Some(&at), Happened::Asked { ask: ask.clone(), until });
         let place = at.to_string();
         self.pending.asked.push(NewApproval { place, ask, roles: roles.clone(), own: *own, ends: until });
-        if let Some(call) = notify {
-            self.notify(Notice { at, call }).await?;
+        if notify.is_some() {
+            self.notices.push(at);
         }
         Ok(None)
     }
@@ -181,10 +173,17 @@ impl Session {
 
     pub(super) fn record(&mut self, at: &Address, outcome: Outcome, skipped: Option<sortie_engine::decide::Skipped>) {
         let place = at.to_string();
-        let (output, error) = self.left.remove(&place).unwrap_or_default();
+        let (output, mut error) = self.left.remove(&place).unwrap_or_default();
+        if outcome == Outcome::TimedOut {
+            error = timed_out(&error);
+        }
         if self.orders.remove(&place).is_some_and(|ordered| ordered.has_intent) {
             let verdict = outcome.word().to_owned();
             self.pending.settled.push(sortie_store::Settled { place: place.clone(), verdict });
+        }
+        if self.offs.remove(at).is_some() {
+            let verdict = outcome.word().to_owned();
+            self.pending.settled.push(sortie_store::Settled { place: super::leave::off_place(at), verdict });
         }
         self.doubts.remove(&place);
         self.holds.remove(at);
@@ -212,6 +211,16 @@ impl Session {
         self.note(None, Happened::Finished { outcome, handled, message: self.message.clone() });
         Ok(())
     }
+}
+
+/// With what it was about when its time was up.
+fn timed_out(error: &Value) -> Value {
+    let what = match error["what"].as_str() {
+        Some(last) => format!("its time was up; {last}"),
+        None => "its time was up".to_owned(),
+    };
+    let next = "Give it more time, or look why it took so long.";
+    json!({ "kind": "timeout", "what": what, "next": next, "status": error["status"] })
 }
 
 const DEPTH_MAX: u32 = 10;

@@ -5,12 +5,14 @@ mod commit;
 mod evaluate;
 mod guard;
 mod happen;
+mod leave;
 mod pending;
+mod rehearse;
 mod resume;
 mod values;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -31,6 +33,7 @@ use values::StepValue;
 use crate::{
     calls::{Glance, Order, Sight},
     compiled::Compiled,
+    journal::JournalError,
     outside::{Doing, ScriptDone, Trouble},
     shared::Shared,
     snapshot::SnapshotError,
@@ -53,9 +56,15 @@ pub(crate) struct Session {
     lists: HashMap<String, Arc<Vec<Arc<Value>>>>,
     /// What a step will leave when it ends: output and error.
     left: HashMap<String, (Value, Value)>,
+    /// Of a run that only shows what it would do: places whose output only a call would tell that was not made.
+    untold: HashSet<String>,
     events: VecDeque<Event>,
     /// Calls and scripts that the machine wants.
     due: Vec<(Address, u32)>,
+    /// Questions that people are to be told of.
+    notices: Vec<Address>,
+    /// How many times it was tried to call off what a step has started.
+    offs: BTreeMap<Address, u32>,
     /// Calls that do not leave for now.
     holds: BTreeMap<Address, Hold>,
     /// What steps at work have ordered.
@@ -91,7 +100,8 @@ struct Ordered {
     order: Order,
     /// What the call was answered.
     output: Value,
-    sights: u32,
+    /// When it was ordered first.
+    ordered: Timestamp,
     /// Whether what the call was answered is on the disk, or will be.
     is_kept: bool,
     has_intent: bool,
@@ -110,7 +120,22 @@ enum DoneWhat {
     Looked(Result<Glance, Trouble>),
     Seen(Result<Sight, Trouble>),
     CalledOff(Result<bool, Trouble>),
-    Notified(String, Result<Value, Trouble>),
+    Notified(Result<Value, Trouble>),
+    /// It did not leave: somebody else has taken the run, or nobody can say.
+    Lost(Option<StoreError>),
+}
+
+impl DoneWhat {
+    fn went_well(&self) -> bool {
+        match self {
+            Self::Called(result) | Self::Notified(result) => result.is_ok(),
+            Self::Scripted(result) => result.is_ok(),
+            Self::Looked(result) => result.is_ok(),
+            Self::Seen(result) => result.is_ok(),
+            Self::CalledOff(result) => result.is_ok(),
+            Self::Lost(_) => false,
+        }
+    }
 }
 
 /// Where a run was left.
@@ -127,10 +152,14 @@ pub(crate) enum Parked {
 /// Why a run cannot be taken further now.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DriveError {
-    #[error("the database: {0}")]
+    #[error("{error}: {kind}. {remedy}", error = .0, kind = .0.kind, remedy = .0.remedy())]
     Store(#[from] StoreError),
-    #[error(transparent)]
+    #[error("{0}. {NEXT_VERSION}")]
     Snapshot(#[from] SnapshotError),
+    #[error("{0}. {NEXT_VERSION}")]
+    Journal(#[from] JournalError),
+    #[error("it was told what this version of Sortie does not know: {0}. {NEXT_VERSION}")]
+    Signal(serde_json::Error),
     #[error(transparent)]
     Compile(#[from] crate::compiled::CompileError),
     #[error("a value of it cannot be read: {0}")]
@@ -181,7 +210,7 @@ impl Session {
         };
         let clock_moved = self.shared.clock_moved.notified();
         tokio::select! {
-            Some(done) = self.works.next() => self.came_back(done),
+            Some(done) = self.works.next() => self.came_back(done)?,
             () = time => self.look_at_clock(),
             () = clock_moved => self.look_at_clock(),
             () = poke.notified() => {
@@ -246,5 +275,7 @@ impl Session {
     }
 }
 
+const NEXT_VERSION: &str =
+    "Let the version of Sortie that wrote it, or a later one, go on with it: retry the run there";
 /// A second.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);

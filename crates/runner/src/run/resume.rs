@@ -2,20 +2,21 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sortie_engine::{
     decide::{Class, Delivery, Outcome},
     document::WhenBusy,
-    machine::{Active, Address, CallEnd, Event, Kind, Phase, Resolution, State},
+    machine::{Active, Address, CallEnd, Event, Kind, Phase, Resolution, State, TimerKind},
     template::{Budget, Scope as Names},
 };
 use sortie_store::{Committed, Intent, Run, Signal, TakenUp};
 
-use super::{DriveError, Ordered, Session, evaluate::plain, pending::Pending};
+use super::{DriveError, Ordered, Session, evaluate::plain, leave::off_place, pending::Pending};
 use crate::{
     calls::Order,
-    journal::Happened,
+    journal::{Happened, Page},
     points::Point,
     shared::Shared,
     snapshot::{Snapshot, instant},
@@ -53,9 +54,11 @@ impl Session {
     pub(crate) async fn open(shared: Arc<Shared>, taken: TakenUp) -> Result<Self, DriveError> {
         let TakenUp { run, given, signals } = taken;
         let compiled = shared.version(&run).await?;
+        understands(&shared, &run).await?;
         let (state, timers, pins, doubts) = match &run.snapshot {
             Some(text) => {
                 let snapshot = Snapshot::read(text)?;
+                snapshot.fits(&compiled.plan)?;
                 let timers = snapshot.timers.into_iter().map(|(timer, at)| (timer, instant(at))).collect();
                 let doubts = snapshot.doubts.into_iter().map(|(place, at)| (place, instant(at))).collect();
                 (snapshot.machine, timers, snapshot.pins, doubts)
@@ -89,8 +92,11 @@ impl Session {
             values: Default::default(),
             lists: Default::default(),
             left: Default::default(),
+            untold: Default::default(),
             events: Default::default(),
             due: Vec::new(),
+            notices: Vec::new(),
+            offs: BTreeMap::new(),
             holds: BTreeMap::new(),
             orders: Default::default(),
             works: Default::default(),
@@ -169,7 +175,13 @@ impl Session {
         let has_calls = at_work.iter().any(|(_, active)| {
             matches!(
                 active.phase,
-                Phase::Calling | Phase::Looking | Phase::Settling | Phase::Following | Phase::Pending | Phase::Pausing
+                Phase::Calling
+                    | Phase::Looking
+                    | Phase::Settling
+                    | Phase::Following
+                    | Phase::Pending
+                    | Phase::Pausing
+                    | Phase::CallingOff
             )
         });
         let intents = if has_calls { self.shared.store.intents(self.scope(), self.run.id).await? } else { Vec::new() };
@@ -177,14 +189,23 @@ impl Session {
             let place = at.to_string();
             let own = |intent: &&Intent| intent.new.place == place && intent.settled.is_none();
             let intent = intents.iter().rfind(own);
-            self.recall(&at, intent).await?;
+            let ordered = intents.iter().filter(|intent| intent.new.place == place).map(|intent| intent.made).min();
+            self.recall(&at, intent, ordered).await?;
+            let off = off_place(&at);
+            let tries = intents.iter().filter(|intent| intent.new.place == off).map(|intent| intent.new.attempt).max();
+            self.offs.extend(tries.map(|tries| (at.clone(), tries)));
             self.take_up(at, &active, intent).await?;
         }
         Ok(())
     }
 
     /// What a step at work has ordered.
-    async fn recall(&mut self, at: &Address, intent: Option<&Intent>) -> Result<(), DriveError> {
+    async fn recall(
+        &mut self,
+        at: &Address,
+        intent: Option<&Intent>,
+        ordered: Option<Timestamp>,
+    ) -> Result<(), DriveError> {
         let Some(intent) = intent else { return Ok(()) };
         let order: Order = serde_json::from_str(&intent.new.request)?;
         let place = at.to_string();
@@ -192,7 +213,8 @@ impl Session {
         let output: Value = started.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default();
         self.left.insert(place.clone(), (output.clone(), Value::Null));
         let is_kept = !output.is_null();
-        let ordered = Ordered { order, output, sights: 0, is_kept, has_intent: true };
+        let ordered = ordered.unwrap_or(intent.made);
+        let ordered = Ordered { order, output, ordered, is_kept, has_intent: true };
         self.orders.insert(place, ordered);
         Ok(())
     }
@@ -203,7 +225,7 @@ impl Session {
         match active.phase {
             Phase::Calling => match intent.filter(|intent| intent.new.attempt == attempt) {
                 // It may have left, and nobody is left who knows.
-                Some(_) if self.shared.trusts_intents => {
+                Some(_) if self.shared.controls.trusts_intents() => {
                     let result = CallEnd::Failed { delivery: Delivery::Unknown, retry_after: None };
                     let error = json!({ "kind": "service", "what": "the process ended while the call was on its way", "next": "", "status": null });
                     self.left.insert(at.to_string(), (Value::Null, error));
@@ -219,6 +241,8 @@ impl Session {
                 }
                 self.follow(at, attempt).await?;
             }
+            // Its next try is due, or it was on its way: the remote side is read before anything is called off again.
+            Phase::CallingOff if self.timer_at(&at, TimerKind::Again).is_none() => self.due.push((at, attempt)),
             _ => {}
         }
         Ok(())
@@ -229,7 +253,8 @@ impl Session {
         let started = self.shared.store.run_value(self.scope(), self.run.id, &format!("{place}#started")).await?;
         let output: Value = started.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default();
         if let Ok(order) = self.ordered(at).await? {
-            let ordered = Ordered { order, output, sights: 0, is_kept: true, has_intent: false };
+            let ordered = self.shared.clock.now();
+            let ordered = Ordered { order, output, ordered, is_kept: true, has_intent: false };
             self.orders.insert(place, ordered);
         }
         Ok(())
@@ -249,7 +274,7 @@ impl Session {
             self.pending.taken.push(signal.id);
             match serde_json::from_str(&signal.signal) {
                 Ok(told) => self.told(told).await?,
-                Err(error) => tracing::warn!(run = %self.run.id, %error, "a signal cannot be read and is left out"),
+                Err(error) => return Err(DriveError::Signal(error)),
             }
         }
         Ok(())
@@ -299,6 +324,9 @@ impl Session {
                         json!({ "kind": "workflow", "what": format!("run {run} ended as {}", other.word()), "next": "Look at that run why.", "status": null })
                     }
                 };
+                if self.is_rehearsal() && output.is_null() {
+                    self.leave_untold(&at);
+                }
                 self.left.insert(place, (output, error));
                 self.events.push_back(Event::ChildDone { at, outcome });
             }
@@ -312,6 +340,18 @@ impl Session {
             self.due.push((at, hold.attempt));
         }
     }
+}
+
+/// Whoever takes over what another process has begun must know everything that happened in it: what it does not know may
+/// matter for what comes next.
+async fn understands(shared: &Shared, run: &Run) -> Result<(), DriveError> {
+    if run.begun.is_none() || run.node == Some(shared.node) {
+        return Ok(());
+    }
+    for row in shared.store.journal(sortie_store::Scope::Tenant(run.tenant), run.id, 0).await? {
+        Page::read(&row.entries)?;
+    }
+    Ok(())
 }
 
 /// Drives the pauses between tries: another one for each run, the same for each replay.

@@ -2,9 +2,16 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 #![expect(clippy::print_stderr, reason = "the figures belong to the test's answer")]
 
+mod approvals;
 mod beside;
+mod costs;
 mod crash;
+mod golden;
+mod hostile;
+mod overwrite;
+mod peers;
 mod scenarios;
 mod schedules;
 mod stage;
 mod steps;
+mod takeover;

@@ -17,6 +17,10 @@ pub(crate) struct Scenario {
     pub effects: usize,
     /// Whether a crash can leave a doubt that only a person settles.
     pub may_ask: bool,
+    /// An effect that a crash can lose: a message to people leaves once at most.
+    pub may_lose: Option<&'static str>,
+    /// How the cloud's devices carry out what they are told, where not as usual.
+    pub pace: Option<&'static str>,
 }
 
 /// What a scenario acts on.
@@ -30,6 +34,9 @@ pub(crate) struct Subject {
 
 impl Scenario {
     pub(crate) async fn subject(&self, stage: &Stage) -> Subject {
+        if let Some(pace) = self.pace {
+            stage.cloud.put("/world/actions", &serde_json::from_str(pace).unwrap()).await;
+        }
         let incidents = stage.call("list-incidents", json!({ "$top": 1 })).await;
         let incident = incidents["value"][0]["id"].as_str().unwrap().to_owned();
         let devices =
@@ -66,7 +73,20 @@ impl Subject {
             let machine = action["machineId"].as_str().unwrap();
             if self.devices.iter().any(|device| device == machine) {
                 *seen.entry(format!("{} {machine}", action["type"].as_str().unwrap())).or_default() += 1;
+                if action["status"] == "Cancelled" {
+                    seen.insert(format!("cancelled {}", action["id"]), 1);
+                }
             }
+        }
+        for call in stage.cloud.get("/counters").await["calls"].as_array().unwrap() {
+            let effect = match (call["route"].as_str().unwrap(), call["method"].as_str().unwrap()) {
+                (route, _) if route.ends_with("/cancel") => "calls to cancel",
+                (_, "PATCH") => "changes of incidents and alerts",
+                (route, _) if route.ends_with("/tags") => "changes of tags",
+                _ => continue,
+            };
+            let count = call["count"].as_u64().filter(|_| call["status"] != 429);
+            *seen.entry(effect.to_owned()).or_default() += usize::try_from(count.unwrap_or_default()).unwrap();
         }
         let incident = stage.call("get-incident", json!({ "id": self.incident })).await;
         for comment in incident["comments"].as_array().into_iter().flatten() {
@@ -113,6 +133,8 @@ output: { status: '{{ steps.isolate.output.status }}' }
         outcome: "succeeded",
         effects: 2,
         may_ask: false,
+        may_lose: None,
+        pace: None,
     },
     Scenario {
         name: "ask_and_release",
@@ -145,6 +167,8 @@ output: { by: '{{ steps.ask.output.by }}', status: '{{ steps.release.output.stat
         outcome: "succeeded",
         effects: 2,
         may_ask: false,
+        may_lose: None,
+        pace: None,
     },
     Scenario {
         name: "loops",
@@ -178,8 +202,10 @@ output: { scanned: \"{{ steps.names.output | map(attribute='scanned') | list }}\
 ",
         others: &[],
         outcome: "succeeded",
-        effects: 5,
+        effects: 8,
         may_ask: false,
+        may_lose: None,
+        pace: None,
     },
     Scenario {
         name: "calls_another",
@@ -208,6 +234,8 @@ output: { said: '{{ inputs.text }}' }
         outcome: "succeeded",
         effects: 2,
         may_ask: false,
+        may_lose: None,
+        pace: None,
     },
     Scenario {
         name: "computes",
@@ -247,6 +275,8 @@ steps:
         outcome: "succeeded",
         effects: 1,
         may_ask: false,
+        may_lose: None,
+        pace: None,
     },
     Scenario {
         name: "handles_failure",
@@ -276,6 +306,8 @@ steps:
         outcome: "failed",
         effects: 2,
         may_ask: false,
+        may_lose: None,
+        pace: None,
     },
     Scenario {
         name: "counts",
@@ -291,5 +323,84 @@ steps:
         outcome: "succeeded",
         effects: 1,
         may_ask: true,
+        may_lose: None,
+        pace: None,
+    },
+    Scenario {
+        name: "tells_people",
+        text: "\
+workflow: tells-people
+triggers: [{ manual: { inputs: { incident: string } } }]
+steps:
+  - id: words
+    set: { said: of course }
+  - id: ask
+    approval:
+      ask: 'Comment on {{ inputs.incident }}?'
+      within: 4h
+      notify:
+        operation: microsoft-365-defender/comment-incident
+        with: { id: '{{ inputs.incident }}', comment: asked }
+  - id: note
+    after: [words, ask]
+    call: microsoft-365-defender/comment-incident
+    with: { id: '{{ inputs.incident }}', comment: 'allowed: {{ steps.words.output.said }}' }
+",
+        others: &[],
+        outcome: "succeeded",
+        effects: 2,
+        may_ask: false,
+        may_lose: Some("comment asked"),
+        pace: None,
+    },
+    Scenario {
+        name: "overwrites",
+        text: "\
+workflow: overwrites
+triggers: [{ manual: { inputs: { device: string, incident: string } } }]
+steps:
+  - id: take
+    call: microsoft-365-defender/update-incident
+    with: { id: '{{ inputs.incident }}', status: inProgress, customTags: [seen, taken] }
+  - id: tag
+    call: microsoft-365-defender/tag-device
+    with: { id: '{{ inputs.device }}', Value: seen, Action: Add }
+  - id: untag
+    after: [tag]
+    call: microsoft-365-defender/tag-device
+    with: { id: '{{ inputs.device }}', Value: seen, Action: Remove }
+output: { status: '{{ steps.take.output.status }}', tags: '{{ steps.take.output.customTags }}' }
+",
+        others: &[],
+        outcome: "succeeded",
+        effects: 3,
+        may_ask: false,
+        may_lose: None,
+        pace: None,
+    },
+    Scenario {
+        name: "calls_off",
+        text: "\
+workflow: calls-off
+triggers: [{ manual: { inputs: { device: string, incident: string } } }]
+steps:
+  - id: isolate
+    call: microsoft-365-defender/isolate-device
+    with: { id: '{{ inputs.device }}', Comment: contained, IsolationType: Full }
+    await: true
+    timeout: 10m
+    on_timeout: cancel
+  - id: note
+    after: [isolate]
+    run: on_failure
+    call: microsoft-365-defender/comment-incident
+    with: { id: '{{ inputs.incident }}', comment: 'isolate {{ steps.isolate.outcome }}: {{ steps.isolate.error.what }}' }
+",
+        others: &[],
+        outcome: "failed",
+        effects: 4,
+        may_ask: false,
+        may_lose: None,
+        pace: Some(r#"{ "next": "pending", "type": "Isolate", "times": 9 }"#),
     },
 ];

@@ -78,7 +78,7 @@ async fn play(scenario: &Scenario, seed: u64) -> Result<String, String> {
             if died {
                 break;
             }
-            if step_on(&stage, &runner, run).await {
+            if step_on(&stage, &[&runner], run).await? {
                 ended = true;
                 break;
             }

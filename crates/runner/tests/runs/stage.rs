@@ -37,11 +37,11 @@ pub(crate) struct Stage {
 
 /// The built-in connectors, those of Microsoft over the cloud.
 pub(crate) struct Products {
-    actor: Registered,
+    actor: Mutex<Arc<Registered>>,
     transport: Transport,
     base: url::Url,
     products: Mutex<HashMap<String, Arc<Product>>>,
-    tokens: Mutex<HashMap<String, Secret>>,
+    pub tokens: Mutex<HashMap<String, Secret>>,
     /// Connections that do not authenticate now.
     pub broken: Mutex<bool>,
 }
@@ -170,6 +170,12 @@ impl Stage {
         lines
     }
 
+    /// From now on the application has no role.
+    pub(crate) async fn take_roles_away(&self) {
+        *self.outside.actor.lock().unwrap() = Arc::new(self.cloud.application(&[]).await);
+        self.outside.tokens.lock().unwrap().clear();
+    }
+
     /// Any device of the cloud.
     pub(crate) async fn device(&self) -> String {
         let devices = self.call("list-devices", json!({ "$filter": "onboardingStatus eq 'Onboarded'" })).await;
@@ -214,7 +220,7 @@ impl Products {
         let guard = Guard::allowing([cloud.emulator().http().to_string()]).unwrap();
         let transport = Transport::new(settings).unwrap().guarded(guard);
         Self {
-            actor,
+            actor: Mutex::new(Arc::new(actor)),
             transport,
             base: cloud.url().parse().unwrap(),
             products: Mutex::default(),
@@ -228,10 +234,11 @@ impl Products {
         if let Some(known) = self.tokens.lock().unwrap().get(&audience) {
             return Ok(known.clone());
         }
+        let actor = Arc::clone(&self.actor.lock().unwrap());
         let client = OAuthClient {
-            token_url: self.base.join(&format!("/{}/oauth2/v2.0/token", self.actor.tenant)).unwrap(),
-            client_id: self.actor.client_id.clone(),
-            proof: ClientProof::Post(Secret::new(self.actor.secret.clone())),
+            token_url: self.base.join(&format!("/{}/oauth2/v2.0/token", actor.tenant)).unwrap(),
+            client_id: actor.client_id.clone(),
+            proof: ClientProof::Post(Secret::new(actor.secret.clone())),
         };
         let wanted = client.wanted(&[".default".to_owned()], operation, &self.base).unwrap();
         let token = client.token(&self.transport, &SystemClock, Grant::ClientCredentials, &wanted).await;

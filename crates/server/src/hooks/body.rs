@@ -42,9 +42,8 @@ impl Kind {
             Self::Form => Ok(fields(url::form_urlencoded::parse(body))),
             Self::Json => {
                 let text = text()?;
-                let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-                let read = serde_json::from_str(text).or_else(|_| serde_json::from_str(&mended(text)));
-                read.map_err(|error| broken(format!("the body is no JSON that can be read: {error}")))
+                sortie_connector::lenient_json(text.strip_prefix('\u{feff}').unwrap_or(text))
+                    .map_err(|error| broken(format!("the body is no JSON that can be read: {error}")))
             }
         }
     }
@@ -66,57 +65,6 @@ pub(crate) fn fields<'a>(pairs: impl Iterator<Item = (std::borrow::Cow<'a, str>,
 
 fn broken(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "request", detail, "Send it as its Content-Type says.")
-}
-
-/// What JSON allows and no reader of Unicode and doubles takes: half a surrogate pair becomes U+FFFD, a number beyond a double
-/// becomes null. An event is not lost for either.
-fn mended(text: &str) -> String {
-    let mut mended = String::with_capacity(text.len());
-    let mut rest = text;
-    let mut in_text = false;
-    while let Some(c) = rest.chars().next() {
-        let taken = match c {
-            '"' => {
-                in_text = !in_text;
-                1
-            }
-            '\\' if in_text => match (half(rest), half(rest.get(6..).unwrap_or_default())) {
-                (Some(false), Some(true)) => 12,
-                (Some(_), _) => {
-                    mended.push_str("\\ufffd");
-                    rest = &rest[6..];
-                    continue;
-                }
-                // The backslash and the character after it, so that `\\ud800` stays text.
-                (None, _) => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
-            },
-            '-' | '0'..='9' if !in_text => {
-                let end = rest.find(|c: char| !matches!(c, '-' | '+' | '.' | 'e' | 'E' | '0'..='9'));
-                let number = &rest[..end.unwrap_or(rest.len())];
-                if number.parse::<f64>().is_ok_and(f64::is_infinite) {
-                    mended.push_str("null");
-                    rest = &rest[number.len()..];
-                    continue;
-                }
-                number.len()
-            }
-            other => other.len_utf8(),
-        };
-        mended.push_str(&rest[..taken]);
-        rest = &rest[taken..];
-    }
-    mended
-}
-
-/// Whether an escape of half a surrogate pair stands here, and whether it is the second half.
-fn half(text: &str) -> Option<bool> {
-    let digits =
-        text.strip_prefix("\\u")?.get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
-    match u16::from_str_radix(digits, 16).ok()? {
-        0xD800..=0xDBFF => Some(false),
-        0xDC00..=0xDFFF => Some(true),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

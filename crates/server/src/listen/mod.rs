@@ -32,8 +32,8 @@ use crate::{App, app::Shared, dispatch::routed, upkeep};
 /// Where and how to listen.
 #[derive(Clone)]
 pub struct Listening {
-    /// For whoever has a token.
-    pub address: SocketAddr,
+    /// For whoever has a token; nobody is listened to there where it is absent.
+    pub address: Option<SocketAddr>,
     /// What the server proves itself with.
     pub tls: Option<TlsFiles>,
     /// Who may say for whom it asks. Beyond this machine and without TLS nobody else is listened to.
@@ -92,7 +92,7 @@ impl ListenError {
 pub struct Server {
     shared: Arc<Shared>,
     router: Router,
-    tcp: TcpListener,
+    tcp: Option<TcpListener>,
     tls: Option<TlsAcceptor>,
     unix: Option<(UnixListener, SocketFile)>,
     listening: Listening,
@@ -104,13 +104,16 @@ impl Server {
     /// # Errors
     /// [`ListenError`].
     pub async fn bind(app: App, listening: Listening) -> Result<Self, ListenError> {
-        let address = listening.address;
-        if !address.ip().is_loopback() && listening.tls.is_none() && listening.trusted_proxies.is_empty() {
+        let is_in_the_clear = listening.tls.is_none() && listening.trusted_proxies.is_empty();
+        if let Some(address) = listening.address.filter(|address| !address.ip().is_loopback() && is_in_the_clear) {
             return Err(ListenError::Exposed(address));
         }
         let tls = listening.tls.as_ref().map(tls::acceptor).transpose()?;
         let failed = |what: String| move |source| ListenError::Bind { what, source };
-        let tcp = TcpListener::bind(address).await.map_err(failed(address.to_string()))?;
+        let tcp = match listening.address {
+            Some(address) => Some(TcpListener::bind(address).await.map_err(failed(address.to_string()))?),
+            None => None,
+        };
         let unix = listening.socket.as_deref().map(socket).transpose()?;
         let shared = Shared::of(app);
         let router = routed(&shared);
@@ -120,9 +123,9 @@ impl Server {
     /// Where it listens for whoever has a token.
     ///
     /// # Errors
-    /// What the system says.
+    /// What the system says, or that it does not listen there.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.tcp.local_addr()
+        self.tcp.as_ref().ok_or(ErrorKind::NotConnected)?.local_addr()
     }
 
     /// Serves, takes runs further, and keeps the database small, until `stop` is ready. Then requests and runs have `grace` to
@@ -143,7 +146,12 @@ impl Server {
         let os_user = Arc::clone(&listening.os_user);
         tokio::join!(
             tell,
-            by_tcp.tcp(tcp, tls, &listening, grace),
+            async {
+                match tcp {
+                    Some(tcp) => by_tcp.tcp(tcp, tls, &listening, grace).await,
+                    None => stopped(shared.stop.subscribe()).await,
+                }
+            },
             async {
                 match unix {
                     Some(unix) => by_unix.unix(unix, os_user, grace).await,
@@ -173,7 +181,7 @@ struct Listener {
 impl Listener {
     async fn tcp(self, listener: TcpListener, tls: Option<TlsAcceptor>, listening: &Listening, grace: Duration) {
         let trusted: Arc<[Network]> = listening.trusted_proxies.clone().into();
-        let is_open = tls.is_some() || listening.address.ip().is_loopback();
+        let is_open = tls.is_some() || listening.address.is_some_and(|address| address.ip().is_loopback());
         let mut connections = JoinSet::new();
         while let Some((permit, accepted)) = self.next(|| listener.accept()).await {
             while connections.try_join_next().is_some() {}

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
-use sortie_store::Approval;
+use sortie_store::{Approval, Decision, StoreErrorKind};
 
 use crate::{
     Problem,
@@ -43,8 +43,33 @@ pub(super) async fn decide(request: Request) -> Result<Response, Problem> {
     let wish: Decide = request.json()?;
     let approval = request.approval()?;
     let store = request.store();
-    store.decide(approval, wish.approves, wish.why).await?;
+    if let Err(error) = store.decide(approval, wish.approves, wish.why).await {
+        return Err(match error.kind {
+            StoreErrorKind::Stale(_) => over(&store.approval(request.scope(), &approval.id).await?),
+            _ => error.into(),
+        });
+    }
     request.shared.app.runner.poke(approval.tenant, approval.run);
     let decided = store.approval(request.scope(), &approval.id).await?;
     ok(&views::approval(&request, &decided))
 }
+
+/// Why nobody can decide it any more.
+fn over(approval: &Approval) -> Problem {
+    let at = |moment: jiff::Timestamp| moment.strftime("%Y-%m-%dT%H:%M:%SZ");
+    let why = approval.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    let by = approval.decided_by.as_deref().unwrap_or("somebody");
+    let (detail, next) = match (approval.decision, approval.decided) {
+        (Some(Decision::Approved), Some(when)) => (format!("{by} approved it at {}{why}", at(when)), DECIDED),
+        (Some(Decision::Rejected), Some(when)) => (format!("{by} rejected it at {}{why}", at(when)), DECIDED),
+        (Some(Decision::Withdrawn), Some(when)) => {
+            (format!("its run went on without an answer at {}", at(when)), "Look at the run.")
+        }
+        _ => (format!("its time was over at {}", at(approval.new.ends)), "Start the run anew to ask again."),
+    };
+    let problem =
+        Problem::new(http::StatusCode::CONFLICT, "decided", format!("approval {}: {detail}", approval.id), next);
+    problem.with("decision", json!(approval.decision.map(Decision::word)))
+}
+
+const DECIDED: &str = "A question is decided once; look at the run for what came of it.";

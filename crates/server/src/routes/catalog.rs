@@ -4,7 +4,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use sortie_connector::{BUILT_IN, BuiltIn};
 use sortie_openapi::Operation;
-use sortie_store::{Connection, ConnectorInfo, Scope, StoreErrorKind};
+use sortie_store::{Connection, ConnectorInfo, Scope, StoreErrorKind, TenantKey};
 
 use crate::{
     Problem,
@@ -26,7 +26,14 @@ pub(super) async fn connections(request: Request) -> Result<Response, Problem> {
         found.extend(store.connections(*scope).await?);
     }
     found.sort_by(|a, b| (&a.name, a.tenant).cmp(&(&b.name, b.tenant)));
-    ok(&json!({ "items": found.iter().map(|one| views::connection(&request, one)).collect::<Vec<_>>() }))
+    let mut items = Vec::with_capacity(found.len());
+    for one in &found {
+        let secrets = store.secret_infos(Scope::Tenant(one.tenant), one.id).await?;
+        let mut shown = views::connection(&request, one);
+        shown["secrets"] = secrets.iter().map(views::secret).collect();
+        items.push(shown);
+    }
+    ok(&json!({ "items": items }))
 }
 
 pub(super) async fn connection(request: Request) -> Result<Response, Problem> {
@@ -51,6 +58,12 @@ pub(super) async fn connectors(request: Request) -> Result<Response, Problem> {
     found.dedup_by(|a, b| (&a.id, a.tenant) == (&b.id, b.tenant));
     let mut items: Vec<Value> = BUILT_IN.iter().map(built_in).collect();
     items.extend(found.iter().map(|one| views::connector(&request, one)));
+    for item in &mut items {
+        let id = item["id"].as_str().unwrap_or_default();
+        let product = request.shared.app.outside.product(TenantKey::SHARED, id).await;
+        // One that cannot be read says so when it is looked at.
+        item["operation_count"] = product.map_or(0, |product| product.description.operations.len()).into();
+    }
     ok(&json!({ "items": items }))
 }
 
@@ -70,9 +83,31 @@ pub(super) async fn connector(request: Request) -> Result<Response, Problem> {
     ok(&shown)
 }
 
+/// All that is known of it, as a client needs it that judges inputs itself.
+pub(super) async fn description(request: Request) -> Result<Response, Problem> {
+    let id = request.path("id");
+    let (mut shown, description, edits) = match request.store().connector(request.scope(), id).await {
+        Ok(found) => {
+            let description = serde_json::from_str(&found.description).map_err(|_| Problem::fault())?;
+            (views::connector(&request, &found.info), description, found.info.edits)
+        }
+        Err(error) if matches!(error.kind, StoreErrorKind::Absent(_)) => {
+            let one = BuiltIn::of(id).ok_or_else(|| Problem::absent(format!("connector {id}")))?;
+            let description = serde_json::to_value(one.description()).map_err(|_| Problem::fault())?;
+            (built_in(&one), description, json!({}))
+        }
+        Err(error) => return Err(error.into()),
+    };
+    shown["edits"] = edits;
+    shown["description"] = description;
+    ok(&shown)
+}
+
 fn built_in(one: &BuiltIn) -> Value {
+    let description = one.description();
     json!({
-        "id": one.id, "tenant": null, "title": one.id, "origin": null, "built_in": true, "version": null, "changed": null,
+        "id": one.id, "tenant": null, "title": description.title, "origin": null, "built_in": true, "version": null,
+        "changed": null, "content_hash": description.content_hash(),
     })
 }
 

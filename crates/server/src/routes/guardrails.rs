@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
+use sortie_connector::BuiltIn;
 use sortie_store::{GuardrailChange, Guardrails, Rule, Scope, TenantKey};
 
 use crate::{
@@ -34,12 +35,12 @@ struct Change {
 
 pub(super) async fn change(request: Request) -> Result<Response, Problem> {
     let wish: Change = request.json()?;
-    let change = GuardrailChange {
-        protect: rules(&wish.protect)?,
-        unprotect: rules(&wish.unprotect)?,
-        ceilings: wish.ceilings.into_iter().collect(),
-        observe: wish.observe,
-    };
+    let mut ceilings = Vec::with_capacity(wish.ceilings.len());
+    for (operation, count) in wish.ceilings {
+        ceilings.push((counted(&request, &operation).await?, count));
+    }
+    let (protect, unprotect) = (rules(&wish.protect)?, rules(&wish.unprotect)?);
+    let change = GuardrailChange { protect, unprotect, ceilings, observe: wish.observe };
     let own = request.store().change_guardrails(request.scope(), change).await?;
     let_go(&request).await?;
     whole(&request, &own).await
@@ -75,9 +76,41 @@ async fn whole(request: &Request, own: &Guardrails) -> Result<Response, Problem>
     ok(&json!({ "tenant": tenant, "own": views::guardrails(own), "in_force": views::guardrails(&force) }))
 }
 
+/// An operation by any of its names, as it is counted: by its own id. A ceiling on a name that no operation has would never be
+/// reached; one that is set already can be taken away whatever became of its operation.
+async fn counted(request: &Request, operation: &str) -> Result<String, Problem> {
+    let own = request.store().guardrails(request.scope()).await?;
+    if own.ceilings.contains_key(operation) {
+        return Ok(operation.to_owned());
+    }
+    let wrong = || {
+        let next = "Write it as CONNECTOR/OPERATION, such as microsoft-365-defender/isolate-device.";
+        Problem::content(format!("`{operation}` is no operation"), next)
+    };
+    let (connector, name) = operation.split_once('/').ok_or_else(wrong)?;
+    // Of Defender it is that of the connector that comes along, as which every such call is known.
+    let built_in = BuiltIn::of(connector).filter(|_| connector == DEFENDER).map(|one| one.description());
+    let found = match &built_in {
+        Some(description) => description.operation_called(name).map(|found| found.id.clone()),
+        None => {
+            let product = request.shared.app.outside.product(request.tenant(), connector).await;
+            let product = product.map_err(|trouble| Problem::content(trouble.what, trouble.next))?;
+            product.description.operation_called(name).map(|found| found.id.clone())
+        }
+    };
+    let id = found.ok_or_else(|| {
+        let detail = format!("connector {connector} has no operation `{name}`");
+        let next = format!("`sortie connector show {connector}` lists them.");
+        Problem::new(http::StatusCode::NOT_FOUND, "not-found", detail, next)
+    })?;
+    Ok(format!("{connector}/{id}"))
+}
+
 fn rules(texts: &[String]) -> Result<Vec<Rule>, Problem> {
     let rule = |text: &String| {
         text.parse::<Rule>().map_err(|error| Problem::content(format!("`{text}` is no rule: {error}"), "Correct it."))
     };
     texts.iter().map(rule).collect()
 }
+
+const DEFENDER: &str = "microsoft-365-defender";

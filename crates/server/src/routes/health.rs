@@ -53,6 +53,9 @@ pub(super) async fn metrics(request: Request) -> Result<Response, Problem> {
     family("runs_ready", "gauge", "Runs that could go on and have no room.", &one(figures.ready as u64));
     family("runs_waiting", "gauge", "Runs that wait for time.", &one(figures.waiting as u64));
     family("runs_ended_total", "counter", "Runs that have ended since the start.", &one(figures.ended));
+    let written = shared.app.store.written();
+    family("database_commits_total", "counter", "Transactions since the start.", &one(written.commits));
+    family("database_rows_total", "counter", "Rows written since the start.", &one(written.rows));
     family("commits_total", "counter", "Commits of runs since the start.", &one(figures.commits));
     let calls = |outcome: &str, count| (format!("{{outcome=\"{outcome}\"}}"), count);
     let ended = [calls("answered", figures.calls_answered), calls("failed", figures.calls_failed)];

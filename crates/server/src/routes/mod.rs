@@ -3,6 +3,7 @@
 mod approvals;
 mod audit;
 mod catalog;
+mod diagnostics;
 mod guardrails;
 mod health;
 mod hook_secrets;
@@ -12,7 +13,8 @@ mod workflows;
 
 use axum::routing::MethodFilter;
 use sortie_store::Permission::{
-    self, Act, CancelRun, ChangeWorkflow, DecideApproval, ManageGuardrails, ManagePeople, Read, ResolveDoubt,
+    self, Act, CancelRun, ChangeWorkflow, DecideApproval, ManageGuardrails, ManageKeys, ManagePeople, Read,
+    ResolveDoubt,
 };
 
 use crate::{
@@ -137,6 +139,10 @@ impl Route {
         Self { answer, status, ..self }
     }
 
+    const fn bounded(self, body_bytes_max: usize) -> Self {
+        Self { body_bytes_max, ..self }
+    }
+
     /// Whether it is answered when something else has happened.
     pub(crate) fn is_long(&self) -> bool {
         self.answer == Answers::Events || self.access == Access::Proof
@@ -194,6 +200,8 @@ rows! {
     Get "/api/v1/workflows/{id}/versions" may(Read), OneOrShared, workflows::versions, "Its versions, the latest first", .query(&["tenant"]).answers(json("Versions"), 200);
     Get "/api/v1/workflows/{id}/versions/{version}" may(Read), OneOrShared, workflows::version, "A version with its text", .query(&["tenant"]).answers(json("Version"), 200);
     Post "/api/v1/validate" may(Read), OneOrShared, workflows::judge, "What is wrong with a document, by line and column; nothing is kept", .query(&["tenant"]).takes_yaml().answers(json("Judged"), 200);
+    Post "/api/v1/apply" may(ChangeWorkflow), OneOrShared, workflows::apply, "Make the workflows of a tenant, or those for all, what a set of documents says: all of them or none", .query(&["tenant"]).takes("Apply").answers(json("AppliedSet"), 200).bounded(APPLY_BYTES_MAX);
+    Post "/api/v1/dry-runs" may(ChangeWorkflow), One, runs::dry, "Start a run of a document that is not kept, to see what it would do: nothing that has an effect is sent", .query(&["tenant"]).takes("DryRun").answers(json("Started"), 201);
     Post "/api/v1/workflows/{id}/runs" may(Act), One, runs::start, "Start a run by hand", .query(&["tenant"]).takes("StartRun").answers(json("Started"), 201);
     Get "/api/v1/workflows/{id}/hook" may(Read), One, hook_secrets::one, "Its webhook in a tenant: where it is and when its secret was made", .query(&["tenant"]).answers(json("Hook"), 200);
     Put "/api/v1/workflows/{id}/hook" may(ChangeWorkflow), One, hook_secrets::renew, "Make the secret of its webhook in a tenant, told once; the one before it is good for another hour", .query(&["tenant"]).answers(json("NewHook"), 200);
@@ -217,6 +225,7 @@ rows! {
     Get "/api/v1/connections/{name}" may(Read), OneOrShared, catalog::connection, "A connection, without its secrets", .query(&["tenant"]).answers(json("Connection"), 200);
     Get "/api/v1/connectors" may(Read), Listed, catalog::connectors, "The connectors", .query(&["tenant"]).answers(json("Connectors"), 200);
     Get "/api/v1/connectors/{id}" may(Read), OneOrShared, catalog::connector, "A connector with its operations", .query(&["tenant"]).answers(json("Connector"), 200);
+    Get "/api/v1/connectors/{id}/description" may(Read), OneOrShared, catalog::description, "A connector with its whole description and what was edited of it", .query(&["tenant"]).answers(json("ConnectorDescribed"), 200);
 
     Get "/api/v1/guardrails" may(Read), OneOrShared, guardrails::show, "The guardrails of a tenant, and those in force there", .query(&["tenant"]).answers(json("Guardrails"), 200);
     Put "/api/v1/guardrails" may(ManageGuardrails), OneOrShared, guardrails::change, "Change what is protected, ceilings, and whether effects are only observed", .query(&["tenant"]).takes("ChangeGuardrails").answers(json("Guardrails"), 200);
@@ -235,6 +244,7 @@ rows! {
     Get "/api/v1/tokens" may(ManagePeople), Everywhere, people::tokens, "The tokens, without their texts", .answers(json("Tokens"), 200);
     Delete "/api/v1/tokens/{prefix}" may(ManagePeople), Everywhere, people::revoke_token, "End a token at once";
     Get "/api/v1/audit" may(ManagePeople), Listed, audit::list, "Who did what, oldest first", .query(&["tenant", "action", "actor", "object", "since", "after", "count"]).answers(json("Audit"), 200);
+    Get "/api/v1/diagnostics" may(ManageKeys), Everywhere, diagnostics::show, "How the installation is, for whoever is asked for help; no secret", .answers(json("Diagnostics"), 200);
 
     Post "/hooks/{tenant}/{workflow}" Proof, Nothing, hooks::receive, "A webhook: starts a run of the workflow in the tenant. It is proved by a signature over time and body, or by a token", .hook();
 }
@@ -244,3 +254,6 @@ impl Route {
         Self { body: Some(Takes::Anything), answer: Answers::Any, status: 202, body_bytes_max: 4 << 20, ..self }
     }
 }
+
+/// A folder of workflows; one may have 1 MB.
+const APPLY_BYTES_MAX: usize = 16 << 20;

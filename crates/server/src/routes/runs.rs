@@ -5,16 +5,16 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sortie_engine::{
-    document::{Tenants, Workflow, read},
+    document::{Tenants, Workflow as Document, read},
     machine::Phase,
     text::did_you_mean,
 };
 use sortie_runner::{
     Again, AgainError, again, as_value,
-    library::{ManualStart, manual},
+    library::{self, ManualStart, PutError, manual},
     view::{View, WorkView, place_of},
 };
-use sortie_store::{NewRun, Run, RunFilter, RunId, RunMode, RunStatus, RunValue, Scope, Started};
+use sortie_store::{NewRun, Run, RunFilter, RunId, RunMode, RunStatus, RunValue, Scope, Started, Workflow};
 
 use crate::{
     Problem,
@@ -44,24 +44,50 @@ pub(super) async fn start(request: Request) -> Result<Response, Problem> {
         Some(other) => return Err(Problem::content(format!("`{other}` is no mode"), "Give live or dry.")),
     };
     let kept = request.store().workflow(request.scope(), request.path("id")).await?;
+    let by = request.granted.actor.owner_name().to_owned();
+    let start = ManualStart { inputs: wish.inputs, picked: wish.picked, mode, key: key(wish.key)?, by };
+    begun(&request, &kept, start).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DryRun {
+    /// The document, in YAML.
+    text: String,
+    #[serde(default)]
+    inputs: Map<String, Value>,
+    #[serde(default)]
+    picked: Option<Value>,
+}
+
+pub(super) async fn dry(request: Request) -> Result<Response, Problem> {
+    let wish: DryRun = request.json()?;
+    let outside = &*request.shared.app.outside;
+    let kept = match library::draft(&request.store(), outside, request.tenant(), &wish.text).await {
+        Ok(kept) => kept,
+        Err(PutError::Problems(wrong)) => return Err(super::workflows::problems(&wrong)),
+        Err(PutError::Store(error)) => return Err(error.into()),
+    };
+    let by = request.granted.actor.owner_name().to_owned();
+    let start = ManualStart { inputs: wish.inputs, picked: wish.picked, mode: RunMode::Dry, key: key(None)?, by };
+    begun(&request, &kept, start).await
+}
+
+async fn begun(request: &Request, kept: &Workflow, start: ManualStart) -> Result<Response, Problem> {
     let workflow = read(&kept.text).map_err(|_| unreadable(&kept.id))?;
     is_for(&workflow, &request.tenant_name(request.tenant()))?;
-    let key = key(wish.key)?;
-    let by = request.granted.actor.owner_name().to_owned();
-    let start = ManualStart { inputs: wish.inputs, picked: wish.picked, mode, key, by };
     let next = "`sortie workflow show` and `GET /api/v1/workflows/{id}` say what it takes.";
-    let new = manual(&kept, start).map_err(|detail| Problem::content(detail, next))?;
-    ordered(&request, new).await
+    let new = manual(kept, start).map_err(|detail| Problem::content(detail, next))?;
+    ordered(request, new).await
 }
 
 /// The order becomes durable, and its run begins in its turn.
 async fn ordered(request: &Request, new: NewRun) -> Result<Response, Problem> {
-    let (workflow, mode, again_of) = (new.workflow.clone(), new.mode, new.again_of.map(|run| run.to_string()));
     let input = match new.input {
         RunValue::Text(text) => as_value(&request.shared.app.store, request.scope(), text).await?,
         blob @ RunValue::Blob(_) => blob,
     };
-    let started = request.shared.app.runner.start(request.scope(), NewRun { input, ..new }).await?;
+    let started = request.store().start_run(request.scope(), NewRun { input, ..new }).await?;
     let (status, run) = match started {
         Started::New(run) => (StatusCode::CREATED, run),
         Started::Known(run) => (StatusCode::OK, run),
@@ -72,9 +98,7 @@ async fn ordered(request: &Request, new: NewRun) -> Result<Response, Problem> {
     };
     let is_new = status == StatusCode::CREATED;
     if is_new {
-        let detail = json!({ "workflow": workflow, "mode": mode.word(), "again_of": again_of });
-        let (store, actor) = (&request.shared.app.store, &request.granted.actor);
-        store.audit(request.scope(), actor, "run.start", &run.to_string(), detail).await?;
+        request.shared.app.runner.begin(request.tenant(), run);
     }
     Ok(answer(status, &json!({ "run": run.to_string(), "new": is_new, "address": address(run) })))
 }
@@ -207,8 +231,8 @@ struct Rerun {
 
 pub(super) async fn rerun(request: Request) -> Result<Response, Problem> {
     let wish: Rerun = request.json()?;
-    let by = request.granted.actor.owner_name().to_owned();
-    let wish = Again { from_step: wish.from_step, key: key(wish.key)?, by };
+    let actor = request.granted.actor.clone();
+    let wish = Again { from_step: wish.from_step, key: key(wish.key)?, actor };
     let run = request.run()?;
     let new = again(&request.shared.app.store, run, wish).await.map_err(|error| {
         let detail = error.to_string();
@@ -220,6 +244,9 @@ pub(super) async fn rerun(request: Request) -> Result<Response, Problem> {
                     format!("Say what became of it: POST /api/v1/runs/{}/resolve for {}.", run.id, steps.join(", "));
                 Problem::conflict(detail, next).with("doubts", json!(steps))
             }
+            AgainError::Unapproved { step, .. } => {
+                Problem::conflict(detail, format!("Repeat it from `{step}`, so that the question is asked again."))
+            }
             AgainError::UnknownStep { next, .. } => Problem::content(detail, next),
             AgainError::Unreadable(_) => Problem::conflict(detail, "Start the workflow anew."),
         }
@@ -228,7 +255,7 @@ pub(super) async fn rerun(request: Request) -> Result<Response, Problem> {
 }
 
 /// The document of the run's version.
-async fn document(request: &Request, run: &Run) -> Result<Workflow, Problem> {
+async fn document(request: &Request, run: &Run) -> Result<Document, Problem> {
     let store = &request.shared.app.store;
     let text = store.workflow_version(Scope::Tenant(run.home), &run.workflow, &run.version).await?.text;
     read(&text).map_err(|_| unreadable(&run.workflow))
@@ -244,7 +271,7 @@ async fn place(request: &Request, run: &Run, step: &str) -> Result<String, Probl
 }
 
 /// Whether a workflow runs for a tenant.
-pub(crate) fn is_for(workflow: &Workflow, tenant: &str) -> Result<(), Problem> {
+pub(crate) fn is_for(workflow: &Document, tenant: &str) -> Result<(), Problem> {
     match &workflow.tenants {
         Tenants::All => Ok(()),
         Tenants::Some(names) if names.iter().any(|name| name.value == tenant) => Ok(()),

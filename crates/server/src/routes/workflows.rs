@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sortie_engine::{document::read, text::Problem as Wrong};
 use sortie_runner::library::{self, PutError};
-use sortie_store::{Scope, StoreErrorKind, Workflow, WorkflowState};
+use sortie_store::{Applied, NewWorkflow, Scope, StoreErrorKind, Unnamed, Workflow, WorkflowState};
 
 use crate::{
     Problem,
@@ -105,6 +105,57 @@ pub(super) async fn judge(request: Request) -> Result<Response, Problem> {
     ok(&json!({ "problems": places(&wrong) }))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Apply {
+    documents: Vec<String>,
+    /// What becomes of those that are kept and not among the documents: nothing where nothing is said.
+    #[serde(default)]
+    unnamed: Option<String>,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+pub(super) async fn apply(request: Request) -> Result<Response, Problem> {
+    let wish: Apply = request.json()?;
+    let unnamed = match wish.unnamed.as_deref() {
+        None | Some("stay") => Unnamed::Stay,
+        Some("disable") => Unnamed::Disable,
+        Some("remove") => Unnamed::Remove,
+        Some(other) => {
+            let detail = format!("`unnamed` takes no `{other}`");
+            return Err(Problem::content(detail, "Give stay, disable or remove."));
+        }
+    };
+    let outside = &*request.shared.app.outside;
+    let judged = library::judge_all(&request.store(), outside, request.tenant(), &wish.documents).await?;
+    let wrong: Vec<Value> = judged.iter().enumerate().flat_map(|(at, one)| wrong_of(at, one)).collect();
+    if !wrong.is_empty() {
+        let documents = judged.iter().filter(|one| one.is_err()).count();
+        let detail = format!("{documents} of {} documents have problems, and none was kept", judged.len());
+        let next = "Mend what `problems` names by document, line and column.";
+        return Err(Problem::content(detail, next).with("problems", wrong.into()));
+    }
+    let set: Vec<NewWorkflow> = judged.into_iter().flatten().collect();
+    let ids: Vec<String> = set.iter().map(|new| new.id.clone()).collect();
+    let applied = request.store().apply_workflows(request.scope(), set, unnamed, wish.dry_run).await?;
+    let item = |(id, applied): &(String, Applied)| {
+        let document = ids.iter().position(|own| own == id);
+        json!({ "id": id, "document": document, "change": applied.word() })
+    };
+    ok(&json!({ "items": applied.iter().map(item).collect::<Vec<_>>(), "kept": !wish.dry_run }))
+}
+
+fn wrong_of(at: usize, judged: &Result<NewWorkflow, Vec<Wrong>>) -> Vec<Value> {
+    let mut found = places(judged.as_ref().err().map_or(&[], Vec::as_slice));
+    let found = found.as_array_mut().map(std::mem::take).unwrap_or_default();
+    let in_its_place = |mut one: Value| {
+        one["document"] = at.into();
+        one
+    };
+    found.into_iter().map(in_its_place).collect()
+}
+
 fn whole(request: &Request, kept: &Workflow, status: StatusCode) -> Response {
     let mut shown = views::workflow(request, kept);
     shown["text"] = kept.text.as_str().into();
@@ -114,7 +165,8 @@ fn whole(request: &Request, kept: &Workflow, status: StatusCode) -> Response {
     response
 }
 
-fn problems(wrong: &[Wrong]) -> Problem {
+/// The same for every route that takes a document.
+pub(super) fn problems(wrong: &[Wrong]) -> Problem {
     let detail = match wrong {
         [one] => format!("the document has a problem: {one}"),
         _ => format!("the document has {} problems", wrong.len()),

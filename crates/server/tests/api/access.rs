@@ -26,6 +26,8 @@ const EXPECTED: &str = "
     GET    /api/v1/workflows/{id}/versions             V t
     GET    /api/v1/workflows/{id}/versions/{version}   V t
     POST   /api/v1/validate                            V t
+    POST   /api/v1/apply                               E t
+    POST   /api/v1/dry-runs                            E t
     POST   /api/v1/workflows/{id}/runs                 R t
     GET    /api/v1/workflows/{id}/hook                 V t
     PUT    /api/v1/workflows/{id}/hook                 E t
@@ -46,6 +48,7 @@ const EXPECTED: &str = "
     GET    /api/v1/connections/{name}                  V t
     GET    /api/v1/connectors                          V l
     GET    /api/v1/connectors/{id}                     V t
+    GET    /api/v1/connectors/{id}/description         V t
     GET    /api/v1/guardrails                          V t
     PUT    /api/v1/guardrails                          A t
     POST   /api/v1/guardrails/hold                     A t
@@ -62,6 +65,7 @@ const EXPECTED: &str = "
     GET    /api/v1/tokens                              A *
     DELETE /api/v1/tokens/{prefix}                     A *
     GET    /api/v1/audit                               A l
+    GET    /api/v1/diagnostics                         A *
     POST   /hooks/{tenant}/{workflow}                  proof
 ";
 
@@ -369,6 +373,8 @@ fn aimed(route: &Route, targets: &Targets) -> (String, Option<Value>) {
     }
     let body = match (route.method.as_str(), route.path) {
         ("PUT", "/api/v1/workflows/{id}") | ("POST", "/api/v1/validate") => json!(FLOW),
+        (_, "/api/v1/apply") => json!({ "documents": [FLOW] }),
+        (_, "/api/v1/dry-runs") => json!({ "text": FLOW }),
         (_, "/api/v1/workflows/{id}/state") => json!({ "state": "enabled" }),
         (_, "/api/v1/runs/{run}/resolve") => json!({ "step": "ask", "resolution": "happened" }),
         (_, "/api/v1/approvals/{approval}/decision") => json!({ "approves": false }),

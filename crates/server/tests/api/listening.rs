@@ -32,7 +32,7 @@ struct Running {
 
 fn listening(stage: &Stage) -> Listening {
     Listening {
-        address: "127.0.0.1:0".parse().unwrap(),
+        address: Some("127.0.0.1:0".parse().unwrap()),
         tls: None,
         trusted_proxies: Vec::new(),
         socket: Some(stage.folder.path().join("sortie.db.sock")),
@@ -139,7 +139,7 @@ async fn open_when_free(folder: &tempfile::TempDir, clock: &sortie_model::Manual
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beyond_this_machine_it_takes_a_certificate_or_a_proxy_that_has_one() {
     let stage = Stage::new().await;
-    let everywhere = || Listening { address: "0.0.0.0:0".parse().unwrap(), ..listening(&stage) };
+    let everywhere = || Listening { address: Some("0.0.0.0:0".parse().unwrap()), ..listening(&stage) };
     let refused = Server::bind(stage.app.clone(), everywhere()).await.unwrap_err();
     assert!(matches!(refused, ListenError::Exposed(_)), "{refused}");
     let missing =

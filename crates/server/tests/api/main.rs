@@ -2,9 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
 mod access;
+mod approvals;
 mod changes;
 mod documents;
 mod hooks;
+mod hostile;
 mod listening;
 mod objects;
+mod sets;
 mod stage;

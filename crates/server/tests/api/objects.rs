@@ -122,6 +122,9 @@ async fn of_two_who_decide_at_once_one_does() {
     let mut statuses = [yes.status.as_u16(), no.status.as_u16()];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 409]);
+    let (late, who) = if yes.status == 200 { (&no, "rita/test approved") } else { (&yes, "raul/test rejected") };
+    let detail = late.json["detail"].as_str().unwrap();
+    assert!(detail.ends_with(&format!("{who} it at 2026-11-30T08:00:00Z (so)")), "{detail}");
     stage.settle().await;
     let (_, whole) = stage.owners("GET", &format!("/api/v1/runs/{}", run["run"].as_str().unwrap()), None).await;
     let by = if yes.status == 200 { "rita/test" } else { "raul/test" };
@@ -216,6 +219,14 @@ async fn effects_are_held_and_released_by_an_administrator_where_they_say() {
     assert_eq!((&said["own"]["hold"], &said["in_force"]["hold"]["why"]), (&Value::Null, &json!("a drill")));
     let (_, said) = stage.owners("POST", "/api/v1/guardrails/release", None).await;
     assert_eq!((&said["tenant"], &said["own"]["hold"]), (&json!("shared"), &Value::Null));
+    let ceiling = |name: &str, count: Value| {
+        stage.owners("PUT", "/api/v1/guardrails?tenant=fabrikam", Some(json!({ "ceilings": { name: count } })))
+    };
+    let (_, said) = ceiling("microsoft-365-defender/isolate-machine", json!(2)).await;
+    assert_eq!(said["own"]["ceilings"], json!({ "microsoft-365-defender/isolate-device": 2 }), "by any of its names");
+    for (name, status) in [("kv/no-such", 404), ("no-such/get", 422), ("nonsense", 422)] {
+        assert_eq!(ceiling(name, json!(1)).await.0, status, "{name}");
+    }
     let (status, said) = stage.owners("PUT", "/api/v1/guardrails", Some(json!({ "protect": ["nonsense"] }))).await;
     assert_eq!(status, 422, "{said}");
 }

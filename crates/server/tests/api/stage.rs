@@ -57,6 +57,17 @@ impl Stage {
         Self { router: router(app.clone()), folder, clock, store, app, contoso, fabrikam }
     }
 
+    /// The process ends, and another opens what it has left.
+    pub(crate) async fn restart(&mut self) {
+        self.store.close();
+        // Whatever still has the file is let go of before it is opened again.
+        for name in ["none.db", "sortie.db"] {
+            self.store = open(&self.folder.path().join(name), &self.clock);
+            self.app = app(&self.store, &self.clock, self.app.options.bounds, self.folder.path()).await;
+            self.router = router(self.app.clone());
+        }
+    }
+
     /// A user with these roles, and a token that acts for them.
     pub(crate) async fn token(&self, name: &str, grants: &[(Role, Option<TenantKey>)]) -> Secret {
         let user = self.store.add_principal(&name.parse().unwrap()).await.unwrap();

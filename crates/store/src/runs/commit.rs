@@ -151,7 +151,7 @@ impl Turn<'_> {
         if let Some((key, replaces)) = &self.commit.busy
             && let Some(by) = self.holder(key)?
         {
-            self.queue_up(key, by, *replaces)?;
+            self.queue_up(key, by, *replaces, epoch)?;
             return Ok(Committed::Busy { by });
         }
         for settled in &self.commit.settled {
@@ -166,7 +166,7 @@ impl Turn<'_> {
             }
         }
         let children = self.rows()?;
-        let seq = self.advance()?;
+        let seq = self.advance(epoch)?;
         let mut woken: Vec<_> = children.iter().filter_map(|started| Some((tenant, started.run()?))).collect();
         for place in &self.commit.cancelled {
             woken.extend(self.cancel_child(place)?.map(|child| (tenant, child)));
@@ -181,11 +181,12 @@ impl Turn<'_> {
         Ok(Committed::Done { epoch, seq, children, woken })
     }
 
-    /// The run is this node's, and as it was read.
+    /// The run's epoch from now on, if it is as it was read.
     fn claim(&self) -> Result<i64, StoreErrorKind> {
         let commit = self.commit;
-        let sql = "UPDATE runs SET epoch = epoch + (node_id IS NOT ?3), node_id = ?3
-                   WHERE tenant_id = ?1 AND run_id = ?2 AND epoch = ?4 AND seq = ?5 AND ended_us IS NULL RETURNING epoch";
+        // Nobody else writes in between: the row itself is written once, with everything else of it.
+        let sql = "SELECT epoch + (node_id IS NOT ?3) FROM runs
+                   WHERE tenant_id = ?1 AND run_id = ?2 AND epoch = ?4 AND seq = ?5 AND ended_us IS NULL";
         let row = params![commit.tenant, commit.run, commit.node, commit.epoch, commit.seq];
         let epoch = self.sqlite.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?;
         epoch.ok_or_else(|| StoreErrorKind::Stale(format!("run {}", commit.run)))
@@ -203,11 +204,12 @@ impl Turn<'_> {
         Ok(self.sqlite.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?)
     }
 
-    fn queue_up(&self, key: &str, by: RunId, replaces: bool) -> Result<(), StoreErrorKind> {
+    fn queue_up(&self, key: &str, by: RunId, replaces: bool, epoch: i64) -> Result<(), StoreErrorKind> {
         let commit = self.commit;
         let why = format!("run {by} of the same key is at work");
-        let sql = "UPDATE runs SET busy_key = ?3, why = ?4, wake_us = NULL, seq = seq + 1 WHERE tenant_id = ?1 AND run_id = ?2";
-        self.sqlite.prepare_cached(sql)?.execute(params![commit.tenant, commit.run, key, why])?;
+        let sql = "UPDATE runs SET busy_key = ?3, why = ?4, wake_us = NULL, seq = seq + 1, epoch = ?5, node_id = ?6
+                   WHERE tenant_id = ?1 AND run_id = ?2";
+        self.sqlite.prepare_cached(sql)?.execute(params![commit.tenant, commit.run, key, why, epoch, commit.node])?;
         if replaces {
             let signal = json!({ "signal": "cancel", "by": format!("run {}", commit.run) }).to_string();
             signals::insert(self.sqlite, commit.tenant, by, &signal, self.now)?;
@@ -238,7 +240,7 @@ impl Turn<'_> {
         children.collect()
     }
 
-    fn advance(&self) -> Result<i64, StoreErrorKind> {
+    fn advance(&self, epoch: i64) -> Result<i64, StoreErrorKind> {
         let commit = self.commit;
         let (outcome, handled) = commit.end.clone().unzip();
         let ended = commit.end.is_some().then(|| self.now.as_microsecond());
@@ -246,7 +248,8 @@ impl Turn<'_> {
         let wake = "CASE WHEN ?9 IS NULL AND EXISTS (SELECT 1 FROM signals WHERE tenant_id = ?1 AND run_id = ?2) THEN ?8 ELSE ?5 END";
         let sql = format!(
             "UPDATE runs SET status = ?3, why = ?4, wake_us = {wake}, snapshot = ?6, seq = seq + 1, outcome = ?7,
-                    begun_us = coalesce(begun_us, ?8), ended_us = ?9, handled = ?10, busy_key = coalesce(?11, busy_key)
+                    begun_us = coalesce(begun_us, ?8), ended_us = ?9, handled = ?10, busy_key = coalesce(?11, busy_key),
+                    epoch = ?12, node_id = ?13
              WHERE tenant_id = ?1 AND run_id = ?2 RETURNING seq"
         );
         let row = params![
@@ -261,6 +264,8 @@ impl Turn<'_> {
             ended,
             handled.unwrap_or(false),
             commit.busy.as_ref().map(|(key, _)| key),
+            epoch,
+            commit.node,
         ];
         let seq: i64 = self.sqlite.prepare_cached(&sql)?.query_row(row, |row| row.get(0))?;
         let sql = "INSERT INTO journal (tenant_id, run_id, seq, at_us, entries) VALUES (?1, ?2, ?3, ?4, ?5)";

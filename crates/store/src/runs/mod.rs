@@ -191,18 +191,26 @@ macro_rules! words { ($kind:ident $($variant:ident $word:literal),+ $(,)?) => {
         }
     }
 
-    impl FromSql for $kind {
-        fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-            Self::of(value.as_str()?).ok_or(FromSqlError::InvalidType)
-        }
-    }
-
     impl ToSql for $kind {
         fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
             Ok(self.word().into())
         }
     }
 } }
+
+/// A word of another version, or of none, is for a person to look at, and hides no other run.
+impl FromSql for RunStatus {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Ok(Self::of(value.as_str()?).unwrap_or(Self::NeedsAttention))
+    }
+}
+
+/// What is not known to be live does nothing.
+impl FromSql for RunMode {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Ok(Self::of(value.as_str()?).unwrap_or(Self::Dry))
+    }
+}
 
 words!(RunStatus Queued "queued", Running "running", Waiting "waiting", Held "held", Blocked "blocked",
     NeedsAttention "needs_attention", Ended "ended");

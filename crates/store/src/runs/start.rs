@@ -2,11 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, params};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::{RunId, RunMode, RunStatus, RunValue};
 use crate::{
-    Scope, Store, StoreError, StoreErrorKind, TenantKey, WorkflowState,
+    ActorKind, Permission, Scope, Store, StoreError, StoreErrorKind, TenantKey, WorkflowState,
+    audit::{Deed, act},
     feed::{ChangeKind, note},
     writer::Writing,
 };
@@ -66,13 +68,24 @@ impl Started {
 }
 
 impl Store {
-    /// Orders a run of the scope's tenant; durable when it returns.
+    /// Orders a run of the scope's tenant; durable when it returns. Who orders it in their own name stands in the audit log.
     ///
     /// # Errors
-    /// [`StoreError`] when the rows cannot be written.
+    /// [`StoreError`] when the rows cannot be written; [`StoreErrorKind::Forbidden`] to whom it is not granted.
     pub async fn start_run(&self, scope: Scope, new: NewRun) -> Result<Started, StoreError> {
         let now = self.now();
-        self.write("order a run", move |sqlite| insert(sqlite, scope.owner()?, &new, now)).await
+        let actor = self.actor();
+        self.write("order a run", move |sqlite| {
+            let started = insert(sqlite, scope.owner()?, &new, now)?;
+            if let (Started::New(run), false) = (started, actor.kind == ActorKind::System) {
+                let again_of = new.again_of.map(|run| run.to_string());
+                let detail = json!({ "workflow": new.workflow, "mode": new.mode.word(), "again_of": again_of });
+                let (permission, object) = (Permission::Act, run.to_string());
+                act(sqlite, &actor, &Deed { permission, scope, action: "run.start", object, detail }, now)?;
+            }
+            Ok(started)
+        })
+        .await
     }
 }
 

@@ -1,15 +1,16 @@
 //! `sortie connection list` and `show`.
 
+use anyhow::Context as _;
 use jiff::Timestamp;
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use sortie_identity::{AssertionAlgorithm, Credential as Loaded, CredentialError, CredentialSource, EndpointVersion};
-use sortie_store::{Store, TenantKey};
 
 use super::NameArguments;
 use crate::{
-    connections::{self, Named},
+    asking::{Api, at, items, text},
+    connections::{self, ConnectionPath, SHARED_NAME},
     context::{Context, ENVIRONMENT},
-    database,
     exit::Exit,
     input::Terminal,
     output::{Field, Format, Listing, OutputArguments, properties, say},
@@ -17,29 +18,68 @@ use crate::{
     reference::credential_reference,
 };
 
+/// A connection as the API tells of it.
+#[derive(Deserialize)]
+struct Row {
+    name: String,
+    tenant: String,
+    connector: String,
+    base_url: String,
+    token_url: Option<String>,
+    allowed_hosts: Vec<String>,
+    destinations: Vec<String>,
+    settings: ConnectionSettings,
+    secrets: Vec<Sealed>,
+}
+
+/// What is known of a sealed secret.
+#[derive(Deserialize)]
+struct Sealed {
+    field: String,
+    entered: Timestamp,
+    expires: Option<Timestamp>,
+}
+
+impl Row {
+    /// As a person names it.
+    fn shown_name(&self) -> String {
+        if self.tenant == SHARED_NAME { self.name.clone() } else { format!("{}/{}", self.tenant, self.name) }
+    }
+}
+
+/// All of them, by name.
+async fn rows(api: &Api) -> anyhow::Result<Vec<Row>> {
+    let answer = api.get(at(["connections"])).await?;
+    let read =
+        |one: &Value| Row::deserialize(one).with_context(|| format!("connection {} cannot be read", text(one, "name")));
+    let mut rows = items(&answer).iter().map(read).collect::<anyhow::Result<Vec<Row>>>()?;
+    rows.sort_by_key(Row::shown_name);
+    Ok(rows)
+}
+
 pub(super) async fn list(output: OutputArguments, context: &Context) -> anyhow::Result<Exit> {
-    connections::of_defender(context).await?;
+    connections::adopt(context).await?;
     let current = context.settings()?.current.map(|path| path.to_string());
     let mut listing = Listing::start(
         output.format(),
         &["current", "name", "tenant", "client id", "cloud", "credential", "connector"],
     )?;
-    if let Some(store) = database::open_existing(context).await? {
-        for named in connections::all(&store).await? {
-            let shown = Shown::read(&store, &named, context).await?;
-            shown.warn(&named.name, context);
-            let is_current = current.as_ref() == Some(&named.name);
-            let cloud = shown.settings.microsoft.as_ref().map(|microsoft| microsoft.cloud);
+    if let Some(api) = Api::connect_existing(context).await? {
+        for row in rows(&api).await? {
+            let shown = Shown::of(row, context);
+            shown.warn(context);
+            let is_current = current.as_ref() == Some(&shown.name);
+            let cloud = shown.row.settings.microsoft.as_ref().map(|microsoft| microsoft.cloud);
             let fields = [
                 Field::plain(if is_current { "*" } else { "" }),
-                Field::plain(&named.name),
-                Field::maybe(shown.settings.tenant.as_ref()),
-                Field::maybe(shown.settings.client_id.as_ref()),
+                Field::plain(&shown.name),
+                Field::maybe(shown.row.settings.tenant.as_ref()),
+                Field::maybe(shown.row.settings.client_id.as_ref()),
                 Field::maybe(cloud.as_ref()),
                 Field::plain(&shown.secret),
-                Field::plain(&named.row.connector),
+                Field::plain(&shown.row.connector),
             ];
-            listing.row(&fields, &shown.as_json(&named, is_current))?;
+            listing.row(&fields, &shown.as_json(is_current))?;
         }
     }
     listing.finish("There is no connection yet; add one with `sortie connection add`.")?;
@@ -47,47 +87,57 @@ pub(super) async fn list(output: OutputArguments, context: &Context) -> anyhow::
 }
 
 pub(super) async fn run(arguments: &NameArguments, context: &Context) -> anyhow::Result<Exit> {
-    let chosen = match &arguments.name {
-        Some(path) => path.clone(),
-        None => match context.choose().await? {
-            environment if environment.name == ENVIRONMENT => return show_environment(&environment),
-            connection => connection.name.parse().map_err(anyhow::Error::msg)?,
+    connections::adopt(context).await?;
+    let api = Api::connect_existing(context).await?;
+    let mut rows = match &api {
+        Some(api) => rows(api).await?,
+        None => Vec::new(),
+    };
+    let chosen = match arguments.name.clone().or_else(|| context.global.connection.clone()) {
+        Some(path) => path,
+        None => match chosen(&rows, context)? {
+            Some(path) => path,
+            None => match context.choose().await? {
+                environment if environment.name == ENVIRONMENT => return show_environment(&environment),
+                connection => connection.name.parse().map_err(anyhow::Error::msg)?,
+            },
         },
     };
-    let (store, named) = connections::open(context, &chosen).await?;
-    let shown = Shown::read(&store, &named, context).await?;
-    shown.warn(&named.name, context);
-    let is_current = context.settings()?.current.is_some_and(|path| path.to_string() == named.name);
+    let names: Vec<String> = rows.iter().map(Row::shown_name).collect();
+    let found = connections::position(names.iter().map(String::as_str), &chosen)?;
+    let shown = Shown::of(rows.swap_remove(found), context);
+    shown.warn(context);
+    let is_current = context.settings()?.current.is_some_and(|path| path.to_string() == shown.name);
     if arguments.output.format() != Format::Table {
-        say(&shown.as_json(&named, is_current))?;
+        say(&shown.as_json(is_current))?;
         return Ok(Exit::Success);
     }
     let mut lines = vec![
-        ("Connection", Field::plain(&named.name)),
+        ("Connection", Field::plain(&shown.name)),
         ("Current", Field::plain(if is_current { "yes" } else { "no" })),
-        ("Connector", Field::plain(&named.row.connector)),
-        ("Tenant", Field::maybe(shown.settings.tenant.as_ref())),
-        ("Client id", Field::maybe(shown.settings.client_id.as_ref())),
+        ("Connector", Field::plain(&shown.row.connector)),
+        ("Tenant", Field::maybe(shown.row.settings.tenant.as_ref())),
+        ("Client id", Field::maybe(shown.row.settings.client_id.as_ref())),
         ("Credential", Field::plain(&shown.secret)),
-        ("Vault opened at", Field::maybe(shown.settings.vault.as_ref().and_then(|vault| vault.login.as_ref()))),
+        ("Vault opened at", Field::maybe(shown.row.settings.vault.as_ref().and_then(|vault| vault.login.as_ref()))),
         ("Secret ends", Field::maybe(shown.expiry(context).map(|expiry| expiry.describe()).as_ref())),
         ("Signed in", Field::maybe(shown.signed_in.as_ref())),
     ];
-    match &shown.settings.microsoft {
+    match &shown.row.settings.microsoft {
         Some(microsoft) => lines.extend(services(microsoft)),
         None => {
-            lines.push(("Base address", Field::plain(&named.row.base_url)));
-            lines.push(("Token URL", Field::maybe(named.row.token_url.as_ref())));
+            lines.push(("Base address", Field::plain(&shown.row.base_url)));
+            lines.push(("Token URL", Field::maybe(shown.row.token_url.as_ref())));
         }
     }
-    let way = &shown.settings.way;
+    let way = &shown.row.settings.way;
     lines.extend([
         ("Trusts", Field::maybe(way.trust.as_ref().map(|path| path.display()).as_ref())),
         ("Shows", Field::maybe(way.client_certificate.as_ref())),
         ("Rate", Field::maybe(way.rate.as_ref())),
         ("At once", Field::maybe(way.at_once.as_ref())),
-        ("Allowed hosts", Field::plain(named.row.allowed_hosts.join(", "))),
-        ("Secret goes to", Field::plain(named.row.destinations.join(", "))),
+        ("Allowed hosts", Field::plain(shown.row.allowed_hosts.join(", "))),
+        ("Secret goes to", Field::plain(shown.row.destinations.join(", "))),
     ]);
     say(&properties(&lines))?;
     Ok(Exit::Success)
@@ -120,9 +170,21 @@ fn show_environment(connection: &DefenderConnection) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// What a person may see of a connection beside its row.
+/// Which one is meant where none is named: the current one, else the only one to Microsoft Defender.
+fn chosen(rows: &[Row], context: &Context) -> anyhow::Result<Option<ConnectionPath>> {
+    let is_there = |path: &ConnectionPath| rows.iter().any(|row| row.shown_name() == path.to_string());
+    if let Some(path) = context.settings()?.current.filter(is_there) {
+        return Ok(Some(path));
+    }
+    let mut of_defender = rows.iter().filter(|row| row.settings.microsoft.is_some());
+    let (Some(only), None) = (of_defender.next(), of_defender.next()) else { return Ok(None) };
+    Ok(Some(only.shown_name().parse().map_err(anyhow::Error::msg)?))
+}
+
+/// What a person may see of a connection.
 struct Shown {
-    settings: ConnectionSettings,
+    name: String,
+    row: Row,
     /// A reference, `sealed` or `none`.
     secret: String,
     /// When a person signed in, where one has.
@@ -131,21 +193,20 @@ struct Shown {
 }
 
 impl Shown {
-    async fn read(store: &Store, named: &Named, context: &Context) -> anyhow::Result<Self> {
-        let settings = ConnectionSettings::of(&named.row)?;
-        let infos = store.secret_infos(named.scope(), named.row.id).await?;
-        let sealed = infos.iter().find(|info| info.field == SECRET);
+    fn of(row: Row, context: &Context) -> Self {
+        let sealed = row.secrets.iter().find(|info| info.field == SECRET);
         let kept = if sealed.is_some() { "sealed" } else { "none" };
-        let expires = match &settings.reference {
-            Some(reference) => certificate_end(reference, context).or(settings.expires),
+        let expires = match &row.settings.reference {
+            Some(reference) => certificate_end(reference, context).or(row.settings.expires),
             None => sealed.and_then(|info| info.expires),
         };
-        Ok(Self {
-            secret: settings.reference.clone().unwrap_or_else(|| kept.to_owned()),
-            signed_in: infos.iter().find(|info| info.field == REFRESH).map(|info| info.entered),
+        Self {
+            name: row.shown_name(),
+            secret: row.settings.reference.clone().unwrap_or_else(|| kept.to_owned()),
+            signed_in: row.secrets.iter().find(|info| info.field == REFRESH).map(|info| info.entered),
             expires,
-            settings,
-        })
+            row,
+        }
     }
 
     fn expiry(&self, context: &Context) -> Option<Expiry> {
@@ -153,26 +214,26 @@ impl Shown {
     }
 
     /// Says it where the end is near.
-    fn warn(&self, name: &str, context: &Context) {
-        let kind = match &self.settings.reference {
+    fn warn(&self, context: &Context) {
+        let kind = match &self.row.settings.reference {
             Some(reference) if reference.starts_with("certificate") => "certificate",
             _ => "secret",
         };
-        let what = format!("the {kind} of connection {name}");
+        let what = format!("the {kind} of connection {}", self.name);
         if let Some(warning) = self.expiry(context).and_then(|expiry| expiry.warning(&what)) {
             context.note(&warning);
         }
     }
 
-    fn as_json(&self, named: &Named, is_current: bool) -> String {
-        let connection = &named.row;
+    fn as_json(&self, is_current: bool) -> String {
+        let row = &self.row;
         json!({
-            "name": named.name, "current": is_current, "shared": connection.tenant == TenantKey::SHARED,
-            "microsoft": self.settings.microsoft, "connector": connection.connector, "tenant": self.settings.tenant,
-            "client_id": self.settings.client_id, "base": connection.base_url, "token_url": connection.token_url,
-            "allowed_hosts": connection.allowed_hosts, "destinations": connection.destinations, "secret": self.secret,
+            "name": self.name, "current": is_current, "shared": row.tenant == SHARED_NAME,
+            "microsoft": row.settings.microsoft, "connector": row.connector, "tenant": row.settings.tenant,
+            "client_id": row.settings.client_id, "base": row.base_url, "token_url": row.token_url,
+            "allowed_hosts": row.allowed_hosts, "destinations": row.destinations, "secret": self.secret,
             "signed_in": self.signed_in, "expires": self.expires,
-            "way": self.settings.way,
+            "way": row.settings.way,
         })
         .to_string()
     }

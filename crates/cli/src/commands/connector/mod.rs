@@ -6,18 +6,18 @@ mod import;
 mod show;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
-use sortie_connector::BUILT_IN;
+use serde_json::{Value, json};
 use sortie_openapi::Description;
-use sortie_store::Scope;
 
 use crate::{
+    asking::{Api, at, items, text},
+    commands::workflow::to_the_second,
     context::Context,
     database::{self, SHARED},
     exit::Exit,
     input::confirm,
-    output::{Field, Listing, OutputArguments, moment, say, visible},
-    product::Product,
+    output::{Field, Listing, OutputArguments, say, visible},
+    product::{BUILT_IN_ORIGIN, Product},
 };
 
 #[derive(Subcommand)]
@@ -67,8 +67,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Edit(arguments) => edit::run(*arguments, context).await,
         Command::Diff(arguments) => import::diff(arguments, context).await,
         Command::Export(arguments) => {
-            let store = database::open(context).await?;
-            let product = Product::load(&store, &arguments.id).await?;
+            let product = Product::asked(&Api::connect(context).await?, &arguments.id).await?;
             say(&serde_json::to_string_pretty(&sortie_openapi::export(&product.description))?)?;
             Ok(Exit::Success)
         }
@@ -77,29 +76,30 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
 }
 
 async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exit> {
-    let store = database::open(context).await?;
+    let api = Api::connect(context).await?;
     let format = arguments.output.format();
     let mut listing = Listing::start(format, &["id", "title", "operations", "connections", "changed", "from"])?;
-    let connections = store.connections(Scope::Every).await?;
-    let mut ids: Vec<String> = store.connectors(SHARED).await?.into_iter().map(|info| info.id).collect();
-    ids.extend(BUILT_IN.iter().map(|built_in| built_in.id.to_owned()));
-    ids.sort();
-    ids.dedup();
-    for id in ids {
-        let product = Product::load(&store, &id).await?;
-        let info = &product.info;
-        let used = connections.iter().filter(|connection| connection.connector == info.id).count();
+    let connections = api.get(at(["connections"])).await?;
+    let connectors = api.get(at(["connectors"])).await?;
+    let mut all: Vec<&Value> = items(&connectors).iter().collect();
+    // What was edited of one that comes along takes its place.
+    all.sort_by_key(|one| (text(one, "id"), one["built_in"].as_bool()));
+    all.dedup_by_key(|one| text(one, "id"));
+    for one in all {
+        let id = text(one, "id");
+        let used = items(&connections).iter().filter(|connection| text(connection, "connector") == id).count();
+        let origin = one["origin"].as_str().unwrap_or(BUILT_IN_ORIGIN);
         let fields = [
-            Field::plain(&info.id),
-            Field::plain(product.title()),
-            Field::plain(product.description.operations.len()),
+            Field::plain(id),
+            Field::plain(text(one, "title")),
+            Field::plain(&one["operation_count"]),
             Field::plain(used),
-            moment(Some(info.changed).filter(|_| !product.is_as_it_comes())),
-            Field::plain(&info.origin),
+            Field::plain(to_the_second(text(one, "changed"))),
+            Field::plain(origin),
         ];
         let document = json!({
-            "id": info.id, "title": product.title(), "operations": product.description.operations.len(),
-            "connections": used, "changed": info.changed.to_string(), "origin": info.origin, "version": info.content_hash,
+            "id": id, "title": one["title"], "operations": one["operation_count"], "connections": used,
+            "changed": one["changed"], "origin": origin, "version": one["content_hash"],
         });
         listing.row(&fields, &document.to_string())?;
     }

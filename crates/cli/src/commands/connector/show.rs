@@ -3,11 +3,10 @@
 use clap::Args;
 use serde_json::Value;
 use sortie_openapi::{Operation, Parameter};
-use sortie_store::Scope;
 
 use crate::{
+    asking::{Api, at, items, text},
     context::Context,
-    database,
     exit::Exit,
     output::{Field, Format, Listing, OutputArguments, Tone, properties, rows, say},
     product::Product,
@@ -24,8 +23,8 @@ pub(crate) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
-    let store = database::open(context).await?;
-    let product = Product::load(&store, &arguments.id).await?;
+    let api = Api::connect(context).await?;
+    let product = Product::asked(&api, &arguments.id).await?;
     let format = arguments.output.format();
     if let Some(name) = &arguments.operation {
         let operation = product.operation(name)?;
@@ -36,9 +35,9 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         return Ok(Exit::Success);
     }
     if format == Format::Table {
-        let connections = store.connections(Scope::Every).await?;
-        let names = connections.iter().filter(|connection| connection.connector == product.info.id);
-        let names: Vec<&str> = names.map(|connection| connection.name.as_str()).collect();
+        let connections = api.get(at(["connections"])).await?;
+        let own = items(&connections).iter().filter(|connection| text(connection, "connector") == product.info.id);
+        let names: Vec<&str> = own.map(|connection| text(connection, "name")).collect();
         let base = product.edits.base.as_ref().map(ToString::to_string);
         let base = base.or_else(|| product.description.servers.first().map(|server| server.url.clone()));
         say(&properties(&[

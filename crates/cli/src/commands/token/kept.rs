@@ -3,15 +3,15 @@
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::json;
-use sortie_model::{ConnectionName, Secret};
-use sortie_store::{Permission, PrincipalName, Scope, Store, TokenInfo};
+use sortie_model::ConnectionName;
+use sortie_store::PrincipalName;
 
 use crate::{
+    asking::{Api, at, items, text},
+    commands::workflow::to_the_second,
     context::Context,
-    database,
     exit::{Exit, Problem},
-    guard,
-    output::{Field, Listing, OutputArguments, moment, say},
+    output::{Field, Listing, OutputArguments, say},
 };
 
 #[derive(Subcommand)]
@@ -49,61 +49,51 @@ pub(crate) struct RevokeArguments {
 }
 
 pub(super) async fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
-    let store = database::open(context).await?;
     match command {
-        Command::Add(arguments) => {
-            let (name, expires) = (arguments.name.as_str(), arguments.expires);
-            let (text, info) = add(&store, arguments.user.as_str(), name, expires, context.clock.now()).await?;
-            say(text.expose())?;
-            let end = info.expires.map_or_else(|| "does not end by itself".to_owned(), |end| format!("ends {end:.0}"));
-            context.note(&format!("token {} for {} {end}; it is not shown again", info.prefix, info.principal));
-        }
-        Command::List(arguments) => print(&list(&store).await?, arguments.output)?,
+        Command::Add(arguments) => add(&arguments, context).await?,
+        Command::List(arguments) => list(arguments.output, context).await?,
         Command::Revoke(arguments) => {
-            store.revoke_token(&arguments.prefix).await?;
+            Api::connect(context).await?.delete(at(["tokens", &arguments.prefix])).await?;
             say(&format!("token {} ended", arguments.prefix))?;
         }
     }
     Ok(Exit::Success)
 }
 
-/// Makes a token that has not ended before it began.
-pub(crate) async fn add(
-    store: &Store,
-    user: &str,
-    name: &str,
-    expires: Option<Timestamp>,
-    now: Timestamp,
-) -> anyhow::Result<(Secret, TokenInfo)> {
-    if expires.is_some_and(|end| end <= now) {
+async fn add(arguments: &AddArguments, context: &Context) -> anyhow::Result<()> {
+    if arguments.expires.is_some_and(|end| end <= context.clock.now()) {
         return Err(Problem::usage("the token would have ended already", "Give a later day with `--expires`.").into());
     }
-    let user = store.principal(user).await?;
-    Ok(store.add_token(user.id, name, expires).await?)
+    let body = json!({ "name": arguments.name.as_str(), "expires": arguments.expires.map(|end| end.to_string()) });
+    let address = at(["users", arguments.user.as_str(), "tokens"]);
+    let made = Api::connect(context).await?.post(address, body).await?;
+    say(text(&made, "token"))?;
+    let end = match text(&made, "expires") {
+        "" => "does not end by itself".to_owned(),
+        end => format!("ends {}", to_the_second(end)),
+    };
+    let (prefix, user) = (text(&made, "prefix"), text(&made, "user"));
+    context.note(&format!("token {prefix} for {user} {end}; it is not shown again"));
+    Ok(())
 }
 
-/// What is known of all tokens, for whoever may see everything.
-pub(crate) async fn list(store: &Store) -> anyhow::Result<Vec<TokenInfo>> {
-    guard::require(store, Permission::Read, Scope::Every)?;
-    Ok(store.tokens().await?)
-}
-
-fn print(tokens: &[TokenInfo], output: OutputArguments) -> anyhow::Result<()> {
+async fn list(output: OutputArguments, context: &Context) -> anyhow::Result<()> {
+    let tokens = Api::connect(context).await?.get(at(["tokens"])).await?;
     let mut listing = Listing::start(output.format(), &["token", "user", "name", "made", "ends", "last used"])?;
-    for token in tokens {
+    for token in items(&tokens) {
         // To the day; the store keeps no more.
-        let used = token.used.map(|day| day.strftime("%Y-%m-%d").to_string());
+        let used = token["used"].as_str().and_then(|used| used.get(..10));
         let fields = [
-            Field::plain(&token.prefix),
-            Field::plain(&token.principal),
-            Field::plain(&token.name),
-            moment(Some(token.made)),
-            moment(token.expires),
-            Field::maybe(used.as_ref()),
+            Field::plain(text(token, "prefix")),
+            Field::plain(text(token, "user")),
+            Field::plain(text(token, "name")),
+            Field::plain(to_the_second(text(token, "made"))),
+            Field::plain(to_the_second(text(token, "expires"))),
+            Field::maybe(used),
         ];
         let document = json!({
-            "prefix": token.prefix, "user": token.principal, "name": token.name, "made": token.made.to_string(),
-            "expires": token.expires.map(|end| end.to_string()), "last_used": used,
+            "prefix": token["prefix"], "user": token["user"], "name": token["name"], "made": token["made"],
+            "expires": token["expires"], "last_used": used,
         });
         listing.row(&fields, &document.to_string())?;
     }

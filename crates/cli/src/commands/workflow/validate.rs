@@ -4,10 +4,14 @@ use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use sortie_runner::library::{PutError, judge};
-use sortie_store::TenantKey;
+use sortie_engine::text::Problem as Wrong;
 
-use crate::{automation::Products, connections, context::Context, database, exit::Exit, output::say};
+use crate::{
+    asking::{Api, at},
+    context::Context,
+    exit::Exit,
+    output::{say, visible},
+};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -23,28 +27,22 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
-    let store = database::open(context).await?;
-    context.hold(&store);
-    let tenant = match &arguments.tenant {
-        Some(name) => connections::tenant(&store, name).await?.key,
-        None => TenantKey::SHARED,
-    };
-    let products = Products::new(store.clone(), context)?;
+    let api = Api::connect(context).await?;
     let mut exit = Exit::Success;
     for file in &arguments.files {
         let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        match judge(&store, &products, tenant, &text).await {
-            Ok(_) => context.note(&format!("{}: nothing is wrong", file.display())),
-            Err(PutError::Problems(problems)) => {
-                exit = Exit::Usage;
-                for problem in problems {
-                    match arguments.json {
-                        true => say(&serde_json::to_string(&problem)?)?,
-                        false => say(&format!("{}:{problem}", file.display()))?,
-                    }
-                }
+        let address = at(["validate"]).with("tenant", arguments.tenant.as_ref());
+        let judged = api.post_text(address, text).await?;
+        let problems = judged["problems"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if problems.is_empty() {
+            context.note(&format!("{}: nothing is wrong", file.display()));
+        }
+        for problem in problems {
+            exit = Exit::Usage;
+            match (arguments.json, serde_json::from_value::<Wrong>(problem.clone())) {
+                (false, Ok(wrong)) => say(&visible(&format!("{}:{wrong}", file.display())))?,
+                _ => say(&problem.to_string())?,
             }
-            Err(PutError::Store(error)) => return Err(error.into()),
         }
     }
     Ok(exit)

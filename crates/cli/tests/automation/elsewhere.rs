@@ -1,0 +1,115 @@
+//! What is asked while a server has the database, beyond workflows.
+
+use crate::stage::Stage;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_api_does_not_do_is_refused_at_once_with_the_way_out() {
+    let stage = Stage::start(true).await;
+    for arguments in [
+        &["backup", "x.db"][..],
+        &["key", "rotate"],
+        &["tenant", "add", "contoso"],
+        &["connection", "add", "x", "--connector", "data", "--credential", "none"],
+    ] {
+        let begun = std::time::Instant::now();
+        let refused = stage.run(arguments).await.ended_with(2);
+        assert!(begun.elapsed().as_secs() < 5, "{arguments:?} waited");
+        assert!(refused.stderr.contains("sortie.db.sock has the database"), "{arguments:?}: {}", refused.stderr);
+        assert!(refused.stderr.contains("next:  Stop that `sortie serve`"), "{}", refused.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_shown_is_the_same_with_a_server_and_without() {
+    let mut stage = Stage::start(false).await;
+    stage.run(&["tenant", "add", "contoso", "--entra-id", "99999999-8888-7777-6666-555555555555"]).await.succeeded();
+    let add = ["connection", "add", "defender", "--tenant", "contoso", "--client-id", CLIENT];
+    stage.run(&[&add[..], &["--credential", "env:X"]].concat()).await.succeeded();
+    stage.leaks.watch("planted-secret-one");
+    let add = ["connection", "add", "mail", "--connector", "email", "--base", "smtps://mail.example:465"];
+    let more = ["--client-id", "soc", "--credential", "stdin", "--expires", "2090-01-01"];
+    stage.sortie.run_with_input(&[&add[..], &more].concat(), "planted-secret-one").await.succeeded();
+    stage.run(&["connector", "edit", "data", "--name", "Our data"]).await.succeeded();
+    stage.run(&["user", "add", "alice"]).await.succeeded();
+    stage.run(&["user", "grant", "alice", "viewer", "--tenant", "contoso"]).await.succeeded();
+    stage.run(&["token", "add", "alice", "--name", "ci"]).await.succeeded();
+    stage.run(&["guardrail", "set", "--protect", "device-name:dc-*", "--ceiling", "kv/set=3"]).await.succeeded();
+    let looks: &[&[&str]] = &[
+        &["tenant", "list", "--json"],
+        &["connection", "list"],
+        &["connection", "list", "--json"],
+        &["connection", "show"],
+        &["connection", "show", "mail", "--json"],
+        &["connector", "list", "--json"],
+        &["connector", "show", "data"],
+        &["connector", "show", "microsoft-365-defender", "isolate-device"],
+        &["connector", "export", "kv"],
+        &["user", "list", "--json"],
+        &["token", "list", "--json"],
+        &["guardrail", "show", "--tenant", "contoso", "--json"],
+        &["guardrail", "show"],
+        &["audit", "list", "--limit", "3", "--json"],
+        &["audit", "export", "--by", "os:nobody"],
+        &["workflow", "list"],
+        &["runs", "list", "--json"],
+    ];
+    let mut before = Vec::new();
+    for look in looks {
+        before.push(stage.run(look).await.succeeded());
+    }
+    stage.serve().await;
+    for (look, before) in looks.iter().zip(before) {
+        let with = stage.run(look).await.succeeded();
+        assert_eq!((with.stdout, with.stderr), (before.stdout, before.stderr), "{look:?}");
+    }
+    let data = stage.json(&["connector", "list", "--json"]).await;
+    let titles: Vec<&str> = data.as_array().unwrap().iter().map(|one| one["title"].as_str().unwrap()).collect();
+    assert!(titles.contains(&"Our data") && data.as_array().unwrap().len() == 5, "{titles:?}");
+    let shown = stage.run(&["connection", "show"]).await.succeeded().stdout;
+    assert!(shown.contains("contoso/defender") && shown.contains("env:X"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_and_guardrails_are_changed_through_the_server_under_the_users_own_name() {
+    let stage = Stage::start(true).await;
+    stage.run(&["user", "add", "alice"]).await.succeeded();
+    stage.run(&["user", "add", "alice"]).await.ended_with(2);
+    let grant = ["user", "grant", "alice", "responder", "--tenant", "all"];
+    assert_eq!(stage.run(&grant).await.succeeded().stdout, "alice is responder in all now\n");
+    assert_eq!(stage.run(&grant).await.succeeded().stdout, "alice was that already\n");
+    let token = stage.run(&["token", "add", "alice", "--name", "ci"]).await.succeeded().stdout;
+    stage.leaks.watch(&token.trim()[15..]);
+    stage.run(&["token", "revoke", &token[..15]]).await.succeeded();
+    stage.run(&["user", "disable", "alice"]).await.succeeded();
+    stage.run(&["user", "revoke", "alice", "responder", "--tenant", "all"]).await.succeeded();
+    stage.run(&["user", "revoke", "alice", "responder", "--tenant", "all"]).await.ended_with(5);
+    stage.run(&["user", "remove", "alice", "--yes"]).await.succeeded();
+    stage.run(&["guardrail", "set", "--observe", "yes"]).await.succeeded();
+    stage.run(&["guardrail", "set"]).await.ended_with(2);
+    stage.run(&["guardrail", "set", "--protect", "nonsense"]).await.ended_with(2);
+    stage.run(&["guardrail", "hold", "--reason", "a drill"]).await.succeeded();
+    let again = stage.run(&["guardrail", "hold", "--reason", "another"]).await.succeeded();
+    assert!(again.stderr.contains("they were held already, by os:"), "{}", again.stderr);
+    stage.run(&["guardrail", "release"]).await.succeeded();
+    let entries = stage.run(&["audit", "export"]).await.succeeded().json_lines();
+    let actions: Vec<&str> = entries.iter().map(|entry| entry["action"].as_str().unwrap()).collect();
+    let expected = [
+        "user.add",
+        "user.grant",
+        "token.add",
+        "token.revoke",
+        "user.disable",
+        "user.revoke",
+        "user.remove",
+        "guardrail.set",
+        "guardrail.hold",
+        "guardrail.hold",
+        "guardrail.release",
+    ];
+    assert_eq!(actions, expected);
+    assert!(entries.iter().all(|entry| entry["by"]["kind"] == "os-user"), "{entries:?}");
+    let after = entries[7]["seq"].to_string();
+    assert_eq!(stage.run(&["audit", "export", "--after", &after]).await.succeeded().json_lines(), entries[8..]);
+}
+
+const CLIENT: &str = "11111111-2222-3333-4444-555555555555";
