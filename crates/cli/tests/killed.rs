@@ -1,6 +1,7 @@
 //! `sortie serve` killed again and again while webhooks come in and people decide: what was acknowledged is there, nothing is
 //! done twice, and every question can still be answered.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
+#![expect(clippy::print_stderr, reason = "the figures belong to the test's answer")]
 
 use std::{
     collections::BTreeMap,

@@ -60,6 +60,23 @@ fn called(workflow: &Value) -> impl Iterator<Item = &str> {
     ids.filter_map(|parameter| parameter["value"].as_str()).map(str::trim)
 }
 
+/// The apps that exported workflows call, by name: whoever has many connectors need not look at the others.
+#[derive(Debug, Default)]
+pub struct AppNames(HashSet<String>);
+
+impl AppNames {
+    /// Those of these workflows.
+    pub fn of<'w>(workflows: impl Iterator<Item = &'w Value>) -> Self {
+        let actions = workflows.flat_map(|workflow| workflow["actions"].as_array()).flatten();
+        Self(actions.filter_map(|action| action["app_name"].as_str()).map(plain).collect())
+    }
+
+    /// Whether one of them is the connector of this id and title.
+    pub fn has(&self, id: &str, title: &str) -> bool {
+        [id, title].into_iter().any(|name| self.0.contains(&plain(name)))
+    }
+}
+
 impl Apps for Installed {
     fn operation(&self, app: &App<'_>) -> Option<Operation> {
         let wanted = plain(app.name);
@@ -186,6 +203,13 @@ components: { schemas: { Ticket: { type: object, properties: { title: { type: st
         check("The Desk", "run_code", None);
         check("Another", "get_list_tickets", None);
         check("", "get_list_tickets", None);
+    }
+
+    #[test]
+    fn connectors_that_no_workflow_calls_are_not_looked_at() {
+        let workflow = json!({ "actions": [{ "app_name": "The_Desk" }, { "app_name": 7 }, null] });
+        let names = AppNames::of([&workflow, &json!(null)].into_iter());
+        assert!(names.has("desk-2", "The Desk") && names.has("the-desk", "x") && !names.has("desk", "Desk"));
     }
 
     #[test]

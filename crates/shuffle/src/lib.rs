@@ -60,5 +60,5 @@ mod yaml;
 pub use apps::{App, Apps, NoApps, Operation};
 pub use document::origin;
 pub use import::{Import, import, is_export};
-pub use installed::Installed;
+pub use installed::{AppNames, Installed};
 pub use report::{Finding, Kind, Node};

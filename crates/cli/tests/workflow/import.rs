@@ -148,15 +148,7 @@ async fn workflows_are_kept_disabled_and_those_that_others_run_first() {
     assert!(again.stdout.contains("workflow same-name, in out/same-name.yaml"), "{}", again.stdout);
     assert!(stage.written("out/same-name.yaml").contains("workflow: same-name-2\n"), "it still runs the other one");
     // What is at work is not exchanged for something that nobody has looked at.
-    let options = sortie_store::StoreOptions {
-        path: stage.sortie.folder().join(".local/share/sortie/sortie.db"),
-        purpose: "a test".to_owned(),
-        clock: std::sync::Arc::new(sortie_model::SystemClock),
-    };
-    let store = sortie_store::Store::open(options).unwrap();
-    let shared = sortie_store::Scope::Tenant(sortie_store::TenantKey::SHARED);
-    store.set_workflow_state(shared, "same-name", sortie_store::WorkflowState::Enabled, None).await.unwrap();
-    drop(store);
+    stage.sortie.run(&["workflow", "enable", "same-name"]).await.succeeded();
     let refused = stage.import(&[&first, "--keep", "--force"]).await.ended_with(2);
     let sentence = "workflow same-name is enabled; an import puts nothing to work";
     assert!(refused.stderr.contains(sentence), "{}", refused.stderr);

@@ -85,6 +85,9 @@ async fn an_imported_handler_runs_when_its_sender_calls() {
     let to = ["--connector", "case-desk", "--tenant", "contoso", "--credential", "none"];
     run(&[&["connection", "add", "desk", "--base", &base, "--allow-host", &host], &to[..]].concat()).await;
     run(&["workflow", "import", "handler.json", "--tenant", "contoso", "--keep"]).await;
+    // For all tenants it is looked at what each of them has, and the same export has the same id.
+    let all = run(&["workflow", "import", "handler.json", "--output", "out"]).await;
+    assert!(all.stdout.contains("workflow handler, in out/handler.yaml"), "{}", all.stdout);
 
     let serve = ["--database", "s.db", "--key-file", "s.key", "serve", "--listen", "127.0.0.1:0"];
     let mut server = sortie.command(&serve).spawn().unwrap();
@@ -100,6 +103,12 @@ async fn an_imported_handler_runs_when_its_sender_calls() {
     let state = admin("GET /api/v1/workflows/handler?tenant=contoso", Value::Null).await["state"].clone();
     assert_eq!(state, "disabled", "an import puts nothing to work");
     admin("PUT /api/v1/workflows/handler/state?tenant=contoso", json!({ "state": "enabled" })).await;
+    // The server has the database, and answers for it.
+    let again = ["--database", "s.db", "workflow", "import", "handler.json", "--tenant", "contoso", "--keep"];
+    let refused = sortie.run(&again).await.ended_with(2);
+    assert!(refused.stderr.contains("workflow handler is there already; nothing was kept"), "{}", refused.stderr);
+    let refused = sortie.run(&[&again[..], &["--force"]].concat()).await.ended_with(2);
+    assert!(refused.stderr.contains("workflow handler is enabled; an import puts nothing"), "{}", refused.stderr);
     let hook = admin("PUT /api/v1/workflows/handler/hook?tenant=contoso", Value::Null).await;
     assert_eq!(hook["proofs"], json!(["token"]), "{hook}");
     let proof = format!("x-sortie-token: {}\r\n", hook["secret"].as_str().unwrap());

@@ -10,20 +10,17 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Args;
+use http::Method;
 use serde_json::{Value, json};
 use sortie_engine::{document::read, text::Problem as Wrong};
-use sortie_runner::library::{PutError, judge, put};
-use sortie_shuffle::{Finding, Import, Installed, Kind, Node, import, is_export, origin};
-use sortie_store::{Scope, Store, StoreError, StoreErrorKind, TenantKey, WorkflowState};
+use sortie_shuffle::{AppNames, Finding, Import, Installed, Kind, Node, import, is_export, origin};
 
 use crate::{
-    automation::Products,
-    connections,
+    asking::{Api, at, items, text},
+    connections::SHARED_NAME,
     context::Context,
-    database::{self, SHARED},
     exit::{Exit, Problem},
     output::{say, visible},
-    product::Product,
 };
 
 #[derive(Args)]
@@ -50,21 +47,17 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
     let sources = arguments.files.iter().map(|file| Source::read(file)).collect::<anyhow::Result<Vec<_>>>()?;
-    let store = database::open(context).await?;
-    context.hold(&store);
-    let tenant = match &arguments.tenant {
-        Some(name) => connections::tenant(&store, name).await?.key,
-        None => TenantKey::SHARED,
-    };
-    let mut documents = documents(sources, &store, tenant).await?;
+    let api = Api::connect(context).await?;
+    let tenant = arguments.tenant.as_deref();
+    let mut documents = documents(sources, &api, tenant).await?;
     distinct(&documents)?;
-    let products = Products::new(store.clone(), context)?;
     let all_fine = match arguments.keep {
-        true => keep(&mut documents, &store, &products, tenant, arguments.force).await?,
+        true => keep(&mut documents, &api, tenant, arguments.force).await?,
         false => {
             write(&mut documents, arguments.output.as_deref(), arguments.force)?;
             for document in &mut documents {
-                document.wrong = problems(judge(&store, &products, tenant, &document.text).await)?;
+                let judged = api.post_text(at(["validate"]).with("tenant", tenant), document.text.clone()).await?;
+                document.wrong = problems(&judged).map(|(_, wrong)| wrong).collect();
             }
             // What an import leaves to do is no failure; a document of our own that does not hold is one.
             documents.iter().all(|document| document.import.is_some() || document.wrong.is_empty())
@@ -134,7 +127,7 @@ struct Document {
 }
 
 /// All files as documents of ours. Workflows that come together find each other.
-async fn documents(sources: Vec<Source>, store: &Store, tenant: TenantKey) -> anyhow::Result<Vec<Document>> {
+async fn documents(sources: Vec<Source>, api: &Api, tenant: Option<&str>) -> anyhow::Result<Vec<Document>> {
     let exports: Vec<&Value> = sources
         .iter()
         .filter_map(|source| match &source.content {
@@ -148,7 +141,7 @@ async fn documents(sources: Vec<Source>, store: &Store, tenant: TenantKey) -> an
     });
     let installed = match exports.is_empty() {
         true => Installed::default(),
-        false => installed(&exports, own.collect(), store, tenant).await?,
+        false => installed(&exports, own.collect(), api, tenant).await?,
     };
     let mut documents = Vec::new();
     for Source { file, content } in sources {
@@ -187,34 +180,44 @@ fn distinct(documents: &[Document]) -> anyhow::Result<()> {
 async fn installed(
     exports: &[&Value],
     mut taken: Vec<String>,
-    store: &Store,
-    tenant: TenantKey,
+    api: &Api,
+    tenant: Option<&str>,
 ) -> anyhow::Result<Installed> {
+    let apps = AppNames::of(exports.iter().copied());
     let mut connectors = BTreeMap::new();
-    for built_in in sortie_connector::BUILT_IN {
-        connectors.insert(built_in.id.to_owned(), built_in.description());
-    }
-    for info in store.connectors(SHARED).await? {
-        connectors.insert(info.id.clone(), Product::load(store, &info.id).await?.description);
+    for item in items(&api.get(at(["connectors"]).with("tenant", tenant)).await?) {
+        let id = text(item, "id");
+        if apps.has(id, text(item, "title")) {
+            let found = api.get(at(["connectors", id, "description"]).with("tenant", home(item))).await?;
+            let description = serde_json::from_value(found["description"].clone());
+            connectors.insert(id.to_owned(), description.with_context(|| format!("connector {id} cannot be read"))?);
+        }
     }
     let mut workflows = HashMap::new();
-    let scope = if tenant == TenantKey::SHARED { Scope::Every } else { Scope::Tenant(tenant) };
-    for kept in store.workflows(scope).await? {
-        match origin(&kept.text) {
-            Some(of_shuffle) => drop(workflows.insert(of_shuffle.to_owned(), kept.id)),
-            None => taken.push(kept.id),
+    for item in items(&api.get(at(["workflows"]).with("tenant", tenant)).await?) {
+        let id = text(item, "id");
+        let kept = api.get(at(["workflows", id]).with("tenant", home(item))).await?;
+        match origin(text(&kept, "text")) {
+            Some(of_shuffle) => drop(workflows.insert(of_shuffle.to_owned(), id.to_owned())),
+            None => taken.push(id.to_owned()),
         }
     }
     let exports = exports.iter().copied();
     Ok(Installed::new(connectors.into_iter().collect(), workflows).with(exports, taken.into_iter()))
 }
 
-fn problems<T>(judged: Result<T, PutError>) -> anyhow::Result<Vec<Wrong>> {
-    match judged {
-        Ok(_) => Ok(Vec::new()),
-        Err(PutError::Problems(problems)) => Ok(problems),
-        Err(PutError::Store(error)) => Err(error.into()),
-    }
+/// The tenant whose it is; `None` where it is for all.
+fn home(item: &Value) -> Option<&str> {
+    Some(text(item, "tenant")).filter(|tenant| !tenant.is_empty() && *tenant != SHARED_NAME)
+}
+
+/// What an answer says is wrong, each with the number of its document.
+fn problems(answer: &Value) -> impl Iterator<Item = (usize, Wrong)> {
+    let all = answer["problems"].as_array().into_iter().flatten();
+    all.filter_map(|problem| {
+        let document = problem["document"].as_u64().and_then(|at| usize::try_from(at).ok());
+        Some((document.unwrap_or(0), serde_json::from_value(problem.clone()).ok()?))
+    })
 }
 
 /// Writes each document as `ID.yaml`. Nothing is written where one of them would stand in the way.
@@ -249,51 +252,49 @@ fn write(documents: &mut [Document], folder: Option<&Path>, force: bool) -> anyh
     Ok(())
 }
 
-/// Keeps each document, those that others run before the others. Whether all of them are kept.
-async fn keep(
-    documents: &mut [Document],
-    store: &Store,
-    products: &Products,
-    tenant: TenantKey,
-    force: bool,
-) -> anyhow::Result<bool> {
+/// Keeps all of them or none. Whether they are kept.
+async fn keep(documents: &mut [Document], api: &Api, tenant: Option<&str>, force: bool) -> anyhow::Result<bool> {
     for document in documents.iter() {
-        is_free(store, tenant, &document.id, force).await?;
+        is_free(api, tenant, &document.id, force).await?;
     }
-    loop {
-        let mut kept_one = false;
-        for document in documents.iter_mut().filter(|document| document.place.is_none()) {
-            let seen = if force { None } else { Some(0) };
-            document.wrong = problems(put(store, products, tenant, &document.text, seen).await)?;
-            if document.wrong.is_empty() {
-                document.place = Some("the database, disabled".to_owned());
-                kept_one = true;
-            }
+    let texts: Vec<&str> = documents.iter().map(|document| document.text.as_str()).collect();
+    let body = json!({ "documents": texts, "unnamed": "stay", "dry_run": false });
+    match api.try_ask(Method::POST, at(["apply"]).with("tenant", tenant), Some(body)).await? {
+        Ok(_) => {
+            documents.iter_mut().for_each(|document| document.place = Some("the database, disabled".to_owned()));
+            Ok(true)
         }
-        // What runs another one can be kept once that one is.
-        if !kept_one || documents.iter().all(|document| document.place.is_some()) {
-            return Ok(documents.iter().all(|document| document.place.is_some()));
+        Err(refused) => {
+            let mut is_told = false;
+            for (at, wrong) in problems(&refused.body) {
+                if let Some(document) = documents.get_mut(at) {
+                    document.wrong.push(wrong);
+                    is_told = true;
+                }
+            }
+            if is_told { Ok(false) } else { Err(refused.problem.into()) }
         }
     }
 }
 
 /// An import replaces nothing unless it is told to, and never what is at work.
-async fn is_free(store: &Store, tenant: TenantKey, id: &str, force: bool) -> anyhow::Result<()> {
-    let present = match store.workflow(Scope::Tenant(tenant), id).await {
+async fn is_free(api: &Api, tenant: Option<&str>, id: &str, force: bool) -> anyhow::Result<()> {
+    let present = match api.try_ask(Method::GET, at(["workflows", id]).with("tenant", tenant), None).await? {
         Ok(present) => present,
-        Err(StoreError { kind: StoreErrorKind::Absent(_), .. }) => return Ok(()),
-        Err(error) => return Err(error.into()),
+        Err(refused) if refused.problem.exit == Exit::NotFound => return Ok(()),
+        Err(refused) => return Err(refused.problem.into()),
     };
     // A shared one of that id stays where it is.
-    if present.tenant != tenant {
+    if tenant.is_some_and(|tenant| text(&present, "tenant") != tenant) {
         return Ok(());
     }
     if !force {
         let what = format!("workflow {id} is there already; nothing was kept");
         return Err(Problem::usage(what, "Add `--force` to replace it.").into());
     }
-    if present.state != WorkflowState::Disabled {
-        let what = format!("workflow {id} is {}; an import puts nothing to work", present.state.word());
+    let state = text(&present, "state");
+    if state != "disabled" {
+        let what = format!("workflow {id} is {state}; an import puts nothing to work");
         return Err(Problem::usage(what, "Disable it first, look at what was imported, and enable it again.").into());
     }
     Ok(())
