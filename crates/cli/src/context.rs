@@ -147,11 +147,19 @@ impl Context {
     /// Lets what is at work come to a commit. An interrupt ends that: then it goes on from its last one.
     pub(crate) async fn stop_driving(&self) {
         let driving = self.driving.lock().expect("no code panics while it holds this lock").take();
-        if let Some(driving) = driving {
-            tokio::select! {
-                () = driving.stop() => {}
-                () = crate::interrupted() => {}
-            }
+        let Some(driving) = driving else { return };
+        let mut stopping = std::pin::pin!(driving.stop());
+        let told = async {
+            tokio::time::sleep(SILENT_FOR).await;
+            self.note(
+                "what is at work comes to a commit first; Ctrl-C ends at once, and it goes on later from its last one",
+            );
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = &mut stopping => {}
+            () = told => {}
+            () = crate::interrupted() => {}
         }
     }
 
@@ -362,6 +370,9 @@ fn parse_url(name: &str, text: &str) -> anyhow::Result<Url> {
         Problem::usage(format!("{name} is not a URL"), "Write it whole, such as `https://host:port`.").into()
     })
 }
+
+/// How long the end of a command may take before it says why.
+const SILENT_FOR: Duration = Duration::from_secs(1);
 
 /// The name of what the `AZURE_*` variables describe.
 pub(crate) const ENVIRONMENT: &str = "environment";

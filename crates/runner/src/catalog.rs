@@ -1,6 +1,9 @@
 //! What a document refers to, as this installation has it: gathered once, then asked by the validation.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value, json};
 use sortie_engine::{
@@ -16,35 +19,28 @@ use crate::{
     outside::{Outside, Product},
 };
 
-/// What one document refers to.
-pub struct Known {
-    products: HashMap<String, Arc<Product>>,
+/// What documents of a tenant may refer to, whichever they are.
+pub struct Surroundings {
+    tenant: TenantKey,
     connectors: Vec<String>,
     /// Connector and name of each connection that a run could use.
     connections: Vec<(String, String)>,
-    workflows: HashMap<String, Workflow>,
-    workflow_ids: Vec<String>,
+    /// The texts of workflows, by id; read where one is called.
+    workflows: BTreeMap<String, String>,
 }
 
-impl Known {
-    /// Looks up everything that the document names, for the tenant of the scope; with the shared one what is for all. Of the
-    /// workflows, those beside it go before those that are kept.
+/// What one document refers to.
+pub struct Known<'s> {
+    products: HashMap<String, Arc<Product>>,
+    surroundings: &'s Surroundings,
+}
+
+impl Surroundings {
+    /// Looks up what is there for the tenant; with the shared one what is for all.
     ///
     /// # Errors
     /// [`StoreError`] when the database cannot be read.
-    pub async fn gather(
-        store: &Store,
-        outside: &dyn Outside,
-        tenant: TenantKey,
-        workflow: &Workflow,
-        beside: &[Workflow],
-    ) -> Result<Self, StoreError> {
-        let mut products = HashMap::new();
-        for (connector, _) in Compiled::operations(workflow) {
-            if let Ok(product) = outside.product(tenant, &connector).await {
-                products.insert(connector, product);
-            }
-        }
+    pub async fn gather(store: &Store, tenant: TenantKey) -> Result<Self, StoreError> {
         let scope = if tenant == TenantKey::SHARED { Scope::Every } else { Scope::Tenant(tenant) };
         let mut rows = store.connections(scope).await?;
         if tenant != TenantKey::SHARED {
@@ -55,28 +51,32 @@ impl Known {
         connectors.extend(sortie_connector::BUILT_IN.iter().map(|one| one.id.to_owned()));
         connectors.sort();
         connectors.dedup();
-        let mut workflows = HashMap::new();
-        let mut workflow_ids = Vec::new();
-        for kept in store.workflows(scope).await? {
-            if let Ok(read) = read(&kept.text) {
-                workflows.insert(kept.id.clone(), read);
+        let kept = store.workflows(scope).await?;
+        let workflows = kept.into_iter().map(|kept| (kept.id, kept.text)).collect();
+        Ok(Self { tenant, connectors, connections, workflows })
+    }
+
+    /// A workflow that is to be kept, too; it goes before one that is kept.
+    pub fn put(&mut self, id: String, text: String) {
+        self.workflows.insert(id, text);
+    }
+
+    /// What this document refers to among them.
+    pub async fn known(&self, outside: &dyn Outside, workflow: &Workflow) -> Known<'_> {
+        let mut products = HashMap::new();
+        for (connector, _) in Compiled::operations(workflow) {
+            if let Ok(product) = outside.product(self.tenant, &connector).await {
+                products.insert(connector, product);
             }
-            workflow_ids.push(kept.id);
         }
-        for other in beside {
-            workflow_ids.push(other.id.value.clone());
-            workflows.insert(other.id.value.clone(), other.clone());
-        }
-        workflow_ids.sort();
-        workflow_ids.dedup();
-        Ok(Self { products, connectors, connections, workflows, workflow_ids })
+        Known { products, surroundings: self }
     }
 }
 
-impl Catalog for Known {
+impl Catalog for Known<'_> {
     fn operation(&self, connector: &str, operation: &str) -> Found<Operation> {
         let Some(product) = self.products.get(connector) else {
-            return Found::Unknown { what: "connector", known: self.connectors.clone() };
+            return Found::Unknown { what: "connector", known: self.surroundings.connectors.clone() };
         };
         match product.description.operation_called(operation) {
             Some(found) => Found::Known(Operation {
@@ -95,7 +95,7 @@ impl Catalog for Known {
     }
 
     fn connection(&self, connector: &str, name: Option<&str>) -> Found<Connection> {
-        let of_it = || self.connections.iter().filter(|(own, _)| own == connector).map(|(_, name)| name);
+        let of_it = || self.surroundings.connections.iter().filter(|(own, _)| own == connector).map(|(_, name)| name);
         if NEEDS_NONE.contains(&connector) && name.is_none() {
             return Found::Undecided;
         }
@@ -112,8 +112,9 @@ impl Catalog for Known {
     }
 
     fn workflow(&self, id: &str) -> Found<Callable> {
-        let Some(workflow) = self.workflows.get(id) else {
-            return Found::Unknown { what: "workflow", known: self.workflow_ids.clone() };
+        let kept = &self.surroundings.workflows;
+        let Some(workflow) = kept.get(id).and_then(|text| read(text).ok()) else {
+            return Found::Unknown { what: "workflow", known: kept.keys().cloned().collect() };
         };
         let parameters = workflow.triggers.iter().find_map(|trigger| match &trigger.kind {
             TriggerKind::Workflow { inputs } => Some(inputs),

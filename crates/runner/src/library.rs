@@ -1,5 +1,7 @@
 //! Documents on their way into the installation: read, judged, kept as versions; and runs of them as orders.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use sortie_engine::{
@@ -12,7 +14,7 @@ use sortie_store::{
 };
 
 use crate::{
-    catalog::{Known, inputs_of},
+    catalog::{Surroundings, inputs_of},
     outside::Outside,
 };
 
@@ -43,8 +45,8 @@ pub fn version_of(text: &str) -> Result<String, Vec<Problem>> {
 /// Everything that is wrong with it, by place; or [`PutError::Store`].
 pub async fn judge(store: &Store, outside: &dyn Outside, tenant: TenantKey, text: &str) -> Result<Workflow, PutError> {
     let workflow = read(text).map_err(PutError::Problems)?;
-    let known = Known::gather(store, outside, tenant, &workflow, &[]).await?;
-    let problems = validate(&workflow, &known);
+    let surroundings = Surroundings::gather(store, tenant).await?;
+    let problems = validate(&workflow, &surroundings.known(outside, &workflow).await);
     if problems.is_empty() { Ok(workflow) } else { Err(PutError::Problems(problems)) }
 }
 
@@ -58,16 +60,23 @@ pub async fn judge_all(
     tenant: TenantKey,
     texts: &[String],
 ) -> Result<Vec<Result<NewWorkflow, Vec<Problem>>>, StoreError> {
+    let mut surroundings = Surroundings::gather(store, tenant).await?;
     let read: Vec<Result<Workflow, Vec<Problem>>> = texts.iter().map(|text| read(text)).collect();
-    let readable: Vec<Workflow> = read.iter().flatten().cloned().collect();
+    for (workflow, text) in read.iter().zip(texts) {
+        if let Ok(workflow) = workflow {
+            surroundings.put(workflow.id.value.clone(), text.clone());
+        }
+    }
+    let mut ids = HashSet::new();
     let mut judged = Vec::with_capacity(read.len());
-    for (at, (workflow, text)) in read.into_iter().zip(texts).enumerate() {
+    for (workflow, text) in read.into_iter().zip(texts) {
         judged.push(match workflow {
             Err(problems) => Err(problems),
             Ok(workflow) => {
-                let known = Known::gather(store, outside, tenant, &workflow, &readable).await?;
-                let mut problems = validate(&workflow, &known);
-                problems.extend(taken(&workflow, &texts[..at]));
+                let mut problems = validate(&workflow, &surroundings.known(outside, &workflow).await);
+                if !ids.insert(workflow.id.value.clone()) {
+                    problems.push(taken(&workflow));
+                }
                 match problems.is_empty() {
                     true => version_of(text).map(|version| new(workflow, text, version)),
                     false => Err(problems),
@@ -79,14 +88,13 @@ pub async fn judge_all(
 }
 
 /// Two documents of one id cannot both be kept.
-fn taken(workflow: &Workflow, before: &[String]) -> Option<Problem> {
-    let is_same = |text: &String| read(text).is_ok_and(|other| other.id.value == workflow.id.value);
-    before.iter().any(is_same).then(|| Problem {
+fn taken(workflow: &Workflow) -> Problem {
+    Problem {
         span: workflow.id.span,
         code: Code::Id,
         what: format!("another document of the set is workflow `{}`, too", workflow.id.value),
         next: "Give one of them another id.".to_owned(),
-    })
+    }
 }
 
 fn new(workflow: Workflow, text: &str, version: String) -> NewWorkflow {

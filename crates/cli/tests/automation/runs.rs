@@ -31,13 +31,17 @@ steps: [{ id: a, approval: { ask: \"Go on \\e[2J?\", within: 4h } }]
 const PARENT: &str = "workflow: parent\ntriggers: [{ manual: {} }]\nsteps: [{ id: a, workflow: child }]\n";
 const CHILD: &str =
     "workflow: child\ntriggers: [{ workflow: {} }]\nsteps: [{ id: a, approval: { ask: 'Below?', within: 4h } }]\n";
+const PICK: &str = "workflow: pick
+triggers: [{ manual: { needs: incident } }]
+steps: [{ id: a, set: { id: '{{ trigger.incident.id }}' } }]
+";
 const WAIT: &str = "workflow: wait\ntriggers: [{ manual: {} }]\nsteps: [{ id: a, wait: { for: 1h } }]\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_started_with_inputs_once_for_a_key_and_followed_to_its_end() {
     for is_served in [true, false] {
         let stage = Stage::start(is_served).await;
-        stage.keep(&[GREET, FAIL]).await;
+        stage.keep(&[GREET, FAIL, PICK]).await;
         let start = ["workflow", "run", "greet", "--follow", "--key", "k", "--input", "name=you"];
         let ended = stage.run(&[&start[..], &["--input", "times=3"]].concat()).await.succeeded();
         for part in [
@@ -67,6 +71,12 @@ async fn a_run_is_started_with_inputs_once_for_a_key_and_followed_to_its_end() {
             assert!([1, 2].contains(&refused.code) && refused.stderr.contains(what), "{what}: {}", refused.stderr);
         }
         stage.run(&["workflow", "run", "no-such"]).await.ended_with(5);
+        let unpicked = stage.run(&["workflow", "run", "pick"]).await.ended_with(2);
+        assert!(unpicked.stderr.contains("needs incident: pick one"), "{}", unpicked.stderr);
+        stage.write("incident.json", r#"{ "id": "924518", "severity": "high" }"#);
+        stage.run(&["workflow", "run", "pick", "--picked", "incident.json", "--follow"]).await.succeeded();
+        let about = stage.json(&["runs", "list", "--object", "incident 924518", "--json"]).await;
+        assert_eq!(about[0]["workflow"], "pick");
         let failed = stage.run(&["workflow", "run", "fail", "--follow"]).await.ended_with(1);
         assert!(failed.stdout.contains("cannot be evaluated") && failed.stdout.contains("failed"), "{}", failed.stdout);
         if is_served {

@@ -137,9 +137,9 @@ output: { done: '{{ steps.act.output.deep.version }}' }
             stage.owners("POST", "/api/v1/dry-runs?tenant=contoso", Some(json!({ "text": text }))).await;
         assert_eq!(status, 201, "{started}");
         stage.settle().await;
-        let run = stage.runs().await[0].clone();
-        let path = format!("/api/v1/runs/{}/journal", run["id"].as_str().unwrap());
-        let (_, journal) = stage.owners("GET", &path, None).await;
+        let path = format!("/api/v1/runs/{}", started["run"].as_str().unwrap());
+        let (_, run) = stage.owners("GET", &path, None).await;
+        let (_, journal) = stage.owners("GET", &format!("{path}/journal"), None).await;
         let entries = journal["items"].as_array().unwrap().iter().flat_map(|page| page["entries"].as_array().unwrap());
         let would = entries.filter(|entry| entry["happened"] == "would_send");
         let would = would.map(|entry| (entry["step"].clone(), entry["request"].clone())).collect::<Vec<_>>();
