@@ -111,7 +111,7 @@ impl Shared {
 
     /// Whether nobody has taken the run since it was read with this epoch.
     pub(crate) async fn has(&self, tenant: TenantKey, run: RunId, epoch: i64) -> Result<bool, StoreError> {
-        Ok(!self.controls.checks_epochs() || self.store.run(Scope::Tenant(tenant), run).await?.epoch == epoch)
+        Ok(!self.controls.checks_epochs() || self.store.is_held(tenant, run, epoch).await?)
     }
 
     pub(crate) fn url_of(&self, run: &Run) -> String {

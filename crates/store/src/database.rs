@@ -11,6 +11,7 @@ use crate::{
     cache::Cache,
     file_lock::FileLock,
     readers::Readers,
+    runs::Claims,
     schema,
     writer::{Steps, Writer, Writing, Written},
 };
@@ -42,6 +43,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tenants: Cache<Scope, Vec<Tenant>>,
     pub(crate) guardrails: Cache<TenantKey, Guardrails>,
+    pub(crate) claims: Arc<Claims>,
     _lock: FileLock,
 }
 
@@ -81,9 +83,17 @@ impl Store {
             Ok((writer, readers))
         };
         let (writer, readers) = open().map_err(failed)?;
-        let (tenants, guardrails) = (Cache::default(), Cache::default());
-        let inner =
-            Inner { writer, readers, path: options.path, clock: options.clock, tenants, guardrails, _lock: lock };
+        let (tenants, guardrails, claims) = (Cache::default(), Cache::default(), Arc::default());
+        let inner = Inner {
+            writer,
+            readers,
+            path: options.path,
+            clock: options.clock,
+            tenants,
+            guardrails,
+            claims,
+            _lock: lock,
+        };
         Ok(Self { inner: Arc::new(inner), actor: Arc::new(Actor::system()) })
     }
 

@@ -97,11 +97,32 @@ impl Store {
     /// [`StoreErrorKind::Stale`] when somebody else has taken the run, or a question was decided meanwhile: read it anew.
     /// [`StoreErrorKind::Active`] when another run is doing the same to the same.
     pub async fn commit_run(&self, commit: RunCommit) -> Result<Committed, StoreError> {
-        let now = self.now();
-        self.write(&format!("take run {} further", commit.run), move |sqlite| {
-            Turn { sqlite, commit: &commit, now }.write()
-        })
-        .await
+        let (now, run, has_ended) = (self.now(), commit.run, commit.end.is_some());
+        let claims = std::sync::Arc::clone(&self.inner.claims);
+        let committed = self
+            .write(&format!("take run {run} further"), move |sqlite| {
+                let committed = Turn { sqlite, commit: &commit, now }.write()?;
+                if let Committed::Done { epoch, .. } = committed {
+                    claims.take(run, epoch);
+                }
+                Ok(committed)
+            })
+            .await?;
+        if has_ended {
+            self.inner.claims.let_go(run);
+        }
+        Ok(committed)
+    }
+
+    /// Whether nobody has taken the run since it was at this epoch.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Absent`] where the tenant has none of that id.
+    pub async fn is_held(&self, tenant: TenantKey, run: RunId, epoch: i64) -> Result<bool, StoreError> {
+        if self.inner.claims.has(run, epoch) {
+            return Ok(true);
+        }
+        Ok(self.run(Scope::Tenant(tenant), run).await?.epoch == epoch)
     }
 
     /// Writes down that a run cannot go on, and why; a person must act.
@@ -126,7 +147,9 @@ impl Store {
     /// # Errors
     /// [`StoreErrorKind::Stale`] when somebody else has taken it.
     pub async fn claim_run(&self, scope: Scope, run: RunId, node: NodeId, epoch: i64) -> Result<i64, StoreError> {
+        let claims = std::sync::Arc::clone(&self.inner.claims);
         self.write_statement("claim a run", move |sqlite| {
+            claims.let_go(run);
             let sql = "UPDATE runs SET node_id = ?3, epoch = epoch + 1
                        WHERE tenant_id = ?1 AND run_id = ?2 AND epoch = ?4 RETURNING epoch";
             let row = params![scope.owner()?, run, node, epoch];

@@ -1,6 +1,7 @@
 //! Runs: their orders to start, where each stands, what happened in it, and the one way to take one further.
 
 mod approvals;
+mod claims;
 mod commit;
 mod intents;
 mod list;
@@ -11,6 +12,7 @@ mod start;
 use std::fmt;
 
 pub use approvals::{Approval, Decision, NewApproval};
+pub(crate) use claims::Claims;
 pub use commit::{Committed, RunCommit, Settled};
 pub use intents::{Guard, Intent, NewIntent};
 use jiff::Timestamp;
