@@ -308,6 +308,8 @@ async fn a_process_that_follows_its_run_answers_others_meanwhile_and_another_tak
     stage.run(&["guardrail", "release"]).await.succeeded();
     let greeted = stage.run(&["workflow", "run", "greet", "--follow", "--input", "name=x"]).await.succeeded();
     assert_eq!(greeted.stderr, "", "it is taken further by the first");
+    let unfollowed = stage.run(&["workflow", "run", "greet", "--input", "name=y"]).await.succeeded();
+    assert!(unfollowed.stdout.contains("the run has ended"), "the first may end before: {}", unfollowed.stdout);
     let (second, _) = waiting(&stage, &["runs", "show", run, "--follow"]).await;
     signal(&first, "-INT").await;
     assert_eq!(ended(first).await.0, 130);

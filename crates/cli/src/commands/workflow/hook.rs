@@ -19,7 +19,7 @@ pub(crate) enum Command {
     Show(HookArguments),
     /// Make a new secret and print it, once; the one before it is good for another hour
     Renew(HookArguments),
-    /// Take the secrets away, so that nobody can prove himself any more
+    /// Take the secrets away, so that nobody can prove themselves any more
     Remove(RemoveArguments),
 }
 
@@ -88,7 +88,7 @@ fn print(hook: &Value, api: &Api, arguments: &HookArguments, context: &Context) 
         ("Made", Field::plain(to_the_second(text(hook, "made")))),
         ("The one before is good until", Field::plain(to_the_second(text(hook, "old_until")))),
     ]))?;
-    if api.socket().is_none() {
+    if !api.is_served() {
         context.note("no server runs: the address is taken where `sortie serve` listens");
     }
     Ok(())

@@ -115,7 +115,7 @@ pub(crate) async fn followed(api: &Api, started: &Value, wished: bool, context: 
         Some(false) => say(&format!("run {run} was started by this before"))?,
         _ => say(&format!("run {run} started"))?,
     }
-    if !wished && api.socket().is_some() {
+    if !wished && api.is_served() {
         context.note(&format!("`sortie runs show {run} --follow` tells what happens"));
         return Ok(Exit::Success);
     }
