@@ -1,6 +1,7 @@
 //! `sortie workflow hook`: the secrets of webhooks, told once.
 
 use clap::{Args, Subcommand};
+use http::Method;
 use serde_json::Value;
 use sortie_model::ConnectionName;
 
@@ -8,7 +9,7 @@ use super::kept::to_the_second;
 use crate::{
     asking::{Address, Api, at, text},
     context::Context,
-    exit::Exit,
+    exit::{Exit, Problem},
     input::confirm,
     output::{Field, properties, say, visible},
 };
@@ -54,7 +55,15 @@ pub(super) async fn run(command: Command, context: &Context) -> anyhow::Result<E
     match command {
         Command::Show(arguments) => {
             let api = Api::connect(context).await?;
-            print(&api.get(address(&arguments.name, &arguments.tenant)).await?, &api, &arguments, context)?;
+            let asked = api.try_ask(Method::GET, address(&arguments.name, &arguments.tenant), None).await?;
+            let hook = asked.map_err(|refused| match refused.problem.what.starts_with("there is no secret") {
+                true => {
+                    let next = format!("`sortie workflow hook renew {}` makes one.", arguments.name);
+                    Problem { next, ..refused.problem }
+                }
+                false => refused.problem,
+            })?;
+            print(&hook, &api, &arguments, context)?;
         }
         Command::Renew(arguments) => {
             let api = Api::connect(context).await?;
