@@ -102,6 +102,11 @@ impl Api {
         }
     }
 
+    /// Whether a server is asked, which takes every run further, also after this command.
+    pub(crate) fn is_served(&self) -> bool {
+        self.is_lasting
+    }
+
     /// What the API stands on, where it is in this process and no server runs.
     pub(crate) fn here(&self) -> Option<&App> {
         self.here.as_ref()

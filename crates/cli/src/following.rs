@@ -117,7 +117,7 @@ async fn drive(api: &Api, context: &Context) -> anyhow::Result<()> {
 
 /// For a command that leaves something for a run to do.
 pub(crate) fn tell_who_goes_on(api: &Api, run: &str, context: &Context) {
-    if api.here().is_some() {
+    if !api.is_served() {
         context.note(&format!(
             "no server runs: the run goes on when `sortie serve` does, or with `sortie runs show {run} --follow`"
         ));

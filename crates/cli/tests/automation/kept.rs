@@ -164,7 +164,8 @@ async fn the_secret_of_a_webhook_is_told_once() {
         let stage = Stage::start(is_served).await;
         let hooked = "workflow: hooked\ntriggers: [{ webhook: {} }]\nsteps: [{ id: a, set: { b: 1 } }]\n";
         stage.keep(&[hooked, CALLED]).await;
-        stage.run(&["workflow", "hook", "show", "hooked"]).await.ended_with(5);
+        let none = stage.run(&["workflow", "hook", "show", "hooked"]).await.ended_with(5);
+        assert!(none.stderr.contains("`sortie workflow hook renew hooked` makes one"), "{}", none.stderr);
         let made = stage.json(&["workflow", "hook", "renew", "hooked", "--json"]).await;
         let secret = made["secret"].as_str().unwrap();
         assert!(secret.len() >= 32);

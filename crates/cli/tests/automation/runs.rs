@@ -112,7 +112,7 @@ async fn a_dry_run_sends_nothing_and_shows_what_it_would_of_documents_too() {
         assert!(runs.iter().all(|run| run["mode"] == "dry"));
         stage.write("draft.yaml", "workflow: draft\nsteps: []\n");
         let refused = stage.run(&["workflow", "dry-run", "draft.yaml"]).await.ended_with(2);
-        assert!(refused.stderr.contains("problem"), "{}", refused.stderr);
+        assert!(refused.stdout.starts_with("draft.yaml:"), "{}", refused.stdout);
     }
 }
 
@@ -235,6 +235,8 @@ async fn a_call_that_nobody_knows_of_is_settled_by_whoever_looked() {
         let shown = stage.run(&["runs", "show", &run]).await.succeeded().stdout;
         assert!(shown.contains("needs attention") && shown.contains("a person must look"), "{shown}");
         stage.run(&["runs", "resolve", &run, "other", "happened"]).await.ended_with(1);
+        let doubtful = stage.run(&["runs", "rerun", &run]).await.ended_with(8);
+        assert!(doubtful.stderr.contains(&format!("sortie runs resolve {run} 'send' happened")), "{}", doubtful.stderr);
         stage.run(&["runs", "resolve", &run, "send", "did-not-happen"]).await.succeeded();
         let followed = stage.run(&["runs", "show", &run, "--follow"]).await.succeeded();
         assert!(followed.stdout.contains("says: it was not carried out"), "{}", followed.stdout);
@@ -308,6 +310,8 @@ async fn a_process_that_follows_its_run_answers_others_meanwhile_and_another_tak
     stage.run(&["guardrail", "release"]).await.succeeded();
     let greeted = stage.run(&["workflow", "run", "greet", "--follow", "--input", "name=x"]).await.succeeded();
     assert_eq!(greeted.stderr, "", "it is taken further by the first");
+    let unfollowed = stage.run(&["workflow", "run", "greet", "--input", "name=y"]).await.succeeded();
+    assert!(unfollowed.stdout.contains("the run has ended"), "the first may end before: {}", unfollowed.stdout);
     let (second, _) = waiting(&stage, &["runs", "show", run, "--follow"]).await;
     signal(&first, "-INT").await;
     assert_eq!(ended(first).await.0, 130);

@@ -1,13 +1,14 @@
 //! What a person tells a run: give up, try again, run anew, what became of a call.
 
 use clap::{Args, ValueEnum};
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    asking::{Api, at},
+    asking::{Api, Refused, at},
     commands::workflow::followed,
     context::Context,
-    exit::Exit,
+    exit::{Exit, Problem},
     following::tell_who_goes_on,
     output::{say, visible},
 };
@@ -87,6 +88,17 @@ pub(super) async fn rerun(arguments: RerunArguments, context: &Context) -> anyho
             body[key] = value.as_str().into();
         }
     }
-    let started = api.post(at(["runs", &arguments.run, "rerun"]), body).await?;
+    let address = at(["runs", &arguments.run, "rerun"]);
+    let started =
+        api.try_ask(Method::POST, address, Some(body)).await?.map_err(|refused| in_doubt(&arguments, refused))?;
     followed(&api, &started, arguments.follow, context).await
+}
+
+/// A run with a step of which nobody knows whether it was carried out is not repeated; what to do is said by commands.
+fn in_doubt(arguments: &RerunArguments, refused: Refused) -> Problem {
+    let steps: Vec<&str> = refused.body["doubts"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let Some(step) = steps.first() else { return refused.problem };
+    let next =
+        format!("Look, then say it: `sortie runs resolve {} '{step}' happened|did-not-happen|give-up`.", arguments.run);
+    Problem { exit: Exit::InDoubt, next, ..refused.problem }
 }

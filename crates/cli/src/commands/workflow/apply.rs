@@ -9,9 +9,9 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use http::Method;
 use serde_json::{Value, json};
-use sortie_engine::text::Problem as Wrong;
 use sortie_model::ConnectionName;
 
+use super::validate::say_problem;
 use crate::{
     asking::{Api, Refused, at, items, text},
     context::Context,
@@ -124,9 +124,9 @@ fn refuse(arguments: &Arguments, documents: &[Document], refused: &Refused) -> a
     for problem in problems {
         let at = problem["document"].as_u64().and_then(|at| usize::try_from(at).ok()).unwrap_or(usize::MAX);
         let path = documents.get(at).map(|document| document.path.display().to_string()).unwrap_or_default();
-        match (arguments.json, serde_json::from_value::<Wrong>(problem.clone())) {
-            (false, Ok(wrong)) => say(&visible(&format!("{path}:{wrong}")))?,
-            _ => {
+        match arguments.json {
+            false => say_problem(&path, problem)?,
+            true => {
                 let mut problem = problem.clone();
                 problem["file"] = path.into();
                 say(&problem.to_string())?;

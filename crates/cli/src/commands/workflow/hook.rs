@@ -1,6 +1,7 @@
 //! `sortie workflow hook`: the secrets of webhooks, told once.
 
 use clap::{Args, Subcommand};
+use http::Method;
 use serde_json::Value;
 use sortie_model::ConnectionName;
 
@@ -8,7 +9,7 @@ use super::kept::to_the_second;
 use crate::{
     asking::{Address, Api, at, text},
     context::Context,
-    exit::Exit,
+    exit::{Exit, Problem},
     input::confirm,
     output::{Field, properties, say, visible},
 };
@@ -19,7 +20,7 @@ pub(crate) enum Command {
     Show(HookArguments),
     /// Make a new secret and print it, once; the one before it is good for another hour
     Renew(HookArguments),
-    /// Take the secrets away, so that nobody can prove himself any more
+    /// Take the secrets away, so that nobody can prove themselves any more
     Remove(RemoveArguments),
 }
 
@@ -54,7 +55,15 @@ pub(super) async fn run(command: Command, context: &Context) -> anyhow::Result<E
     match command {
         Command::Show(arguments) => {
             let api = Api::connect(context).await?;
-            print(&api.get(address(&arguments.name, &arguments.tenant)).await?, &api, &arguments, context)?;
+            let asked = api.try_ask(Method::GET, address(&arguments.name, &arguments.tenant), None).await?;
+            let hook = asked.map_err(|refused| match refused.problem.what.starts_with("there is no secret") {
+                true => {
+                    let next = format!("`sortie workflow hook renew {}` makes one.", arguments.name);
+                    Problem { next, ..refused.problem }
+                }
+                false => refused.problem,
+            })?;
+            print(&hook, &api, &arguments, context)?;
         }
         Command::Renew(arguments) => {
             let api = Api::connect(context).await?;
@@ -88,7 +97,7 @@ fn print(hook: &Value, api: &Api, arguments: &HookArguments, context: &Context) 
         ("Made", Field::plain(to_the_second(text(hook, "made")))),
         ("The one before is good until", Field::plain(to_the_second(text(hook, "old_until")))),
     ]))?;
-    if api.socket().is_none() {
+    if !api.is_served() {
         context.note("no server runs: the address is taken where `sortie serve` listens");
     }
     Ok(())

@@ -105,7 +105,7 @@ pub(super) async fn enable(arguments: EnableArguments, context: &Context) -> any
     let api = Api::connect(context).await?;
     let kept = api.put(arguments.named.address(["state"]), json!({ "state": state })).await?;
     say(&visible(&format!("workflow {}: {words}", text(&kept, "id"))))?;
-    if api.here().is_some() {
+    if !api.is_served() {
         context.note("no server runs: triggers start something only while `sortie serve` does");
     }
     Ok(Exit::Success)

@@ -8,10 +8,12 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Args;
+use http::Method;
 use serde_json::{Map, Value, json};
 use sortie_engine::document::{Parameter, TriggerKind, read};
 use sortie_model::ConnectionName;
 
+use super::validate::say_problem;
 use crate::{
     asking::{Api, at, items, text},
     connections::SHARED_NAME,
@@ -96,7 +98,15 @@ pub(super) async fn dry_run(arguments: DryRunArguments, context: &Context) -> an
         Some(document) => {
             let mut body = arguments.given.body(&document)?;
             body["text"] = document.into();
-            api.post(at(["dry-runs"]).with("tenant", Some(&tenant)), body).await?
+            let address = at(["dry-runs"]).with("tenant", Some(&tenant));
+            match api.try_ask(Method::POST, address, Some(body)).await? {
+                Ok(started) => started,
+                Err(refused) => {
+                    let problems = refused.body["problems"].as_array().into_iter().flatten();
+                    problems.into_iter().try_for_each(|problem| say_problem(&arguments.what, problem))?;
+                    return Err(refused.problem.into());
+                }
+            }
         }
         None => {
             let kept = api.get(at(["workflows", &arguments.what]).with("tenant", Some(&tenant))).await?;
@@ -115,7 +125,7 @@ pub(crate) async fn followed(api: &Api, started: &Value, wished: bool, context: 
         Some(false) => say(&format!("run {run} was started by this before"))?,
         _ => say(&format!("run {run} started"))?,
     }
-    if !wished && api.socket().is_some() {
+    if !wished && api.is_served() {
         context.note(&format!("`sortie runs show {run} --follow` tells what happens"));
         return Ok(Exit::Success);
     }

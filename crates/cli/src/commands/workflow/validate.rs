@@ -4,10 +4,11 @@ use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
+use serde_json::Value;
 use sortie_engine::text::Problem as Wrong;
 
 use crate::{
-    asking::{Api, at},
+    asking::{Api, at, text},
     context::Context,
     exit::Exit,
     output::{say, visible},
@@ -30,20 +31,31 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let api = Api::connect(context).await?;
     let mut exit = Exit::Success;
     for file in &arguments.files {
-        let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let document = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         let address = at(["validate"]).with("tenant", arguments.tenant.as_ref());
-        let judged = api.post_text(address, text).await?;
+        let judged = api.post_text(address, document).await?;
         let problems = judged["problems"].as_array().map(Vec::as_slice).unwrap_or_default();
         if problems.is_empty() {
             context.note(&format!("{}: nothing is wrong", file.display()));
         }
         for problem in problems {
             exit = Exit::Usage;
-            match (arguments.json, serde_json::from_value::<Wrong>(problem.clone())) {
-                (false, Ok(wrong)) => say(&visible(&format!("{}:{wrong}", file.display())))?,
-                _ => say(&problem.to_string())?,
+            match arguments.json {
+                true => say(&problem.to_string())?,
+                false => say_problem(&file.display().to_string(), problem)?,
             }
         }
     }
     Ok(exit)
+}
+
+/// What is wrong with a document, as compilers say it.
+pub(super) fn say_problem(file: &str, problem: &Value) -> anyhow::Result<()> {
+    match serde_json::from_value::<Wrong>(problem.clone()) {
+        Ok(wrong) => say(&visible(&format!("{file}:{wrong}"))),
+        // A kind of a later version.
+        Err(_) => {
+            say(&visible(&format!("{file}:{}:{}: {}", problem["line"], problem["column"], text(problem, "what"))))
+        }
+    }
 }
