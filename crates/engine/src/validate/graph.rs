@@ -47,7 +47,7 @@ fn edges(steps: &[Step], numbers: &HashMap<&str, usize>, problems: &mut Problems
                 None => {
                     let next = match is_elsewhere(steps, id) {
                         true => "A step waits for steps of its own body; a body waits as a whole.".to_owned(),
-                        false => did_you_mean(id, numbers.keys().copied()),
+                        false => did_you_mean(id, steps.iter().map(|step| step.id.value.as_str())),
                     };
                     problems.add(after.step.span, Code::UnknownStep, format!("there is no step `{id}` here"), next);
                 }
@@ -176,6 +176,9 @@ mod tests {
 
     #[test]
     fn steps_wait_for_steps_that_are_there() {
+        // In the order of the document, each time.
+        let many = "  - { id: d, after: [nowhere], set: { x: 1 } }\n  - { id: c, set: { x: 1 } }\n  - { id: b, set: { x: 1 } }\n";
+        check(many, &["3:22: there is no step `nowhere` here. There are `d`, `c`, `b`."]);
         check("  - { id: fetch, set: { x: 1 } }\n  - { id: b, after: [fetch], set: { x: 1 } }\n", &[]);
         check(
             "  - { id: fetch, set: { x: 1 } }\n  - { id: b, after: [fetsh], set: { x: 1 } }\n",

@@ -13,8 +13,10 @@ pub(crate) struct Scenario {
     /// Workflows that it calls.
     pub others: &'static [&'static str],
     pub outcome: &'static str,
-    /// How many effects the cloud has seen.
+    /// How many effects the cloud has seen, with the calls among them that may be made again without harm.
     pub effects: usize,
+    /// Of those, such calls.
+    pub calls: usize,
     /// Whether a crash can leave a doubt that only a person settles.
     pub may_ask: bool,
     /// An effect that a crash can lose: a message to people leaves once at most.
@@ -81,8 +83,8 @@ impl Subject {
         for call in stage.cloud.get("/counters").await["calls"].as_array().unwrap() {
             let effect = match (call["route"].as_str().unwrap(), call["method"].as_str().unwrap()) {
                 (route, _) if route.ends_with("/cancel") => "calls to cancel",
-                (_, "PATCH") => "changes of incidents and alerts",
-                (route, _) if route.ends_with("/tags") => "changes of tags",
+                (_, "PATCH") => "calls to change incidents and alerts",
+                (route, _) if route.ends_with("/tags") => "calls to tag",
                 _ => continue,
             };
             let count = call["count"].as_u64().filter(|_| call["status"] != 429);
@@ -132,6 +134,7 @@ output: { status: '{{ steps.isolate.output.status }}' }
         others: &[],
         outcome: "succeeded",
         effects: 2,
+        calls: 0,
         may_ask: false,
         may_lose: None,
         pace: None,
@@ -166,6 +169,7 @@ output: { by: '{{ steps.ask.output.by }}', status: '{{ steps.release.output.stat
         others: &[],
         outcome: "succeeded",
         effects: 2,
+        calls: 0,
         may_ask: false,
         may_lose: None,
         pace: None,
@@ -203,6 +207,7 @@ output: { scanned: \"{{ steps.names.output | map(attribute='scanned') | list }}\
         others: &[],
         outcome: "succeeded",
         effects: 8,
+        calls: 3,
         may_ask: false,
         may_lose: None,
         pace: None,
@@ -233,6 +238,7 @@ output: { said: '{{ inputs.text }}' }
 "],
         outcome: "succeeded",
         effects: 2,
+        calls: 0,
         may_ask: false,
         may_lose: None,
         pace: None,
@@ -274,6 +280,7 @@ steps:
         others: &[],
         outcome: "succeeded",
         effects: 1,
+        calls: 0,
         may_ask: false,
         may_lose: None,
         pace: None,
@@ -305,6 +312,7 @@ steps:
         others: &[],
         outcome: "failed",
         effects: 2,
+        calls: 0,
         may_ask: false,
         may_lose: None,
         pace: None,
@@ -322,6 +330,7 @@ steps:
         others: &[],
         outcome: "succeeded",
         effects: 1,
+        calls: 0,
         may_ask: true,
         may_lose: None,
         pace: None,
@@ -349,6 +358,7 @@ steps:
         others: &[],
         outcome: "succeeded",
         effects: 2,
+        calls: 0,
         may_ask: false,
         may_lose: Some("comment asked"),
         pace: None,
@@ -374,6 +384,7 @@ output: { status: '{{ steps.take.output.status }}', tags: '{{ steps.take.output.
         others: &[],
         outcome: "succeeded",
         effects: 3,
+        calls: 3,
         may_ask: false,
         may_lose: None,
         pace: None,
@@ -399,6 +410,7 @@ steps:
         others: &[],
         outcome: "failed",
         effects: 4,
+        calls: 1,
         may_ask: false,
         may_lose: None,
         pace: Some(r#"{ "next": "pending", "type": "Isolate", "times": 9 }"#),
