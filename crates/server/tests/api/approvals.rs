@@ -157,7 +157,7 @@ async fn a_question_whose_time_is_over_takes_no_answer() {
         let asked = asked(&stage, &format!("within: 4h, otherwise: {otherwise}"), None).await;
         stage.clock.advance(jiff::SignedDuration::from_hours(4));
         let (status, said) = stage.owners("POST", &asked.path(), Some(json!({ "approves": true }))).await;
-        assert_eq!((status.as_u16(), said["type"].as_str()), (409, Some("urn:sortie:problem:stale")));
+        assert_eq!((status.as_u16(), said["type"].as_str()), (409, Some("urn:sortie:problem:decided")));
         let whole = asked.ends(&stage).await;
         assert_eq!((&whole["outcome"], &whole["approvals"][0]["decision"]), (&json!("failed"), &json!("expired")));
         assert_eq!(acted(&stage).await, None);
