@@ -41,6 +41,18 @@ async fn no_schedule_doubles_an_effect_or_loses_a_run() {
     assert!(ends.get("succeeded").is_some_and(|count| *count > 0), "{ends:?}");
 }
 
+/// A few calls that go wrong, in words.
+async fn faults(stage: &Stage, dice: &mut Dice) -> Vec<String> {
+    let mut faults = Vec::new();
+    for _ in 0..dice.below(4) {
+        let kind = KINDS[usize::try_from(dice.below(KINDS.len() as u64)).unwrap()];
+        let fault = json!({ "kind": kind, "after": dice.below(8), "retry_after": 1, "seconds": 20 });
+        stage.cloud.post("/faults", &fault).await;
+        faults.push(format!("{kind} after {}", fault["after"]));
+    }
+    faults
+}
+
 /// How the run ended, or what is wrong with that.
 async fn play(scenario: &Scenario, seed: u64) -> Result<String, String> {
     let mut dice = Dice(seed);
@@ -50,13 +62,7 @@ async fn play(scenario: &Scenario, seed: u64) -> Result<String, String> {
         stage.keep(text).await;
     }
     let id = stage.keep(scenario.text).await;
-    let mut faults = Vec::new();
-    for _ in 0..dice.below(4) {
-        let kind = KINDS[usize::try_from(dice.below(KINDS.len() as u64)).unwrap()];
-        let fault = json!({ "kind": kind, "after": dice.below(8), "retry_after": 1, "seconds": 20 });
-        stage.cloud.post("/faults", &fault).await;
-        faults.push(format!("{kind} after {}", fault["after"]));
-    }
+    let faults = faults(&stage, &mut dice).await;
     let new = stage.new_run(&id, scenario.text, "once", json!({ "kind": "manual" }), subject.inputs.clone());
     let Started::New(run) = stage.store.start_run(stage.tenant, new).await.unwrap() else { panic!("it is new") };
     let mut lives = dice.below(4);
