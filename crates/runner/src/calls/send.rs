@@ -36,6 +36,7 @@ impl Calls {
         let class = prepared.operation.effect.class;
         let answer = caller.send(built, class, &connected.credential).await;
         match answer {
+            Ok(answer) if is_page(prepared, &answer) => Err(page(prepared, &answer)),
             Ok(answer) => {
                 let date = answer.header("date").and_then(|text| DateTimeParser::new().parse_timestamp(text).ok());
                 Ok((output(answer), date))
@@ -49,6 +50,26 @@ impl Calls {
 /// Waits for the budget, tries once.
 fn once() -> RetryPolicy {
     RetryPolicy { attempts_max: 1, ..RetryPolicy::default() }
+}
+
+/// Whether somebody in between has answered: a web page where the operation answers with JSON.
+fn is_page(prepared: &Prepared, answer: &Answer) -> bool {
+    let AnswerBody::Text(text) = &answer.body else { return false };
+    let mut contents = prepared.operation.successes().flat_map(|(_, output)| &output.contents);
+    text.trim_start().starts_with('<')
+        && answer.media_type.as_deref() == Some("text/html")
+        && contents.any(|content| content.media_type.contains("json"))
+}
+
+/// Nobody knows whether the call has come to the service at all.
+fn page(prepared: &Prepared, answer: &Answer) -> Trouble {
+    let what = format!("{}: a web page instead of an answer", prepared.order.name());
+    let next = "Look whether a proxy or a sign-in page stands between Sortie and the service.";
+    Trouble {
+        delivery: Delivery::Unknown,
+        status: Some(answer.status),
+        ..Trouble::refused(TroubleKind::Service, what, next)
+    }
 }
 
 /// Some services say with a status that a list has nothing in it.

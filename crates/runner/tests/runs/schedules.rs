@@ -7,11 +7,11 @@ use jiff::SignedDuration;
 use serde_json::json;
 use sortie_model::Clock as _;
 use sortie_runner::{Points, Runner};
-use sortie_store::{RunStatus, Started};
+use sortie_store::{RunId, RunStatus, Started};
 
 use crate::{
     crash::{Mortal, step_on},
-    scenarios::{SCENARIOS, Scenario},
+    scenarios::{SCENARIOS, Scenario, Subject},
     stage::Stage,
 };
 
@@ -94,12 +94,23 @@ async fn play(scenario: &Scenario, seed: u64) -> Result<String, String> {
         drop(runner);
         stage.reopen().await;
     }
+    judge(scenario, &stage, &subject, run, &faults).await
+}
+
+/// Whether what became of the run is what may become of it.
+async fn judge(
+    scenario: &Scenario,
+    stage: &Stage,
+    subject: &Subject,
+    run: RunId,
+    faults: &[String],
+) -> Result<String, String> {
     stage.cloud.delete("/faults", None).await;
     // What is listed late shows by then.
     let later = stage.clock.now().checked_add(SignedDuration::from_mins(2)).unwrap();
     stage.advance_to(later).await;
     let found = stage.store.run(stage.tenant, run).await.unwrap();
-    let mut effects = subject.effects(&stage).await;
+    let mut effects = subject.effects(stage).await;
     // A call that overwrites may be made again.
     effects.retain(|effect, _| !effect.starts_with("calls to"));
     let told = stage.journal(&found).await.join("\n");

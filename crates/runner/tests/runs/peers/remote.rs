@@ -181,14 +181,32 @@ output: '{{ steps.all.output.kinds }}'
 async fn elastic_15749_an_answer_that_is_no_object_is_not_taken_for_one() {
     let stage = Stage::start().await;
     let device = stage.device().await;
-    stage
-        .cloud
-        .post("/faults", &json!({ "kind": "html", "status": 200, "route": "/api/machines/*", "times": 1 }))
-        .await;
-    let run = stage.run(READS, json!({ "device": device })).await;
-    let lines = stage.journal(&run).await;
-    assert_eq!(run.outcome.as_deref(), Some("failed"), "{lines:#?}");
-    assert!(lines.iter().any(|line| line.contains("steps.a.output")), "the step that needs it says so: {lines:#?}");
+    for (times, outcome) in [(1, "succeeded"), (9, "failed")] {
+        stage.cloud.delete("/faults", None).await;
+        let page = json!({ "kind": "html", "method": "GET", "route": "/api/machines/*", "times": times });
+        stage.cloud.post("/faults", &page).await;
+        let run = stage.run(READS, json!({ "device": device })).await;
+        let runner = stage.runner().await;
+        let run = stage.let_pass(&runner, run.id).await;
+        let lines = stage.journal(&run).await;
+        assert_eq!(run.outcome.as_deref(), Some(outcome), "{lines:#?}");
+        assert!(lines.iter().any(|line| line.contains("a web page instead of an answer")), "{lines:#?}");
+    }
+}
+
+/// A page of somebody in between says nothing about what became of a call with an effect: it is looked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn elastic_15749_nor_is_it_taken_for_an_effect() {
+    let stage = Stage::start().await;
+    let incident = stage.call("list-incidents", json!({ "$top": 1 })).await["value"][0]["id"].clone();
+    stage.cloud.post("/faults", &json!({ "kind": "html", "method": "POST", "route": "*/comments", "times": 1 })).await;
+    let text = "workflow: tells\ntriggers: [{ manual: { inputs: { id: string } } }]\nsteps:\n  - id: a\n    call: microsoft-365-defender/comment-incident\n    with: { id: '{{ inputs.id }}', comment: once }\n";
+    let run = stage.run(text, json!({ "id": incident })).await;
+    let runner = stage.runner().await;
+    let run = stage.let_pass(&runner, run.id).await;
+    assert_eq!(run.outcome.as_deref(), Some("succeeded"), "{:#?}", stage.journal(&run).await);
+    let comments = stage.call("get-incident", json!({ "id": incident })).await["comments"].clone();
+    assert_eq!(comments.as_array().unwrap().len(), 1, "{comments}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
