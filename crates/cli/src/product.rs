@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sortie_connector::{BuiltIn, Target, base};
 use sortie_openapi::{Description, Operation};
-use sortie_store::{Connection, ConnectorInfo, Store, StoreError, StoreErrorKind, Tenant, TenantKey};
+use sortie_store::{Connection, Connector, ConnectorInfo, Store, StoreError, StoreErrorKind, Tenant, TenantKey};
 pub(crate) use tokens::scope_of_sign_in;
 use url::Url;
 pub(crate) use vault::{VAULT_REFERENCE, VaultSettings};
@@ -106,6 +106,12 @@ impl Product {
             }
             connector => connector?,
         };
+        Self::of(connector)
+    }
+
+    /// One of the database, as it is or was kept.
+    pub(crate) fn of(connector: Connector) -> anyhow::Result<Self> {
+        let id = &connector.info.id;
         let broken = || format!("connector {id} cannot be read from the database");
         Ok(Self {
             description: serde_json::from_str(&connector.description).with_context(broken)?,

@@ -216,7 +216,9 @@ async fn taken_over(
     let pins = source.snapshot.as_deref().map(Snapshot::read).transpose().map_err(unreadable)?;
     let pins = pins.map(|snapshot| snapshot.pins).unwrap_or_default();
     let (timers, doubts) = Default::default();
-    let snapshot = Snapshot { format: Snapshot::FORMAT, machine: state, timers, doubts, pins };
+    // It calls as a run does that begins now: what the first one pinned may not be kept any more.
+    let connectors = Default::default();
+    let snapshot = Snapshot { format: Snapshot::FORMAT, machine: state, timers, doubts, pins, connectors };
     Ok((serde_json::to_string(&snapshot).expect("a snapshot is JSON"), values))
 }
 

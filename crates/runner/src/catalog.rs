@@ -65,7 +65,7 @@ impl Surroundings {
     pub async fn known(&self, outside: &dyn Outside, workflow: &Workflow) -> Known<'_> {
         let mut products = HashMap::new();
         for (connector, _) in Compiled::operations(workflow) {
-            if let Ok(product) = outside.product(self.tenant, &connector).await {
+            if let Ok(product) = outside.product(self.tenant, &connector, None).await {
                 products.insert(connector, product);
             }
         }

@@ -130,6 +130,7 @@ impl Runner {
             asides: Asides::default(),
             public_url: options.public_url,
             controls: options.controls,
+            sources: Mutex::default(),
             versions: Mutex::default(),
         });
         let inner = Inner {
@@ -332,8 +333,8 @@ impl Runner {
                         Parked::Waits(None) => {}
                     }
                 }
-                Err(DriveError::Store(error)) if !is_lasting(&error) => {
-                    tracing::error!(%run, error = %error.kind, "a run cannot be taken further; it is tried again");
+                Err(error) if may_pass(&error) => {
+                    tracing::error!(%run, %error, "a run cannot be taken further; it is tried again");
                     let now = self.inner.shared.clock.now();
                     board.wait(tenant, run, now.checked_add(AFTER_A_FAULT).unwrap_or(Timestamp::MAX));
                 }
@@ -403,6 +404,14 @@ async fn drive(
         Err(error) => return Err(error.into()),
     };
     Session::open(shared, taken).await?.drive(poke).await
+}
+
+fn may_pass(error: &DriveError) -> bool {
+    match error {
+        DriveError::Store(error) => !is_lasting(error),
+        DriveError::Outside(_) => true,
+        _ => false,
+    }
 }
 
 /// Whether no later try can go better.

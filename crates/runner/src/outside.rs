@@ -17,8 +17,20 @@ pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The products that steps call, as far as connections lead to them.
 pub trait Outside: Send + Sync {
-    /// The connector of this id, as it is used for the tenant.
-    fn product<'a>(&'a self, tenant: TenantKey, connector: &'a str) -> Doing<'a, Result<Arc<Product>, Trouble>>;
+    /// The connector of this id, as it is used for the tenant: as it was when it was pinned, else as it is now. Never another
+    /// one than what was pinned: what is not kept any more is a refusal.
+    fn product<'a>(
+        &'a self,
+        tenant: TenantKey,
+        connector: &'a str,
+        pinned: Option<&'a str>,
+    ) -> Doing<'a, Result<Arc<Product>, Trouble>>;
+
+    /// What a run pins that begins now: the version of the description in force. It can be had for a day at least, and for as
+    /// long as an open run has it in its snapshot.
+    fn pin<'a>(&'a self, tenant: TenantKey, connector: &'a str) -> Doing<'a, Result<String, Trouble>> {
+        Box::pin(async move { Ok(self.product(tenant, connector, None).await?.version.clone()) })
+    }
 
     /// The connection that the tenant's calls of an operation go through: the named one, else the tenant's own, else the one
     /// for all; never another tenant's.
@@ -37,6 +49,8 @@ pub trait Outside: Send + Sync {
 pub struct Product {
     /// Its id.
     pub id: String,
+    /// Another one for each description, edits included.
+    pub version: String,
     /// Its operations.
     pub description: Description,
 }

@@ -1,12 +1,17 @@
 //! What all runs of one process share: the store, the way to the products, compiled versions, who watches.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
+    hash::Hash,
     sync::{Arc, Mutex},
 };
 
 use serde_json::{Value, json};
-use sortie_engine::{decide::Class, document::Verb, text::Problem};
+use sortie_engine::{
+    decide::{Class, Delivery},
+    document::{Step, Verb},
+    text::Problem,
+};
 use sortie_model::Clock;
 use sortie_store::{NodeId, Run, RunId, Scope, Store, StoreError, StoreErrorKind, TenantKey};
 use tokio::sync::{Notify, Semaphore};
@@ -14,12 +19,12 @@ use tokio::sync::{Notify, Semaphore};
 use crate::{
     asides::Asides,
     calls::{Calls, class_of},
-    compiled::{Classes, Compiled},
+    compiled::{Classes, CompileError, Compiled},
     controls::Controls,
     listeners::Listeners,
     points::Passing,
     run::DriveError,
-    snapshot::key_text,
+    snapshot::{Snapshot, key_text},
     tally::Tally,
 };
 
@@ -41,34 +46,75 @@ pub(crate) struct Shared {
     pub public_url: String,
     /// What a test leaves out.
     pub controls: Controls,
-    pub versions: Mutex<HashMap<(TenantKey, String, String), Arc<Compiled>>>,
+    pub sources: Mutex<HashMap<VersionKey, Arc<Source>>>,
+    /// By what the run has pinned, too: another description is another plan.
+    pub versions: Mutex<HashMap<PinnedKey, Arc<Compiled>>>,
+}
+
+/// Home, workflow and version.
+type VersionKey = (TenantKey, String, String);
+/// The same, and the versions of the connectors that the run has pinned.
+type PinnedKey = (VersionKey, BTreeMap<String, String>);
+
+/// A version of a workflow, and what it refers to.
+pub(crate) struct Source {
+    text: String,
+    /// Connectors with their operations.
+    operations: Vec<(String, String)>,
+    /// Workflows.
+    called: Vec<String>,
 }
 
 impl Shared {
-    /// The version that the run keeps to, compiled once.
-    pub(crate) async fn version(&self, run: &Run) -> Result<Arc<Compiled>, DriveError> {
-        let key = (run.home, run.workflow.clone(), run.version.clone());
+    /// A version of a workflow, read once.
+    pub(crate) async fn source(&self, home: TenantKey, id: &str, version: &str) -> Result<Arc<Source>, DriveError> {
+        let key = (home, id.to_owned(), version.to_owned());
+        if let Some(known) = self.sources.lock().expect("no code panics while it holds this lock").get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let text = self.store.workflow_version(Scope::Tenant(home), id, version).await?.text;
+        let read = sortie_engine::document::read(&text);
+        let workflow = read.map_err(|problems: Vec<Problem>| CompileError::Problems(problems))?;
+        let mut called = Vec::new();
+        gather(&workflow.steps, &mut called);
+        let operations = Compiled::operations(&workflow);
+        let source = Arc::new(Source { text, operations, called });
+        remember(&self.sources, key, &source);
+        Ok(source)
+    }
+
+    /// The version that the run keeps to under the descriptions that it has pinned, compiled once.
+    pub(crate) async fn version(
+        &self,
+        run: &Run,
+        source: &Source,
+        pinned: &BTreeMap<String, String>,
+    ) -> Result<Arc<Compiled>, DriveError> {
+        let key = ((run.home, run.workflow.clone(), run.version.clone()), pinned.clone());
         if let Some(known) = self.versions.lock().expect("no code panics while it holds this lock").get(&key) {
             return Ok(Arc::clone(known));
         }
-        let text = self.store.workflow_version(Scope::Tenant(run.home), &run.workflow, &run.version).await?.text;
-        let read = sortie_engine::document::read(&text);
-        let workflow = read.map_err(|problems: Vec<Problem>| crate::compiled::CompileError::Problems(problems))?;
-        let classes = self.classes(run.tenant, &Compiled::operations(&workflow)).await;
-        let compiled = Arc::new(Compiled::of(&text, &classes)?);
-        let mut versions = self.versions.lock().expect("no code panics while it holds this lock");
-        if versions.len() >= VERSIONS_MAX {
-            versions.clear();
-        }
-        versions.insert(key, Arc::clone(&compiled));
+        let classes = self.classes(run.tenant, &source.operations, pinned).await?;
+        let compiled = Arc::new(Compiled::of(&source.text, &classes)?);
+        remember(&self.versions, key, &compiled);
         Ok(compiled)
     }
 
     /// What is known of the operations' effects. One that cannot be found counts as the worst; its call says why.
-    pub(crate) async fn classes(&self, tenant: TenantKey, operations: &[(String, String)]) -> Classes {
+    async fn classes(
+        &self,
+        tenant: TenantKey,
+        operations: &[(String, String)],
+        pinned: &BTreeMap<String, String>,
+    ) -> Result<Classes, DriveError> {
         let mut classes = Classes::new();
         for (connector, operation) in operations {
-            let Ok(product) = self.calls.outside.product(tenant, connector).await else { continue };
+            let pinned = pinned.get(connector).map(String::as_str);
+            let product = match self.calls.outside.product(tenant, connector, pinned).await {
+                Ok(product) => product,
+                Err(trouble) if trouble.delivery == Delivery::Refused => continue,
+                Err(trouble) => return Err(DriveError::Outside(trouble)),
+            };
             if let Some(found) = product.description.operation_called(operation) {
                 let mut class = class_of(found);
                 if class.class == Class::Probed && !self.controls.looks() {
@@ -77,26 +123,40 @@ impl Shared {
                 classes.insert((connector.clone(), operation.clone()), class);
             }
         }
-        classes
+        Ok(classes)
     }
 
-    /// The versions of the workflows that this one calls, as they are now.
-    pub(crate) async fn pins(
-        &self,
-        run: &Run,
-        compiled: &Compiled,
-    ) -> Result<BTreeMap<String, (String, String)>, DriveError> {
-        let mut called = Vec::new();
-        gather(&compiled.workflow.steps, &mut called);
-        let mut pins = BTreeMap::new();
-        for id in called {
-            match self.store.workflow(Scope::Tenant(run.tenant), id).await {
-                Ok(found) => drop(pins.insert(id.to_owned(), (key_text(found.tenant), found.version))),
-                Err(error) if matches!(error.kind, StoreErrorKind::Absent(_)) => {}
-                Err(error) => return Err(error.into()),
+    /// Versions of the workflows that this one calls, and of the connectors that all of them call, as they are now. What is
+    /// pinned stays.
+    pub(crate) async fn pin(&self, run: &Run, source: &Source, snapshot: &mut Snapshot) -> Result<(), DriveError> {
+        let mut connectors: BTreeSet<String> = source.connectors().collect();
+        for id in &source.called {
+            if !snapshot.pins.contains_key(id) {
+                match self.store.workflow(Scope::Tenant(run.tenant), id).await {
+                    Ok(found) => drop(snapshot.pins.insert(id.clone(), (key_text(found.tenant), found.version))),
+                    Err(error) if matches!(error.kind, StoreErrorKind::Absent(_)) => continue,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            let Some((home, version)) = pinned_of(&snapshot.pins, run.tenant, id) else { continue };
+            match self.source(home, id, &version).await {
+                Ok(called) => connectors.extend(called.connectors()),
+                // The run of it says what is wrong.
+                Err(DriveError::Compile(_)) => {}
+                Err(DriveError::Store(error)) if matches!(error.kind, StoreErrorKind::Absent(_)) => {}
+                Err(error) => return Err(error),
             }
         }
-        Ok(pins)
+        for connector in connectors.into_iter().filter(|one| !snapshot.connectors.contains_key(one)).collect::<Vec<_>>()
+        {
+            match self.calls.outside.pin(run.tenant, &connector).await {
+                Ok(version) => drop(snapshot.connectors.insert(connector, version)),
+                // Its call says why.
+                Err(trouble) if trouble.delivery == Delivery::Refused => {}
+                Err(trouble) => return Err(DriveError::Outside(trouble)),
+            }
+        }
+        Ok(())
     }
 
     /// What `tenant` stands for in templates.
@@ -122,19 +182,39 @@ impl Shared {
     }
 }
 
-fn gather<'w>(steps: &'w [sortie_engine::document::Step], called: &mut Vec<&'w str>) {
+impl Source {
+    fn connectors(&self) -> impl Iterator<Item = String> {
+        self.operations.iter().map(|(connector, _)| connector.clone())
+    }
+}
+
+fn remember<K: Eq + Hash, V>(known: &Mutex<HashMap<K, Arc<V>>>, key: K, value: &Arc<V>) {
+    let mut known = known.lock().expect("no code panics while it holds this lock");
+    if known.len() >= VERSIONS_MAX {
+        known.clear();
+    }
+    known.insert(key, Arc::clone(value));
+}
+
+fn gather(steps: &[Step], called: &mut Vec<String>) {
     for step in steps {
         match &step.verb {
-            Verb::Workflow(workflow) => called.push(&workflow.id.value),
+            Verb::Workflow(workflow) => called.push(workflow.id.value.clone()),
             Verb::Steps(body) => gather(body, called),
             _ => {}
         }
     }
 }
 
-/// Whether this text stands for the tenant.
-pub(crate) fn fits(key: TenantKey, text: &str) -> bool {
-    key_text(key) == text
+/// Where the pinned workflow is kept, and its version.
+pub(crate) fn pinned_of(
+    pins: &BTreeMap<String, (String, String)>,
+    tenant: TenantKey,
+    id: &str,
+) -> Option<(TenantKey, String)> {
+    let (home, version) = pins.get(id)?;
+    let home = [tenant, TenantKey::SHARED].into_iter().find(|key| key_text(*key) == *home)?;
+    Some((home, version.clone()))
 }
 
 /// Beyond it all are compiled anew: a few milliseconds each.

@@ -23,6 +23,10 @@ pub(crate) struct Snapshot {
     /// The versions of the workflows that it calls, as they were when it began: home in 32 hexadecimal digits, and hash.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pins: BTreeMap<String, (String, String)>,
+    /// The versions of the connectors that it and those workflows call, as they were when it began. Retention reads them in the
+    /// row, by this name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub connectors: BTreeMap<String, String>,
 }
 
 /// Why a snapshot cannot be gone on from.
@@ -56,6 +60,12 @@ pub fn machine_of(snapshot: &str, plan: &Plan) -> Result<State, SnapshotError> {
 
 impl Snapshot {
     pub(crate) const FORMAT: u32 = 1;
+
+    /// Of a run that nothing has happened in.
+    pub(crate) fn new(seed: u64) -> Self {
+        let (timers, doubts, pins, connectors) = Default::default();
+        Self { format: Self::FORMAT, machine: State::new(seed), timers, doubts, pins, connectors }
+    }
 
     pub(crate) fn read(text: &str) -> Result<Self, SnapshotError> {
         #[derive(Deserialize)]
@@ -137,15 +147,22 @@ mod tests {
             timers: kinds.into_iter().map(|kind| (Timer { at: at.clone(), kind }, 1_797_062_400_000_000)).collect(),
             doubts: [("20[2].21".to_owned(), 1_797_062_400_000_000)].into(),
             pins: [("notes".to_owned(), ("0".repeat(32), "a hash".to_owned()))].into(),
+            connectors: [("kv".to_owned(), "another hash".to_owned())].into(),
         }
     }
 
     #[test]
     fn everything_in_a_snapshot_is_read_as_it_was_written() {
-        let text = include_str!("../tests/golden/1-snapshot.json");
-        assert_eq!(Snapshot::read(text).unwrap(), everything());
-        let written = serde_json::to_value(everything()).unwrap();
-        assert_eq!(serde_json::from_str::<serde_json::Value>(text).unwrap(), written);
+        // The first one is from before runs pinned their connectors.
+        for (text, connectors) in [
+            (include_str!("../tests/golden/1-snapshot.json"), BTreeMap::new()),
+            (include_str!("../tests/golden/1-snapshot-connectors.json"), everything().connectors),
+        ] {
+            let everything = Snapshot { connectors, ..everything() };
+            assert_eq!(Snapshot::read(text).unwrap(), everything);
+            let written = serde_json::to_value(everything).unwrap();
+            assert_eq!(serde_json::from_str::<serde_json::Value>(text).unwrap(), written);
+        }
     }
 
     #[test]

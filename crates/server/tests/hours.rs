@@ -209,7 +209,7 @@ fn nothing() -> Trouble {
 }
 
 impl Outside for Nothing {
-    fn product<'a>(&'a self, _: TenantKey, _: &'a str) -> Doing<'a, Result<Arc<Product>, Trouble>> {
+    fn product<'a>(&'a self, _: TenantKey, _: &'a str, _: Option<&'a str>) -> Doing<'a, Result<Arc<Product>, Trouble>> {
         Box::pin(async { Err(nothing()) })
     }
 

@@ -1,8 +1,10 @@
-//! Connectors: the descriptions of products that were imported, and what was changed of them by hand.
+//! Connectors: the descriptions of products that were imported, and what was changed of them by hand; those of before, for runs
+//! that began on them.
 
 use jiff::Timestamp;
 use rusqlite::{Connection as Sqlite, OptionalExtension, params};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::{
     Permission, Scope, Store, StoreError, StoreErrorKind, TenantKey,
@@ -56,6 +58,19 @@ pub struct NewConnector {
     pub description: String,
 }
 
+impl ConnectorInfo {
+    /// What a run pins: the same for the same description under the same edits, whatever was there in between.
+    pub fn pin(&self) -> String {
+        let mut hash = Sha256::new();
+        for part in [&self.content_hash, &self.edits.to_string()] {
+            // The length keeps ("a", "bc") and ("ab", "c") apart.
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 impl Store {
     /// Keeps a connector for the scope's tenant. With `replace` in place of the one that is there, whose edits stay.
     ///
@@ -72,6 +87,7 @@ impl Store {
                 let what = format!("the description of {}", new.id);
                 return Err(StoreErrorKind::TooLarge { what, bytes, bytes_max: DESCRIPTION_BYTES_MAX });
             }
+            put_aside(sqlite, tenant, &new.id, now)?;
             let sql = "INSERT INTO connectors (tenant_id, connector_id, title, origin, content_hash, description, edits, version, made_us, changed_us)
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, '{}', 1, ?7, ?7)
                        ON CONFLICT (tenant_id, connector_id) DO UPDATE
@@ -105,6 +121,7 @@ impl Store {
             let edited: Vec<&String> = edits.as_object().into_iter().flatten().map(|(name, _)| name).collect();
             let action = if edited.is_empty() { "connector.reset" } else { "connector.edit" };
             act(sqlite, &actor, &deed(info.tenant, action, &info.id, json!({ "edited": edited })), now)?;
+            put_aside(sqlite, info.tenant, &info.id, now)?;
             let sql = "UPDATE connectors SET edits = ?4, version = version + 1, changed_us = ?5
                        WHERE tenant_id = ?1 AND connector_id = ?2 AND version = ?3 RETURNING version";
             let row = params![info.tenant, info.id, info.version, edits.to_string(), now.as_microsecond()];
@@ -147,6 +164,44 @@ impl Store {
         .await
     }
 
+    /// The connector as it was when a run pinned it; only where it has been replaced, edited or removed since, or was kept.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Absent`] where it is not kept, or not any more.
+    pub async fn connector_version(&self, scope: Scope, id: &str, pin: &str) -> Result<Connector, StoreError> {
+        let (id, pin) = (id.to_owned(), pin.to_owned());
+        self.read(&format!("read what connector {id} was"), move |sqlite| {
+            let sql = "SELECT tenant_id, connector_id, title, origin, content_hash, edits, 0, kept_us, description
+                       FROM connector_versions WHERE connector_id = ?1 AND version = ?2
+                         AND tenant_id IN (coalesce(?3, tenant_id), ?4) ORDER BY tenant_id DESC LIMIT 1";
+            let read = |row: &rusqlite::Row<'_>| Ok(Connector { info: info(row)?, description: row.get(8)? });
+            let row = params![id, pin, scope.filter(), TenantKey::SHARED];
+            let found = sqlite.prepare_cached(sql)?.query_row(row, read).optional()?;
+            found.ok_or_else(|| StoreErrorKind::Absent(format!("that version of connector {id}")))
+        })
+        .await
+    }
+
+    /// Keeps a description that does not lie here, such as one that comes with a program: another release has another one,
+    /// and runs finish on what they began with.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written.
+    pub async fn keep_connector_version(&self, connector: Connector) -> Result<(), StoreError> {
+        let now = self.now();
+        self.write(&format!("keep connector {} for runs", connector.info.id), move |sqlite| {
+            let Connector { info, description } = &connector;
+            let sql = "INSERT INTO connector_versions (tenant_id, connector_id, version, title, origin, content_hash, description, edits, kept_us)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO UPDATE SET kept_us = ?9";
+            let edits = info.edits.to_string();
+            let (tenant, pin, now) = (info.tenant, info.pin(), now.as_microsecond());
+            let row = params![tenant, info.id, pin, info.title, info.origin, info.content_hash, description, edits, now];
+            sqlite.prepare_cached(sql)?.execute(row)?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Removes a connector that no connection uses.
     ///
     /// # Errors
@@ -159,6 +214,7 @@ impl Store {
             if !users.is_empty() {
                 return Err(StoreErrorKind::InUse(users));
             }
+            put_aside(sqlite, info.tenant, &info.id, now)?;
             let sql = "DELETE FROM connectors WHERE tenant_id = ?1 AND connector_id = ?2";
             sqlite.prepare_cached(sql)?.execute(params![info.tenant, info.id])?;
             note(sqlite, info.tenant, ChangeKind::Connector, &info.id, now);
@@ -166,6 +222,18 @@ impl Store {
         })
         .await
     }
+}
+
+/// What was in force until now stays readable for runs that have begun on it.
+fn put_aside(sqlite: &Sqlite, tenant: TenantKey, id: &str, now: Timestamp) -> Result<(), StoreErrorKind> {
+    let sql = format!("SELECT {INFO} FROM connectors WHERE tenant_id = ?1 AND connector_id = ?2");
+    let found = sqlite.prepare_cached(&sql)?.query_row(params![tenant, id], info).optional()?;
+    let Some(found) = found else { return Ok(()) };
+    let sql = "INSERT INTO connector_versions (tenant_id, connector_id, version, title, origin, content_hash, description, edits, kept_us)
+               SELECT tenant_id, connector_id, ?3, title, origin, content_hash, description, edits, ?4 FROM connectors
+               WHERE tenant_id = ?1 AND connector_id = ?2 ON CONFLICT DO UPDATE SET kept_us = ?4";
+    sqlite.prepare_cached(sql)?.execute(params![tenant, id, found.pin(), now.as_microsecond()])?;
+    Ok(())
 }
 
 /// A change of a connector, for the audit log.

@@ -71,6 +71,7 @@ fn faults(sqlite: &Connection) -> Result<Vec<String>, StoreErrorKind> {
 const TABLES: &[&str] = &[
     "tenants",
     "connectors",
+    "connector_versions",
     "connections",
     "secrets",
     "workflows",

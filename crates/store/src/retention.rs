@@ -1,9 +1,9 @@
 //! Retention: what is old goes, in small transactions, and its space goes back to the disk.
 
-use jiff::Timestamp;
-use rusqlite::Connection;
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, params};
 
-use crate::{Store, StoreError, StoreErrorKind};
+use crate::{Store, StoreError, StoreErrorKind, TenantKey};
 
 /// What may go.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,8 @@ pub struct Freed {
     pub blobs: u64,
     /// Values that had ended.
     pub values: u64,
+    /// Descriptions of connectors that no open run has begun on.
+    pub connector_versions: u64,
     /// Pages given back to the disk.
     pub pages: u64,
 }
@@ -59,8 +61,38 @@ impl Store {
                 Ok(connection.prepare_cached(sql)?.execute([blobs, BLOB_STEP_LEN])?)
             })
             .await?;
+        freed.connector_versions = self.forget_connector_versions(now).await?;
         freed.pages = self.shrink().await?;
         Ok(freed)
+    }
+
+    /// Whoever begins a run writes down within a day what it pins, and what no open run has pinned nobody pins any more.
+    async fn forget_connector_versions(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let before = now.saturating_sub(VERSION_AGE).expect("a signed duration is never a calendar span");
+        let before = before.as_microsecond();
+        let unused = self.read("find descriptions that no run uses", move |sqlite| {
+            // One snapshot that cannot be read keeps none of the others.
+            let sql = "WITH pinned AS MATERIALIZED (SELECT DISTINCT pin.key AS id, pin.value AS version
+                           FROM runs r, json_each(iif(json_valid(r.snapshot), r.snapshot, '{}'), '$.connectors') pin
+                           WHERE r.ended_us IS NULL AND pin.type = 'text')
+                       SELECT tenant_id, connector_id, version FROM connector_versions
+                       WHERE kept_us < ?1 AND (connector_id, version) NOT IN (SELECT id, version FROM pinned)";
+            let mut statement = sqlite.prepare_cached(sql)?;
+            let rows = statement.query_map([before], |row| {
+                Ok((row.get::<_, TenantKey>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+            })?;
+            Ok(rows.collect::<Result<Vec<_>, _>>()?)
+        });
+        let mut gone = 0;
+        for (tenant, id, version) in unused.await? {
+            let forget = move |sqlite: &crate::writer::Writing<'_>| {
+                let sql = "DELETE FROM connector_versions
+                           WHERE tenant_id = ?1 AND connector_id = ?2 AND version = ?3 AND kept_us < ?4";
+                Ok(sqlite.prepare_cached(sql)?.execute(params![tenant, id, version, before])?)
+            };
+            gone += self.write("forget a description that no run uses", forget).await? as u64;
+        }
+        Ok(gone)
     }
 
     pub(crate) async fn delete_in_steps(
@@ -104,5 +136,6 @@ impl Store {
 /// Rows of one transaction.
 const STEP_LEN: i64 = 1_000;
 const BLOB_STEP_LEN: i64 = 20;
+const VERSION_AGE: SignedDuration = SignedDuration::from_hours(24);
 /// 4 MB of pages.
 const PAGES_STEP: u32 = 1_000;

@@ -75,6 +75,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
     include_str!("schema/0005.sql"),
+    include_str!("schema/0006.sql"),
 ];
 /// `SRT1`
 const APPLICATION_ID: i64 = 0x5352_5431;

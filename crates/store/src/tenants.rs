@@ -123,6 +123,7 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Tenant> {
 const OWNED: &[&str] = &[
     "effects",
     "guardrails",
+    "connector_versions",
     "grants",
     "kept_values",
     "blob_uses",

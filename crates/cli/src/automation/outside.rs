@@ -5,18 +5,20 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use sortie_connector::{Credential, MailServer};
+use jiff::{SignedDuration, Timestamp};
+use sortie_connector::{BuiltIn, Credential, MailServer};
 use sortie_engine::decide::Delivery;
 use sortie_openapi::Operation;
 use sortie_runner::{
     Connected, Doing, Meeting, Outside, Product as Described, Script, ScriptDone, Trouble, TroubleKind, Wanted,
 };
 use sortie_sandbox::{ARGUMENT, Job, Pool, PoolOptions, SandboxError};
-use sortie_store::{KnownAs, Scope, Store, StoreError, StoreErrorKind, Tenant, TenantKey};
+use sortie_store::{Connector, KnownAs, Scope, Store, StoreError, StoreErrorKind, Tenant, TenantKey};
 
 use crate::{
     connections::{self, Named},
     context::Context,
+    database::SHARED,
     exit::{next_step, sentence},
     guard,
     product::{Authentication, Product, Ready},
@@ -28,6 +30,10 @@ pub(crate) struct Products {
     context: Context,
     scripts: Pool,
     known: Mutex<HashMap<String, Known>>,
+    /// What runs have pinned: it never changes.
+    pinned: Mutex<HashMap<(String, String), Known>>,
+    /// Built-in ones that lie in the database for runs, by version, and since when.
+    kept: Mutex<HashMap<String, Timestamp>>,
     /// What was chosen for a call, and at which edition of the settings.
     chosen: Mutex<HashMap<Choice, (u64, Arc<Connected>)>>,
     connected: Mutex<HashMap<String, Arc<Connected>>>,
@@ -38,6 +44,7 @@ pub(crate) struct Products {
 struct Choice {
     tenant: TenantKey,
     connector: String,
+    version: String,
     name: Option<String>,
     /// What a token is for: an API, or the operation alone.
     audience: Option<String>,
@@ -51,12 +58,21 @@ struct Known {
     described: Arc<Described>,
 }
 
+impl Known {
+    fn of(edition: u64, product: Product) -> Self {
+        let (id, version) = (product.info.id.clone(), product.info.pin());
+        let described = Described { id, version, description: product.description.clone() };
+        Self { edition, product: Arc::new(product), described: Arc::new(described) }
+    }
+}
+
 impl Products {
     pub(crate) fn new(store: Store, context: &Context) -> anyhow::Result<Self> {
         let program = std::env::current_exe()?;
         let scripts = Pool::new(PoolOptions { warm: 1, ..PoolOptions::new(program, vec![ARGUMENT.into()]) });
-        let (known, chosen, connected) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { store, context: context.clone(), scripts, known, chosen, connected })
+        let (known, pinned, kept) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let (chosen, connected) = (Mutex::default(), Mutex::default());
+        Ok(Self { store, context: context.clone(), scripts, known, pinned, kept, chosen, connected })
     }
 
     /// What holds scripts back on this machine, in words.
@@ -74,11 +90,59 @@ impl Products {
             return Ok(known);
         }
         let product = Product::load(&self.store, id).await.map_err(|error| unknown(id, &error))?;
-        let product = Arc::new(product);
-        let described = Described { id: id.to_owned(), description: product.description.clone() };
-        let known = Known { edition, product, described: Arc::new(described) };
+        let known = Known::of(edition, product);
         self.known.lock().expect("no code panics while it holds this lock").insert(id.to_owned(), known.clone());
         Ok(known)
+    }
+
+    /// The connector as it was when a run pinned it.
+    async fn pinned(&self, id: &str, version: &str) -> Result<Known, Trouble> {
+        let key = (id.to_owned(), version.to_owned());
+        let cached = self.pinned.lock().expect("no code panics while it holds this lock").get(&key).cloned();
+        if let Some(known) = cached {
+            return Ok(known);
+        }
+        let known = match self.known(id).await {
+            Ok(today) if today.described.version == version => today,
+            Err(trouble) if trouble.delivery != Delivery::Refused => return Err(trouble),
+            _ => self.formerly(id, version).await?,
+        };
+        let mut all = self.pinned.lock().expect("no code panics while it holds this lock");
+        if all.len() >= PINNED_MAX {
+            all.clear();
+        }
+        all.insert(key, known.clone());
+        Ok(known)
+    }
+
+    /// What is in force no more.
+    async fn formerly(&self, id: &str, version: &str) -> Result<Known, Trouble> {
+        match self.store.connector_version(SHARED, id, version).await {
+            Ok(found) => {
+                let product = Product::of(found).map_err(|error| unknown(id, &error))?;
+                Ok(Known::of(0, product))
+            }
+            Err(error) if is_absent(&error) => {
+                // One that was taken into the database since comes along all the same.
+                let built_in = BuiltIn::of(id).map(Product::built_in).filter(|own| own.info.pin() == version);
+                built_in.map(|product| Known::of(0, product)).ok_or_else(|| gone(id))
+            }
+            Err(error) => Err(unread(&error)),
+        }
+    }
+
+    /// A built-in connector of another release is another one; so it is kept for the runs of this one.
+    async fn keep(&self, known: &Known) -> Result<(), Trouble> {
+        let (version, now) = (&known.described.version, self.context.clock.now());
+        let kept = self.kept.lock().expect("no code panics while it holds this lock").get(version).copied();
+        if kept.is_some_and(|kept| now.duration_since(kept) < KEPT_ANEW_AFTER) {
+            return Ok(());
+        }
+        let connector =
+            Connector { info: known.product.info.clone(), description: known.described.description.kept().json };
+        self.store.keep_connector_version(connector).await.map_err(|error| unread(&error))?;
+        self.kept.lock().expect("no code panics while it holds this lock").insert(version.clone(), now);
+        Ok(())
     }
 
     async fn tenant(&self, key: TenantKey) -> Result<Tenant, Trouble> {
@@ -119,6 +183,7 @@ impl Products {
         let choice = Choice {
             tenant: wanted.tenant,
             connector: wanted.product.id.clone(),
+            version: wanted.product.version.clone(),
             name: wanted.name.map(str::to_owned),
             audience: wanted.operation.map(audience),
         };
@@ -136,7 +201,7 @@ impl Products {
     }
 
     async fn connected_anew(&self, wanted: Wanted<'_>) -> Result<Arc<Connected>, Trouble> {
-        let known = self.known(&wanted.product.id).await?;
+        let known = self.pinned(&wanted.product.id, &wanted.product.version).await?;
         if NEEDS_NONE.contains(&wanted.product.id.as_str())
             && wanted.name.is_none()
             && let Some(plain) = self.plain(&wanted).await?
@@ -227,8 +292,29 @@ impl Products {
 }
 
 impl Outside for Products {
-    fn product<'a>(&'a self, _: TenantKey, connector: &'a str) -> Doing<'a, Result<Arc<Described>, Trouble>> {
-        Box::pin(async move { self.known(connector).await.map(|known| known.described) })
+    fn product<'a>(
+        &'a self,
+        _: TenantKey,
+        connector: &'a str,
+        pinned: Option<&'a str>,
+    ) -> Doing<'a, Result<Arc<Described>, Trouble>> {
+        Box::pin(async move {
+            let known = match pinned {
+                None => self.known(connector).await,
+                Some(version) => self.pinned(connector, version).await,
+            };
+            known.map(|known| known.described)
+        })
+    }
+
+    fn pin<'a>(&'a self, _: TenantKey, connector: &'a str) -> Doing<'a, Result<String, Trouble>> {
+        Box::pin(async move {
+            let known = self.known(connector).await?;
+            if known.product.is_as_it_comes() {
+                self.keep(&known).await?;
+            }
+            Ok(known.described.version.clone())
+        })
     }
 
     fn connect<'a>(&'a self, wanted: Wanted<'a>) -> Doing<'a, Result<Arc<Connected>, Trouble>> {
@@ -274,14 +360,23 @@ impl Outside for Products {
 fn key(named: &Named, product: &Product, operation: Option<&Operation>) -> String {
     let (row, info) = (&named.row, &product.info);
     let audience = operation.map(audience);
-    format!("{} {} {} {} {audience:?}", row.id, row.version, info.id, info.version)
+    format!("{} {} {} {} {audience:?}", row.id, row.version, info.id, info.pin())
 }
 
 fn audience(operation: &Operation) -> String {
     operation.guidance.audience.clone().unwrap_or_else(|| operation.id.clone())
 }
 
+fn gone(id: &str) -> Trouble {
+    let what = format!("the description of {id} that the run began with is not kept any more");
+    let next = "Start the run anew: it will call by the description of today.";
+    Trouble::refused(TroubleKind::Document, what, next)
+}
+
 fn unknown(id: &str, error: &anyhow::Error) -> Trouble {
+    if let Some(passing) = error.downcast_ref::<StoreError>().filter(|error| may_pass(error)) {
+        return unread(passing);
+    }
     let next = next_step(error).unwrap_or_else(|| format!("`sortie connector show {id}` says what there is."));
     Trouble::refused(TroubleKind::Document, sentence(error), next)
 }
@@ -300,6 +395,19 @@ fn unread(error: &StoreError) -> Trouble {
     Trouble { delivery, ..Trouble::refused(TroubleKind::Service, error.kind.to_string(), error.remedy()) }
 }
 
+fn is_absent(error: &StoreError) -> bool {
+    matches!(error.kind, StoreErrorKind::Absent(_))
+}
+
+fn may_pass(error: &StoreError) -> bool {
+    use StoreErrorKind as Kind;
+    !matches!(error.kind, Kind::Absent(_) | Kind::Damaged(_) | Kind::TooLarge { .. } | Kind::TooMany { .. })
+}
+
 const CONNECTED_MAX: usize = 10_000;
+/// Some have megabytes.
+const PINNED_MAX: usize = 200;
+/// What nobody has pinned goes after a day.
+const KEPT_ANEW_AFTER: SignedDuration = SignedDuration::from_hours(1);
 /// They run inside, or call whatever address they are given.
 const NEEDS_NONE: &[&str] = &["http"];

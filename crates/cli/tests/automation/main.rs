@@ -6,5 +6,6 @@ mod contain;
 mod diagnostics;
 mod elsewhere;
 mod kept;
+mod pins;
 mod runs;
 mod stage;

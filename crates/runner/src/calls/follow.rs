@@ -54,7 +54,7 @@ impl Calls {
         place: &str,
         run: RunId,
     ) -> Result<Option<Prepared>, Trouble> {
-        let product = self.outside.product(tenant, &order.connector).await?;
+        let product = self.outside.product(tenant, &order.connector, order.pinned.as_deref()).await?;
         let operation = product.description.operation_called(&order.operation);
         let link = operation.and_then(|operation| operation.guidance.more.get("cancel"));
         let Some(link) = link.and_then(|link| serde_json::from_value(link.clone()).ok()) else { return Ok(None) };

@@ -28,6 +28,9 @@ use crate::outside::Outside;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub connector: String,
+    /// The version of the connector that its run began with; today's where it pins none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<String>,
     pub operation: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<String>,

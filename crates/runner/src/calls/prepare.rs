@@ -34,7 +34,7 @@ pub(crate) enum Way {
 impl Calls {
     /// Finds operation and connection, and makes the request.
     pub(crate) async fn prepare(&self, tenant: TenantKey, order: &Order) -> Result<Prepared, Trouble> {
-        let product = self.outside.product(tenant, &order.connector).await?;
+        let product = self.outside.product(tenant, &order.connector, order.pinned.as_deref()).await?;
         let operation = product.description.operation_called(&order.operation).cloned().ok_or_else(|| {
             let what = format!("{} has no operation `{}`", order.connector, order.operation);
             Trouble::refused(TroubleKind::Document, what, "Correct the step's `call`.")

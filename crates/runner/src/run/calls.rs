@@ -123,6 +123,7 @@ impl Session {
         };
         Ok(Ok(Order {
             connector: call.connector.clone(),
+            pinned: self.connectors.get(&call.connector).cloned(),
             operation: call.operation.clone(),
             connection: call.connection.clone(),
             inputs,

@@ -95,8 +95,8 @@ impl Session {
     pub(super) fn snapshot(&self) -> String {
         let timers = self.timers.iter().map(|(timer, at)| (timer.clone(), at.as_microsecond())).collect();
         let doubts = self.doubts.iter().map(|(place, at)| (place.clone(), at.as_microsecond())).collect();
-        let (machine, pins) = (self.state.clone(), self.pins.clone());
-        let snapshot = Snapshot { format: Snapshot::FORMAT, machine, timers, doubts, pins };
+        let (machine, pins, connectors) = (self.state.clone(), self.pins.clone(), self.connectors.clone());
+        let snapshot = Snapshot { format: Snapshot::FORMAT, machine, timers, doubts, pins, connectors };
         serde_json::to_string(&snapshot).expect("a snapshot is JSON")
     }
 

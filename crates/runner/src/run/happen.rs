@@ -8,13 +8,13 @@ use sortie_engine::{
     machine::{Address, Command, Event, Kind, RunEnd, Timer, TimerKind, apply},
     template::Budget,
 };
-use sortie_store::{Decision, NewApproval, NewRun, RunValue, TenantKey};
+use sortie_store::{Decision, NewApproval, NewRun, RunValue};
 
 use super::{
     DriveError, Session,
     evaluate::{OUTPUT, plain},
 };
-use crate::{compiled::CompiledVerb, journal::Happened, shared::fits};
+use crate::{compiled::CompiledVerb, journal::Happened, shared::pinned_of, snapshot::Snapshot};
 
 impl Session {
     pub(super) async fn happen(&mut self, event: Event) -> Result<(), DriveError> {
@@ -136,7 +136,7 @@ impl Session {
                 }
             }
         };
-        let Some((home, version)) = self.pinned(id) else {
+        let Some((home, version)) = pinned_of(&self.pins, self.run.tenant, id) else {
             self.broken(&at, &format!("there is no workflow `{id}`"));
             return Ok(failed(at));
         };
@@ -159,16 +159,16 @@ impl Session {
             again_of: None,
             depth: self.run.depth + 1,
             input: RunValue::Text(given.to_string()),
-            taken_over: None,
+            taken_over: Some((self.first_of_child(), Vec::new())),
             per_object_max: None,
         });
         Ok(None)
     }
 
-    fn pinned(&self, id: &str) -> Option<(TenantKey, String)> {
-        let (home, version) = self.pins.get(id)?;
-        let home = [self.run.tenant, TenantKey::SHARED].into_iter().find(|key| fits(*key, home))?;
-        Some((home, version.clone()))
+    /// A workflow that this run calls goes by what this run has pinned.
+    fn first_of_child(&self) -> String {
+        let snapshot = Snapshot { connectors: self.connectors.clone(), ..Snapshot::new(0) };
+        serde_json::to_string(&snapshot).expect("a snapshot is JSON")
     }
 
     pub(super) fn record(&mut self, at: &Address, outcome: Outcome, skipped: Option<sortie_engine::decide::Skipped>) {

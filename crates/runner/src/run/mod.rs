@@ -47,6 +47,8 @@ pub(crate) struct Session {
     state: State,
     timers: BTreeMap<Timer, Timestamp>,
     pins: BTreeMap<String, (String, String)>,
+    /// The versions of the connectors, by id.
+    connectors: BTreeMap<String, String>,
     /// Since when it is not known whether a step's call was carried out.
     doubts: BTreeMap<String, Timestamp>,
     /// Everything that all of its templates may read alike.
@@ -158,6 +160,9 @@ pub(crate) enum DriveError {
     Snapshot(#[from] SnapshotError),
     #[error("{0}. {NEXT_VERSION}")]
     Journal(#[from] JournalError),
+    /// What it is to pin cannot be read now.
+    #[error("{0}. {next}", next = .0.next)]
+    Outside(Trouble),
     #[error("it was told what this version of Sortie does not know: {0}. {NEXT_VERSION}")]
     Signal(serde_json::Error),
     #[error(transparent)]

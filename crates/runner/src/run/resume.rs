@@ -18,7 +18,7 @@ use crate::{
     calls::Order,
     journal::{Happened, Page},
     points::Point,
-    shared::Shared,
+    shared::{Shared, Source},
     snapshot::{Snapshot, instant},
 };
 
@@ -53,18 +53,13 @@ impl Session {
     /// Reads the run's version, and what it was given.
     pub(crate) async fn open(shared: Arc<Shared>, taken: TakenUp) -> Result<Self, DriveError> {
         let TakenUp { run, given, signals } = taken;
-        let compiled = shared.version(&run).await?;
+        let source = shared.source(run.home, &run.workflow, &run.version).await?;
         understands(&shared, &run).await?;
-        let (state, timers, pins, doubts) = match &run.snapshot {
-            Some(text) => {
-                let snapshot = Snapshot::read(text)?;
-                snapshot.fits(&compiled.plan)?;
-                let timers = snapshot.timers.into_iter().map(|(timer, at)| (timer, instant(at))).collect();
-                let doubts = snapshot.doubts.into_iter().map(|(place, at)| (place, instant(at))).collect();
-                (snapshot.machine, timers, snapshot.pins, doubts)
-            }
-            None => (State::new(seed(&run)), BTreeMap::new(), shared.pins(&run, &compiled).await?, BTreeMap::new()),
-        };
+        let snapshot = stands(&shared, &run, &source).await?;
+        let compiled = shared.version(&run, &source, &snapshot.connectors).await?;
+        snapshot.fits(&compiled.plan)?;
+        let timers = snapshot.timers.into_iter().map(|(timer, at)| (timer, instant(at))).collect();
+        let doubts = snapshot.doubts.into_iter().map(|(place, at)| (place, instant(at))).collect();
         let mut given: Value = given.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default();
         let mut take = |key: &str| Arc::new(given.get_mut(key).map(Value::take).unwrap_or_default());
         let about = json!({
@@ -84,9 +79,10 @@ impl Session {
         Ok(Self {
             shared,
             compiled,
-            state,
+            state: snapshot.machine,
             timers,
-            pins,
+            pins: snapshot.pins,
+            connectors: snapshot.connectors,
             doubts,
             names,
             values: Default::default(),
@@ -340,6 +336,20 @@ impl Session {
             self.due.push((at, hold.attempt));
         }
     }
+}
+
+/// Where the run was left. One that begins pins what it refers to.
+async fn stands(shared: &Shared, run: &Run, source: &Source) -> Result<Snapshot, DriveError> {
+    let left = run.snapshot.as_deref().map(Snapshot::read).transpose()?;
+    let mut snapshot = left.unwrap_or_else(|| Snapshot::new(seed(run)));
+    if run.begun.is_none() {
+        shared.pin(run, source, &mut snapshot).await?;
+        if run.again_of.is_none() {
+            // Whoever ordered it knew what it pins, and not yet who it is.
+            snapshot.machine = State::new(seed(run));
+        }
+    }
+    Ok(snapshot)
 }
 
 /// Whoever takes over what another process has begun must know everything that happened in it: what it does not know may

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use sortie_connector::{BuiltIn, Caller, ClientProof, Credential, Grant, OAuthClient, Target};
 use sortie_emulator::{ClockMode, EmulatorConfig};
+use sortie_engine::decide::Delivery;
 use sortie_model::{Clock as _, ManualClock, Secret, SystemClock};
 use sortie_openapi::Operation;
 use sortie_runner::{
@@ -18,8 +19,8 @@ use sortie_runner::{
     Wanted,
 };
 use sortie_store::{
-    KnownAs, NewRun, NewWorkflow, ProtectedBy, Run, RunId, RunMode, RunStatus, RunValue, Scope, Started, Store,
-    StoreError, StoreOptions, TenantKey,
+    Connector, KnownAs, NewRun, NewWorkflow, ProtectedBy, Run, RunId, RunMode, RunStatus, RunValue, Scope, Started,
+    Store, StoreError, StoreOptions, TenantKey,
 };
 use sortie_testkit::{Registered, TestCloud};
 use sortie_transport::{Guard, ProxySetting, RetryPolicy, Transport, TransportSettings};
@@ -35,15 +36,18 @@ pub(crate) struct Stage {
     pub folder: tempfile::TempDir,
 }
 
-/// The built-in connectors, those of Microsoft over the cloud.
+/// The connectors of the database and the built-in ones, those of Microsoft over the cloud.
 pub(crate) struct Products {
+    store: Mutex<Store>,
     actor: Mutex<Arc<Registered>>,
     transport: Transport,
     base: url::Url,
-    products: Mutex<HashMap<String, Arc<Product>>>,
+    built_in: Mutex<HashMap<String, Arc<Product>>>,
     pub tokens: Mutex<HashMap<String, Secret>>,
     /// Connections that do not authenticate now.
     pub broken: Mutex<bool>,
+    /// Connectors cannot be read now.
+    pub unread: Mutex<bool>,
 }
 
 impl Stage {
@@ -56,7 +60,7 @@ impl Stage {
         let clock = ManualClock::new(start);
         let store = open(folder.path().join("sortie.db"), &clock).unwrap();
         let tenant = store.add_tenant("contoso", Some(&cloud.tenant().parse().unwrap()), "global").await.unwrap();
-        let outside = Arc::new(Products::over(&cloud).await);
+        let outside = Arc::new(Products::over(&cloud, &store).await);
         Self { cloud, clock, store, tenant: Scope::Tenant(tenant.key), key: tenant.key, outside, folder }
     }
 
@@ -65,10 +69,12 @@ impl Stage {
     pub(crate) async fn reopen(&mut self) {
         self.store.close();
         self.store = open(self.folder.path().join("none.db"), &self.clock).unwrap();
+        *self.outside.store.lock().unwrap() = self.store.clone();
         let path = self.folder.path().join("sortie.db");
         for _ in 0..1_000 {
             match open(path.clone(), &self.clock) {
                 Ok(store) => {
+                    *self.outside.store.lock().unwrap() = store.clone();
                     self.store = store;
                     return;
                 }
@@ -183,7 +189,7 @@ impl Stage {
     }
 
     pub(crate) async fn call(&self, operation: &str, inputs: Value) -> Value {
-        let product = self.outside.product(self.key, "microsoft-365-defender").await.unwrap();
+        let product = self.outside.product(self.key, "microsoft-365-defender", None).await.unwrap();
         let operation = product.description.operation_called(operation).unwrap();
         let wanted = Wanted { tenant: self.key, product: &product, operation: Some(operation), name: None };
         let connected = self.outside.connect(wanted).await.unwrap();
@@ -204,7 +210,7 @@ impl Stage {
 }
 
 impl Products {
-    async fn over(cloud: &TestCloud) -> Self {
+    async fn over(cloud: &TestCloud, store: &Store) -> Self {
         let description = BuiltIn::of("microsoft-365-defender").unwrap().description();
         let mut roles: Vec<(String, String)> = Vec::new();
         for operation in &description.operations {
@@ -223,10 +229,21 @@ impl Products {
             actor: Mutex::new(Arc::new(actor)),
             transport,
             base: cloud.url().parse().unwrap(),
-            products: Mutex::default(),
+            store: Mutex::new(store.clone()),
+            built_in: Mutex::default(),
             tokens: Mutex::default(),
             broken: Mutex::new(false),
+            unread: Mutex::new(false),
         }
+    }
+
+    fn built_in(&self, id: &str) -> Arc<Product> {
+        let known = &mut *self.built_in.lock().unwrap();
+        let found = known.entry(id.to_owned()).or_insert_with(|| {
+            let description = BuiltIn::of(id).unwrap().description();
+            Arc::new(Product { id: id.to_owned(), version: description.content_hash(), description })
+        });
+        Arc::clone(found)
     }
 
     async fn token(&self, operation: &Operation) -> Result<Secret, Trouble> {
@@ -251,18 +268,29 @@ impl Products {
 }
 
 impl Outside for Products {
-    fn product<'a>(&'a self, _: TenantKey, connector: &'a str) -> Doing<'a, Result<Arc<Product>, Trouble>> {
+    fn product<'a>(
+        &'a self,
+        _: TenantKey,
+        connector: &'a str,
+        pinned: Option<&'a str>,
+    ) -> Doing<'a, Result<Arc<Product>, Trouble>> {
         Box::pin(async move {
-            let mut products = self.products.lock().unwrap();
-            if let Some(known) = products.get(connector) {
-                return Ok(Arc::clone(known));
+            if *self.unread.lock().unwrap() {
+                let passing = Trouble::refused(TroubleKind::Service, "the disk is full", "Make room.");
+                return Err(Trouble { delivery: Delivery::NotSent, ..passing });
             }
-            let built_in = BuiltIn::of(connector).ok_or_else(|| {
-                Trouble::refused(TroubleKind::Document, format!("there is no connector `{connector}`"), "Import it.")
-            })?;
-            let product = Arc::new(Product { id: connector.to_owned(), description: built_in.description() });
-            products.insert(connector.to_owned(), Arc::clone(&product));
-            Ok(product)
+            let store = self.store.lock().unwrap().clone();
+            let absent = |error: StoreError| {
+                Trouble::refused(TroubleKind::Document, error.kind.to_string(), "Start the run anew.")
+            };
+            match store.connector(SHARED, connector).await {
+                Ok(found) if pinned.is_none_or(|pinned| found.info.pin() == pinned) => Ok(described(&found)),
+                Err(_) if BuiltIn::of(connector).is_some() => Ok(self.built_in(connector)),
+                _ => {
+                    let found = store.connector_version(SHARED, connector, pinned.unwrap_or_default()).await;
+                    found.map(|found| described(&found)).map_err(absent)
+                }
+            }
         })
     }
 
@@ -302,6 +330,11 @@ impl Outside for Products {
     }
 }
 
+fn described(connector: &Connector) -> Arc<Product> {
+    let description = serde_json::from_str(&connector.description).unwrap();
+    Arc::new(Product { id: connector.info.id.clone(), version: connector.info.pin(), description })
+}
+
 fn open(path: PathBuf, clock: &ManualClock) -> Result<Store, StoreError> {
     let clock = Arc::new(clock.clone());
     Store::open(StoreOptions { path, purpose: "a test".to_owned(), clock })
@@ -310,3 +343,6 @@ fn open(path: PathBuf, clock: &ManualClock) -> Result<Store, StoreError> {
 pub(crate) fn version(text: &str) -> String {
     sortie_store::BlobHash::of(text.as_bytes()).to_string()
 }
+
+/// Where connectors are kept.
+pub(crate) const SHARED: Scope = Scope::Tenant(TenantKey::SHARED);

@@ -43,7 +43,10 @@ pub(crate) fn products(corpus: &Path) -> Option<HashMap<String, Arc<Product>>> {
     let read = |file: &str| fs::read(corpus.join("shuffle-apps").join(file)).ok();
     let mut products = HashMap::new();
     let mut add = |id: &str, description: Description| {
-        products.insert(id.to_owned(), Arc::new(Product { id: id.to_owned(), description }));
+        products.insert(
+            id.to_owned(),
+            Arc::new(Product { id: id.to_owned(), version: description.content_hash(), description }),
+        );
     };
     for (id, file) in DESCRIBED {
         add(id, described(&read(file)?));

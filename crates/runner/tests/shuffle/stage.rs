@@ -225,7 +225,12 @@ async fn answer(State(service): State<Service>, method: Method, uri: Uri, body: 
 }
 
 impl Outside for Apps {
-    fn product<'a>(&'a self, _: TenantKey, connector: &'a str) -> Doing<'a, Result<Arc<Product>, Trouble>> {
+    fn product<'a>(
+        &'a self,
+        _: TenantKey,
+        connector: &'a str,
+        _: Option<&'a str>,
+    ) -> Doing<'a, Result<Arc<Product>, Trouble>> {
         let found = self.products.get(connector).cloned().ok_or_else(|| {
             Trouble::refused(TroubleKind::Document, format!("there is no connector `{connector}`"), "Import it.")
         });

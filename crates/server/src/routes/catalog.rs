@@ -60,7 +60,7 @@ pub(super) async fn connectors(request: Request) -> Result<Response, Problem> {
     items.extend(found.iter().map(|one| views::connector(&request, one)));
     for item in &mut items {
         let id = item["id"].as_str().unwrap_or_default();
-        let product = request.shared.app.outside.product(TenantKey::SHARED, id).await;
+        let product = request.shared.app.outside.product(TenantKey::SHARED, id, None).await;
         // One that cannot be read says so when it is looked at.
         item["operation_count"] = product.map_or(0, |product| product.description.operations.len()).into();
     }
@@ -77,7 +77,7 @@ pub(super) async fn connector(request: Request) -> Result<Response, Problem> {
         }
         Err(error) => return Err(error.into()),
     };
-    let product = request.shared.app.outside.product(request.tenant(), id).await;
+    let product = request.shared.app.outside.product(request.tenant(), id, None).await;
     let product = product.map_err(|trouble| Problem::conflict(trouble.what, trouble.next))?;
     shown["operations"] = product.description.operations.iter().map(operation).collect();
     ok(&shown)

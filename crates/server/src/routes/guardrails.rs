@@ -93,7 +93,7 @@ async fn counted(request: &Request, operation: &str) -> Result<String, Problem> 
     let found = match &built_in {
         Some(description) => description.operation_called(name).map(|found| found.id.clone()),
         None => {
-            let product = request.shared.app.outside.product(request.tenant(), connector).await;
+            let product = request.shared.app.outside.product(request.tenant(), connector, None).await;
             let product = product.map_err(|trouble| Problem::content(trouble.what, trouble.next))?;
             product.description.operation_called(name).map(|found| found.id.clone())
         }

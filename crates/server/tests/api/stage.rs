@@ -237,7 +237,12 @@ pub(crate) async fn app(store: &Store, clock: &ManualClock, bounds: Bounds, fold
 struct BuiltIns(Mutex<HashMap<String, Arc<Product>>>);
 
 impl Outside for BuiltIns {
-    fn product<'a>(&'a self, _: TenantKey, connector: &'a str) -> Doing<'a, Result<Arc<Product>, Trouble>> {
+    fn product<'a>(
+        &'a self,
+        _: TenantKey,
+        connector: &'a str,
+        _: Option<&'a str>,
+    ) -> Doing<'a, Result<Arc<Product>, Trouble>> {
         Box::pin(async move {
             let mut products = self.0.lock().unwrap();
             if let Some(known) = products.get(connector) {
@@ -247,7 +252,8 @@ impl Outside for BuiltIns {
                 Trouble::refused(TroubleKind::Document, format!("there is no connector `{connector}`"), "Import it.")
             };
             let description = BuiltIn::of(connector).ok_or_else(absent)?.description();
-            let product = Arc::new(Product { id: connector.to_owned(), description });
+            let version = description.content_hash();
+            let product = Arc::new(Product { id: connector.to_owned(), version, description });
             products.insert(connector.to_owned(), Arc::clone(&product));
             Ok(product)
         })

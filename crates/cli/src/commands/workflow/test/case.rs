@@ -179,7 +179,7 @@ async fn list(simulation: &Simulation, operation: &str, inputs: Value) -> anyhow
 /// Calls Defender's connector through the simulation's own connection.
 async fn call(simulation: &Simulation, operation: &str, inputs: Value) -> anyhow::Result<Value> {
     let tenant = simulation.tenant.key;
-    let product = simulation.products.product(tenant, "microsoft-365-defender").await?;
+    let product = simulation.products.product(tenant, "microsoft-365-defender", None).await?;
     let operation = product.description.operation_called(operation).context("the connector has this operation")?;
     let wanted = Wanted { tenant, product: &product, operation: Some(operation), name: None };
     let connected = simulation.products.connect(wanted).await?;
