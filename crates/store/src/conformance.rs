@@ -206,7 +206,10 @@ async fn a_connector_keeps_its_edits_and_stays_while_it_is_used(Stage { store, .
     assert_eq!(store.edit_connector(&info, edits.clone()).await.unwrap(), 2);
     assert!(matches!(kind(store.edit_connector(&info, json!({})).await), StoreErrorKind::Stale(_)));
     assert_eq!(store.put_connector(shared, new("b"), true).await.unwrap(), 3);
+    let former = store.connector_version(other, "jira", &info.pin()).await.unwrap();
+    assert_eq!((former.description.as_str(), former.info.pin()), (r#"{"hash":"a"}"#, info.pin()));
     let replaced = store.connector(other, "jira").await.unwrap();
+    assert!(kind(store.connector_version(other, "jira", &replaced.info.pin()).await).to_string().contains("jira"));
     assert_eq!((replaced.info.edits, replaced.info.content_hash.as_str()), (edits, "b"));
     assert_eq!(replaced.description, r#"{"hash":"b"}"#);
     store.put_connector(one, new("own"), false).await.unwrap();
@@ -222,6 +225,13 @@ async fn a_connector_keeps_its_edits_and_stays_while_it_is_used(Stage { store, .
     store.remove_connection(other, connection.id).await.unwrap();
     store.remove_connector(&info).await.unwrap();
     assert!(matches!(kind(store.connector(other, "jira").await), StoreErrorKind::Absent(_)));
+    assert_eq!(store.connector_version(other, "jira", &info.pin()).await.unwrap().description, r#"{"hash":"b"}"#);
+    // What one tenant had is not another's, and goes with it.
+    let own = store.connector(one, "jira").await.unwrap().info;
+    store.put_connector(one, new("own anew"), true).await.unwrap();
+    assert_eq!(store.connector_version(one, "jira", &own.pin()).await.unwrap().info.content_hash, "own");
+    assert!(matches!(kind(store.connector_version(other, "jira", &own.pin()).await), StoreErrorKind::Absent(_)));
+    store.remove_tenant("one").await.unwrap();
 }
 
 async fn only_the_first_key_opens_the_secrets(Stage { store, .. }: Stage) {
