@@ -16,7 +16,7 @@ pub(crate) struct Options {
     /// One half alone; the kills and then the fuzz targets when absent.
     #[arg(long)]
     only: Option<Half>,
-    /// Kills of the binary in each test that kills it: each stream of changes, and the isolation of devices.
+    /// Kills of the binary in each test that kills it: each stream of changes, the isolation of devices, the server.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     kills: u32,
     /// Minutes for each fuzz target.
@@ -48,8 +48,19 @@ pub(crate) fn soak(options: &Options) -> anyhow::Result<()> {
 
 /// The suite's own tests that kill the binary, with more kills; they check that nothing was lost and nothing done twice.
 fn kill(kills: u32) -> anyhow::Result<()> {
-    let mut tests = cargo(&["test", "--locked", "--package", "sortie-cli", "--test", "watch", "--test", "devices"]);
-    tests.args(["--", "killed_at_any_moment", "--nocapture"]).env("SORTIE_TEST_KILLS", kills.to_string());
+    let mut tests = cargo(&[
+        "test",
+        "--locked",
+        "--package",
+        "sortie-cli",
+        "--test",
+        "watch",
+        "--test",
+        "devices",
+        "--test",
+        "killed",
+    ]);
+    tests.args(["--", "killed_", "--nocapture"]).env("SORTIE_TEST_KILLS", kills.to_string());
     run(&format!("{kills} kills each"), &mut tests)?;
     let mut writes = cargo(&["test", "--locked", "--package", "sortie-store", "--test", "store"]);
     writes.args(["--", "killed_amid", "--nocapture"]).env("SORTIE_TEST_KILLS", kills.to_string());
