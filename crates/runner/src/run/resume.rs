@@ -227,7 +227,12 @@ impl Session {
                     self.left.insert(at.to_string(), (Value::Null, error));
                     self.events.push_back(Event::Ended { at, attempt, result });
                 }
-                _ => self.due.push((at, attempt)),
+                // A control goes on as if it had never been written.
+                Some(_) => {
+                    self.pending.dropped.push((at.to_string(), attempt));
+                    self.due.push((at, attempt));
+                }
+                None => self.due.push((at, attempt)),
             },
             Phase::Looking => self.look(at, attempt).await?,
             Phase::Following => {
