@@ -181,9 +181,7 @@ fn remove(text: &str, root: &Node, path: &[Step]) -> Option<String> {
     let (starts, ends): (Vec<usize>, Vec<usize>) = match &around.value {
         Value::Map(entries) => entries
             .iter()
-            .map(|entry| {
-                (entry.key_span.start as usize, tight_end(text, &entry.node).max(entry.key_span.end as usize + 1))
-            })
+            .map(|entry| (entry.key_span.start as usize, tight_end(text, &entry.node).max(behind_key(text, entry))))
             .unzip(),
         Value::List(items) => items.iter().map(|item| (item.span.start as usize, tight_end(text, item))).unzip(),
         Value::Null | Value::Scalar(_) => return None,
@@ -238,11 +236,17 @@ fn tight_end(text: &str, node: &Node) -> usize {
     }
     match &node.value {
         Value::Map(entries) => {
-            entries.last().map_or(own, |entry| tight_end(text, &entry.node).max(entry.key_span.end as usize + 1))
+            entries.last().map_or(own, |entry| tight_end(text, &entry.node).max(behind_key(text, entry)))
         }
         Value::List(items) => items.last().map_or(own, |item| tight_end(text, item)),
         Value::Null | Value::Scalar(_) => own,
     }
+}
+
+/// Behind the key and its colon. One that is written with `?` may have none.
+fn behind_key(text: &str, entry: &Entry) -> usize {
+    let end = entry.key_span.end as usize;
+    end + usize::from(text.get(end..).is_some_and(|rest| rest.starts_with(':')))
 }
 
 fn is_flow(text: &str, node: &Node) -> bool {

@@ -150,3 +150,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_key_without_a_colon_at_the_end_breaks_nothing() {
+    // Found by fuzzing: what stands behind such a key is the end of the text, or anything.
+    for end in ["", "\r", " é", "\né"] {
+        let text = format!("workflow: w\nsteps:\n  - as: n\n    steps:\n     ?{end}");
+        for path in [path("steps.0.title"), path("steps.0.steps"), path("steps.0.as")] {
+            let set = Edit::Set { path: path.clone(), value: json!("a: b # c") };
+            // Whether it can be edited is another matter.
+            let patched = patch(&text, &set).unwrap_or_else(|_| text.clone());
+            let _ = patch(&patched, &Edit::Remove { path });
+        }
+    }
+}
