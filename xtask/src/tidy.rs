@@ -123,6 +123,10 @@ fn edges(metadata: &cargo_metadata::Metadata) -> Vec<String> {
             if to == "anyhow" && !matches!(name, "sortie-cli" | "xtask") {
                 findings.push(format!("{name}: anyhow belongs to the command line and to xtask alone"));
             }
+            // Tests get it from what they alone depend on, and so cannot tell that the binary lacks it.
+            if to == "serde_json" && !dependency.features.iter().any(|feature| feature == "float_roundtrip") {
+                findings.push(format!("{name}: serde_json without `float_roundtrip` changes the last digit of numbers"));
+            }
         }
     }
     findings

@@ -113,6 +113,31 @@ output: '{{ steps.each.output }}'
     }
 }
 
+/// A number is the same number however often it was written down and read again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_passes_unchanged_to_its_last_digit() {
+    let stage = Stage::start().await;
+    let mut bits = 0x9e37_79b9_7f4a_7c15_u64;
+    let fractions = std::iter::repeat_with(|| {
+        bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        f64::from_bits(bits)
+    });
+    let mut numbers: Vec<Value> = fractions.filter(|number| number.is_finite()).take(500).map(Value::from).collect();
+    numbers.extend([json!(9_007_199_254_740_993_u64), json!(-7), json!(0.1), json!(5.555_555_555_555_555_4e51)]);
+    let numbers = Value::from(numbers);
+    let text = "\
+workflow: numbers
+triggers: [{ manual: { inputs: { numbers: list } } }]
+steps:
+  - { id: kept, set: { numbers: '{{ inputs.numbers }}' } }
+  - { id: again, after: [kept], set: { numbers: '{{ steps.kept.output.numbers | json | from_json }}' } }
+output: '{{ steps.again.output.numbers }}'
+";
+    let run = stage.run(text, json!({ "numbers": numbers })).await;
+    assert_eq!(run.outcome.as_deref(), Some("succeeded"), "{:#?}", stage.journal(&run).await);
+    assert_eq!(stage.value(&run, "#output").await, numbers);
+}
+
 /// What is too large is told at its step; what is only passed on is not.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_megabyte_is_passed_on_and_put_together_with_a_bound() {
