@@ -235,6 +235,9 @@ async fn a_call_that_nobody_knows_of_is_settled_by_whoever_looked() {
         let shown = stage.run(&["runs", "show", &run]).await.succeeded().stdout;
         assert!(shown.contains("needs attention") && shown.contains("a person must look"), "{shown}");
         stage.run(&["runs", "resolve", &run, "other", "happened"]).await.ended_with(1);
+        let other = ["runs", "resolve", &run, "send", "did-not-happen", "--attempt", "2"];
+        let other = stage.run(&other).await.ended_with(1).stderr;
+        assert!(other.contains("in doubt is try 1 of step send"), "{other}");
         let doubtful = stage.run(&["runs", "rerun", &run]).await.ended_with(8);
         assert!(doubtful.stderr.contains(&format!("sortie runs resolve {run} 'send' happened")), "{}", doubtful.stderr);
         stage.run(&["runs", "resolve", &run, "send", "did-not-happen"]).await.succeeded();

@@ -26,7 +26,7 @@ pub fn apply(plan: &Plan, state: &mut State, event: &Event) -> Vec<Command> {
         Event::Decided { at, approves } => turn.decided(at, *approves),
         Event::ChildDone { at, outcome } => turn.child_done(at, *outcome),
         Event::CancelRequested => turn.close(Outcome::Cancelled),
-        Event::Resolved { at, resolution } => turn.resolved(at, *resolution),
+        Event::Resolved { at, attempt, resolution } => turn.resolved(at, *attempt, *resolution),
     }
     turn.go_on();
     turn.commands
@@ -222,9 +222,10 @@ impl Turn<'_> {
         self.end(at, outcome, None);
     }
 
-    fn resolved(&mut self, at: &Address, resolution: Resolution) {
+    fn resolved(&mut self, at: &Address, attempt: u32, resolution: Resolution) {
         let is_closing = self.state.closing.is_some();
-        let Some(active) = self.state.active_mut(at).filter(|active| active.phase == Phase::Doubt) else { return };
+        let is_meant = |active: &&mut Active| active.phase == Phase::Doubt && active.attempt == attempt;
+        let Some(active) = self.state.active_mut(at).filter(is_meant) else { return };
         let forced = active.ending.or(is_closing.then_some(Outcome::Cancelled));
         match resolution {
             Resolution::Happened => self.end(at, Outcome::Succeeded, None),

@@ -66,6 +66,8 @@ pub enum Event {
     Resolved {
         /// Of which step.
         at: Address,
+        /// Of which try. What was said of another one settles nothing.
+        attempt: u32,
         /// How.
         resolution: Resolution,
     },

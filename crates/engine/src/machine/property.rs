@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use proptest::prelude::*;
 
 use super::{
-    Address, CallEnd, Command, Evaluated, Event, Kind, Phase, Resolution, What,
+    Address, CallEnd, Command, Evaluated, Event, Kind, Phase, Resolution, State, What,
     tests::{Answers, World},
 };
 use crate::decide::{Class, Delivery, Outcome, Seen};
@@ -108,7 +108,7 @@ fn anything(world: &mut World, dice: &mut Dice, past: &mut Vec<Event>) {
         2 if dice.below(20) == 0 => Event::CancelRequested,
         _ if !world.open.is_empty() => {
             let at = usize::try_from(dice.below(world.open.len() as u64)).unwrap();
-            let Some(event) = answer(world.open.remove(at).unwrap(), dice) else { return };
+            let Some(event) = answer(world.open.remove(at).unwrap(), &world.state, dice) else { return };
             event
         }
         _ => {
@@ -121,7 +121,7 @@ fn anything(world: &mut World, dice: &mut Dice, past: &mut Vec<Event>) {
     world.happen(event);
 }
 
-fn answer(command: Command, dice: &mut Dice) -> Option<Event> {
+fn answer(command: Command, state: &State, dice: &mut Dice) -> Option<Event> {
     Some(match command {
         Command::Call { at, attempt } => Event::Ended { at, attempt, result: call_end(dice) },
         Command::Look { at, attempt } => {
@@ -146,7 +146,9 @@ fn answer(command: Command, dice: &mut Dice) -> Option<Event> {
         Command::Doubt { at, .. } => {
             let resolution =
                 [Resolution::Happened, Resolution::DidNotHappen, Resolution::GiveUp][dice.below(3) as usize];
-            Event::Resolved { at, resolution }
+            let attempt =
+                state.at_work().into_iter().find(|(place, _)| *place == at).map_or(0, |(_, active)| active.attempt);
+            Event::Resolved { at, attempt, resolution }
         }
         _ => return None,
     })
@@ -169,7 +171,7 @@ fn check_calls(world: &World, past: &[Event]) {
                 ..
             } => (at, 1),
             Event::Ended { at, result: CallEnd::Looked { seen: Seen::Absent, .. }, .. } => (at, 1),
-            Event::Resolved { at, resolution: Resolution::DidNotHappen } => (at, 1),
+            Event::Resolved { at, resolution: Resolution::DidNotHappen, .. } => (at, 1),
             _ => continue,
         };
         *allowed.entry(world.name(at)).or_default() += more;
@@ -230,8 +232,8 @@ proptest! {
             }
             anything(&mut world, &mut dice, &mut past);
             let in_doubt = world.state.at_work().into_iter().find(|(_, active)| active.phase == Phase::Doubt);
-            if let Some((at, _)) = in_doubt {
-                world.happen(Event::Resolved { at, resolution: Resolution::GiveUp });
+            if let Some((at, attempt)) = in_doubt.map(|(at, active)| (at, active.attempt)) {
+                world.happen(Event::Resolved { at, attempt, resolution: Resolution::GiveUp });
             }
         }
         prop_assert!(world.state.end.is_some(), "{:#?}", world.state);

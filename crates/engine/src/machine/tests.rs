@@ -246,7 +246,9 @@ fn a_doubt_is_settled_by_looking_or_by_a_person() {
         while world.step() {}
         assert_eq!(world.state.gathered(&world.plan), crate::decide::Gathered::Doubt);
         assert_eq!(world.calls, ["a"], "whoever waits for it waits");
-        world.happen(Event::Resolved { at: Address::top(0), resolution });
+        world.happen(Event::Resolved { at: Address::top(0), attempt: 2, resolution });
+        assert_eq!(world.calls, ["a"], "that was said of another try");
+        world.happen(Event::Resolved { at: Address::top(0), attempt: 1, resolution });
         while world.step() {}
         assert_eq!(world.state.end.unwrap().outcome, outcome);
         assert_eq!(world.calls.iter().filter(|name| *name == "a").count(), calls);

@@ -37,6 +37,8 @@ enum Told {
     },
     Resolved {
         place: String,
+        /// Not there in what an earlier version wrote, which meant the one at hand.
+        attempt: Option<u32>,
         resolution: Resolution,
         by: String,
     },
@@ -303,14 +305,20 @@ impl Session {
                 self.note(Some(&at), Happened::Approval { approves, by, why });
                 self.events.push_back(Event::Decided { at, approves });
             }
-            Told::Resolved { place, resolution, by } => {
+            Told::Resolved { place, attempt, resolution, by } => {
                 let Some(at) = Address::parse(&place) else { return Ok(()) };
+                let in_doubt = self.state.active(&at).filter(|active| active.phase == Phase::Doubt);
+                let Some(of) =
+                    in_doubt.map(|active| active.attempt).filter(|of| attempt.is_none_or(|said| said == *of))
+                else {
+                    return Ok(());
+                };
                 self.note(Some(&at), Happened::Resolved { resolution, by });
                 if self.orders.contains_key(&place) && resolution == Resolution::DidNotHappen {
                     let verdict = "did not happen".to_owned();
                     self.pending.settled.push(sortie_store::Settled { place, verdict });
                 }
-                self.events.push_back(Event::Resolved { at, resolution });
+                self.events.push_back(Event::Resolved { at, attempt: of, resolution });
             }
             Told::ChildDone { place, outcome, run } => {
                 let Some(at) = Address::parse(&place) else { return Ok(()) };

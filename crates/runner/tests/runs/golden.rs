@@ -113,7 +113,7 @@ async fn what_waited_for_everything_goes_on() {
     runner.serve_until_idle().await;
     // The comment has been made; what the cloud says of the scan it says in another one.
     for (place, resolution) in [("14", "happened"), ("13", "give_up")] {
-        stage.store.resolve_doubt(stage.tenant, run, place, resolution).await.unwrap();
+        stage.store.resolve_doubt(stage.tenant, run, place, 1, resolution).await.unwrap();
         runner.poke(stage.key, run);
         runner.serve_until_idle().await;
         while !step_on(&stage, &[&runner], run).await.unwrap() {

@@ -185,11 +185,44 @@ async fn what_an_analyst_has_set_since_stands() {
         assert_eq!(run.status, RunStatus::NeedsAttention, "{} {lines:#?}", scene.text);
         assert!(lines.iter().any(|line| line.contains("changed")), "{lines:#?}");
         assert_eq!(scene.stands().await, (setting.theirs_is)());
-        scene.stage.store.resolve_doubt(scene.stage.tenant, run.id, "0", "happened").await.unwrap();
+        scene.stage.store.resolve_doubt(scene.stage.tenant, run.id, "0", 1, "happened").await.unwrap();
         let run = scene.end(run.id).await;
         assert_eq!(run.outcome.as_deref(), Some("succeeded"));
         assert_eq!(scene.stands().await, (setting.theirs_is)());
     }
+}
+
+/// Two people say of one try that it did not happen; the next try is lost as well, and nobody has spoken about that one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_about_one_try_settles_no_other() {
+    let stage = Stage::start().await;
+    let incident = stage.call("list-incidents", json!({ "$top": 1 })).await["value"][0]["id"].clone();
+    stage.cloud.post("/faults", &json!({ "kind": "reset_after_effect", "method": "POST", "times": 2 })).await;
+    let text = "\
+workflow: asks
+triggers: [{ manual: { inputs: { incident: string } } }]
+steps:
+  - id: tell
+    call: microsoft-365-defender/comment-incident
+    with: { id: '{{ inputs.incident }}', comment: once }
+    on_doubt: ask
+";
+    let run = stage.run(text, json!({ "incident": incident })).await;
+    assert_eq!(run.status, RunStatus::NeedsAttention, "{:#?}", stage.journal(&run).await);
+    let runner = stage.runner().await;
+    for _ in 0..2 {
+        stage.store.resolve_doubt(stage.tenant, run.id, "0", 1, "did_not_happen").await.unwrap();
+        runner.poke(stage.key, run.id);
+        runner.serve_until_idle().await;
+        let run = stage.store.run(stage.tenant, run.id).await.unwrap();
+        assert_eq!(run.status, RunStatus::NeedsAttention, "{:#?}", stage.journal(&run).await);
+    }
+    let comments = stage.call("get-incident", json!({ "id": incident })).await["comments"].clone();
+    assert_eq!(comments.as_array().unwrap().len(), 2, "both were made, and no third: {comments}");
+    stage.store.resolve_doubt(stage.tenant, run.id, "0", 2, "happened").await.unwrap();
+    runner.poke(stage.key, run.id);
+    runner.serve_until_idle().await;
+    assert_eq!(stage.store.run(stage.tenant, run.id).await.unwrap().outcome.as_deref(), Some("succeeded"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -188,6 +188,9 @@ pub(super) async fn cancel(request: Request) -> Result<Response, Problem> {
 struct Resolve {
     step: String,
     resolution: String,
+    /// Which try the word is about; that which is in doubt now, where it is not said.
+    #[serde(default)]
+    attempt: Option<u32>,
 }
 
 pub(super) async fn resolve(request: Request) -> Result<Response, Problem> {
@@ -208,7 +211,12 @@ pub(super) async fn resolve(request: Request) -> Result<Response, Problem> {
         };
         return Err(Problem::conflict(format!("what became of step {} is not in doubt", wish.step), next));
     };
-    request.store().resolve_doubt(request.scope(), run.id, &doubt.place, &wish.resolution).await?;
+    if wish.attempt.is_some_and(|attempt| attempt != doubt.attempt) {
+        let what = format!("in doubt is try {} of step {}", doubt.attempt, wish.step);
+        return Err(Problem::conflict(what, "Look at the run again, and say it of this try."));
+    }
+    let (place, attempt) = (&doubt.place, doubt.attempt);
+    request.store().resolve_doubt(request.scope(), run.id, place, attempt, &wish.resolution).await?;
     request.shared.app.runner.poke(request.tenant(), run.id);
     done()
 }

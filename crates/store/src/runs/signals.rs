@@ -35,7 +35,8 @@ impl Store {
         self.tell(scope, run, (Permission::CancelRun, "run.cancel"), signal).await
     }
 
-    /// Says what became of a call of a step that nobody knows: `happened`, `did_not_happen` or `give_up`.
+    /// Says what became of one try of a step's call that nobody knows: `happened`, `did_not_happen` or `give_up`. It settles
+    /// nothing of another try, so that the same word said twice does not send a call twice.
     ///
     /// # Errors
     /// As [`Self::cancel_run`].
@@ -44,10 +45,12 @@ impl Store {
         scope: Scope,
         run: RunId,
         place: &str,
+        attempt: u32,
         resolution: &str,
     ) -> Result<(), StoreError> {
         let by = self.actor().name.clone();
-        let signal = json!({ "signal": "resolved", "place": place, "resolution": resolution, "by": by });
+        let signal =
+            json!({ "signal": "resolved", "place": place, "attempt": attempt, "resolution": resolution, "by": by });
         self.tell(scope, run, (Permission::ResolveDoubt, "run.resolve"), signal).await
     }
 

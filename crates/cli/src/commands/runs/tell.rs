@@ -42,6 +42,9 @@ pub(crate) struct ResolveArguments {
     step: String,
     /// What became of its call
     became: Became,
+    /// Of this try alone; else of the one that is in doubt when the word arrives
+    #[arg(long, value_name = "NUMBER")]
+    attempt: Option<u32>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -69,7 +72,11 @@ pub(super) async fn resolve(arguments: &ResolveArguments, context: &Context) -> 
         Became::GiveUp => ("give_up", "is given up"),
     };
     let said = format!("hears that the call of {} {said}", arguments.step);
-    tell(&arguments.run, "resolve", json!({ "step": arguments.step, "resolution": word }), &said, context).await
+    let mut body = json!({ "step": arguments.step, "resolution": word });
+    if let Some(attempt) = arguments.attempt {
+        body["attempt"] = attempt.into();
+    }
+    tell(&arguments.run, "resolve", body, &said, context).await
 }
 
 async fn tell(run: &str, what: &str, body: Value, said: &str, context: &Context) -> anyhow::Result<Exit> {
