@@ -13,6 +13,7 @@ mod error;
 mod hunting;
 mod indicators;
 mod machines;
+pub mod normal;
 mod observable;
 mod operation;
 mod order;

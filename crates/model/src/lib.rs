@@ -3,6 +3,7 @@
 mod clock;
 mod ids;
 mod secret;
+pub mod shapes;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use ids::{

@@ -4,6 +4,7 @@ mod duration;
 mod meaning;
 mod read;
 mod schema;
+mod shapes;
 mod step;
 mod trigger;
 
@@ -11,6 +12,7 @@ pub use duration::{DurationError, parse_duration};
 pub use meaning::meaning;
 pub use read::read;
 pub use schema::schema;
+pub use shapes::shapes_schema;
 pub use step::{
     After, Approval, Call, Code, Loop, OnDoubt, OnError, OnTimeout, Otherwise, Retry, Run, Step, Stop, SubWorkflow,
     Verb, Wait,

@@ -92,6 +92,17 @@ pub enum Needs {
     Device,
 }
 
+impl Needs {
+    /// As the document has it, and as the trigger gives it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Incident => "incident",
+            Self::Alert => "alert",
+            Self::Device => "device",
+        }
+    }
+}
+
 /// One input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {

@@ -82,6 +82,7 @@ mod compare;
 mod error;
 mod filters;
 mod input;
+mod known;
 mod machine;
 mod operands;
 mod parse;
@@ -100,10 +101,12 @@ use serde_json::Value;
 pub use self::{
     error::{Fault, TemplateError},
     input::Input,
+    known::Known,
     reads::{Key, Read, Reads, Source},
     scope::{Budget, Names, Scope, StepPart},
 };
 use self::{
+    known::Checker,
     machine::Machine,
     parse::Parser,
     syntax::{Body, Piece, Program},
@@ -126,6 +129,11 @@ impl Template {
     /// What it reads.
     pub fn reads(&self) -> &Reads {
         &self.0.reads
+    }
+
+    /// What is certainly wrong, where this is known of the names that it reads.
+    pub fn misfits(&self, roots: &[(String, Known)]) -> Vec<TemplateError> {
+        Checker::check(&self.0, roots).0
     }
 
     /// The text where nothing in it is evaluated.
@@ -182,6 +190,11 @@ impl Expression {
     /// [`TemplateError`] says what the data lacks, or that the result takes too much.
     pub fn evaluate(&self, scope: &Scope, budget: Budget) -> Result<Value, TemplateError> {
         Machine::new(&self.0, scope, budget).run().map_err(|fail| fail.finish(&self.0.text))
+    }
+
+    /// What is certainly wrong, where this is known of the names that it reads; and what is known of its value.
+    pub fn check(&self, roots: &[(String, Known)]) -> (Vec<TemplateError>, Known) {
+        Checker::check(&self.0, roots)
     }
 
     /// Its value, which must be true or false.

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::sources::Sources;
+use sortie_model::shapes::{ALERT, INCIDENT, Shape};
+
 use crate::{
-    document::{Approval, DEDUPE_NAMES, Step, TriggerKind, Verb, Wait, Workflow},
-    template::{Expression, Key, Names, Read, Source, Template, TemplateError},
+    document::{Approval, Change, DEDUPE_NAMES, Loop, Step, TriggerKind, Verb, Wait, Workflow},
+    template::{Expression, Key, Known, Names, Read, Source, Template, TemplateError},
     text::{Code, Node, Problems, Scalar, Span, Value, did_you_mean},
 };
 
@@ -15,17 +17,24 @@ pub(super) fn check(workflow: &Workflow, problems: &mut Problems) {
     let mut reader = Reader { sources: &sources, problems };
     if let Some(concurrency) = &workflow.concurrency {
         let names = Names::only(["trigger", "inputs", "tenant", "vars", "run"]);
-        reader.template(&concurrency.key.value, concurrency.key.span, &names, &Seen::default());
+        let seen = Seen { known: Sources::known(), ..Seen::default() };
+        reader.template(&concurrency.key.value, concurrency.key.span, &names, &seen);
     }
     for trigger in &workflow.triggers {
-        if let TriggerKind::Webhook { dedupe: Some(dedupe), .. } = &trigger.kind {
-            let names = Names::only(DEDUPE_NAMES.iter().copied());
-            reader.expression(&dedupe.value, dedupe.span, &names, &Seen::default());
+        match &trigger.kind {
+            TriggerKind::Webhook { dedupe: Some(dedupe), .. } => {
+                let names = Names::only(DEDUPE_NAMES.iter().copied());
+                reader.expression(&dedupe.value, dedupe.span, &names, &Seen::default());
+            }
+            TriggerKind::Incident(change) => reader.change(change, &INCIDENT),
+            TriggerKind::Alert(change) => reader.change(change, &ALERT),
+            _ => {}
         }
     }
-    reader.body(&workflow.steps, &Seen::default());
+    let start = Seen { known: Sources::known(), ..Seen::default() };
+    reader.body(&workflow.steps, &start);
     if let Some(output) = &workflow.output {
-        let mut seen = Seen::default();
+        let mut seen = start;
         workflow.steps.iter().for_each(|step| seen.add(step));
         reader.tree(output, &Names::of_a_step(), &seen);
     }
@@ -40,6 +49,8 @@ struct Seen {
     others: Vec<String>,
     /// Names of items.
     items: Vec<String>,
+    /// What is known of what names stand for; the last of a name counts.
+    known: Vec<(String, Known)>,
 }
 
 impl Seen {
@@ -71,9 +82,10 @@ impl Reader<'_, '_> {
             names = names.with(item).with("index");
         }
         if let Some(each) = &step.for_each {
-            self.expression(&each.list.value, each.list.span, &names, &seen);
+            let item = self.items(each, &names, &seen);
             names = names.with(&each.name.value).with("index");
             seen.items.push(each.name.value.clone());
+            seen.known.push((each.name.value.clone(), item));
         }
         if let Some(when) = &step.when {
             self.expression(&when.value, when.span, &names, &seen);
@@ -121,17 +133,57 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// What a list of items gives for each.
+    fn items(&mut self, each: &Loop, names: &Names, seen: &Seen) -> Known {
+        let known = self.expression(&each.list.value, each.list.span, names, seen);
+        match (&known, known.kind()) {
+            (Known::List(item), _) => Known::clone(item),
+            (_, Some(kind)) => {
+                let what = format!("`for_each` goes through a list, and this is {kind}");
+                self.problems.add(each.list.span, Code::Template, what, "");
+                Known::Anything
+            }
+            (_, None) => Known::Anything,
+        }
+    }
+
+    /// Which changes of an object start a run: `where` and `changed` are about the object alone.
+    fn change(&mut self, change: &Change, shape: &'static Shape) {
+        for field in change.changed.iter().filter(|field| shape.field(&field.value).is_none()) {
+            let next = did_you_mean(&field.value, shape.fields.iter().map(|field| field.name));
+            let what = format!("{} has no `{}`", shape.with_article(), field.value);
+            self.problems.add(field.span, Code::Trigger, what, next);
+        }
+        if let Some(condition) = &change.condition {
+            let known = vec![(shape.name.to_owned(), Known::Object(shape))];
+            let seen = Seen { known, ..Seen::default() };
+            let names = Names::only([shape.name, "tenant", "vars"]);
+            self.expression(&condition.value, condition.span, &names, &seen);
+        }
+    }
+
     fn template(&mut self, text: &str, span: Span, names: &Names, seen: &Seen) {
         match Template::compile(text, names) {
-            Ok(template) => self.reads(template.reads().all(), span, seen),
+            Ok(template) => {
+                self.reads(template.reads().all(), span, seen);
+                template.misfits(&seen.known).iter().for_each(|misfit| self.broken(misfit, span));
+            }
             Err(error) => self.broken(&error, span),
         }
     }
 
-    fn expression(&mut self, text: &str, span: Span, names: &Names, seen: &Seen) {
+    fn expression(&mut self, text: &str, span: Span, names: &Names, seen: &Seen) -> Known {
         match Expression::compile(text, names) {
-            Ok(expression) => self.reads(expression.reads().all(), span, seen),
-            Err(error) => self.broken(&error, span),
+            Ok(expression) => {
+                self.reads(expression.reads().all(), span, seen);
+                let (misfits, known) = expression.check(&seen.known);
+                misfits.iter().for_each(|misfit| self.broken(misfit, span));
+                known
+            }
+            Err(error) => {
+                self.broken(&error, span);
+                Known::Anything
+            }
         }
     }
 

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use sortie_model::shapes::{ALERT, DEVICE, INCIDENT, Shape};
+
 use crate::{
     document::{Needs, Parameter, TriggerKind, Workflow},
+    template::Known,
     text::did_you_mean,
 };
 
@@ -19,12 +22,7 @@ impl Sources {
         let named = |inputs: &[Parameter]| inputs.iter().map(|input| input.name.value.clone()).collect();
         let starts = workflow.triggers.iter().map(|trigger| match &trigger.kind {
             TriggerKind::Manual { inputs, needs } => {
-                let picked = needs.map(|needs| match needs {
-                    Needs::Incident => "incident",
-                    Needs::Alert => "alert",
-                    Needs::Device => "device",
-                });
-                ("manual", picked.into_iter().collect(), named(inputs))
+                ("manual", needs.map(Needs::word).into_iter().collect(), named(inputs))
             }
             TriggerKind::Incident(_) => ("incident", BTreeSet::from(["incident", "changed"]), BTreeSet::new()),
             TriggerKind::Alert(_) => ("alert", BTreeSet::from(["alert", "changed"]), BTreeSet::new()),
@@ -57,6 +55,12 @@ impl Sources {
         }
     }
 
+    /// What is known of what the roots give, whatever the start: objects of Defender have their shape.
+    pub(super) fn known() -> Vec<(String, Known)> {
+        let objects = OBJECTS.iter().map(|(name, shape)| (*name, Known::Object(shape)));
+        vec![("trigger".to_owned(), Known::fields(objects))]
+    }
+
     /// Every start must give it, or a run of that start would fail at this place.
     fn lacking(
         &self,
@@ -79,4 +83,5 @@ impl Sources {
     }
 }
 
+const OBJECTS: &[(&str, &Shape)] = &[("incident", &INCIDENT), ("alert", &ALERT), ("device", &DEVICE)];
 const TENANT: &[&str] = &["name", "entra_id", "cloud"];

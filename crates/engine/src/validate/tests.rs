@@ -176,3 +176,100 @@ fn inside_a_loop_its_item_and_what_ended_before_it_can_be_read() {
     check_steps(&steps("{{ steps.last.output }}"), &["`last` may not have ended"]);
     check_steps("  - { id: a, set: { x: '{{ index }}' } }\n", &["index"]);
 }
+
+#[test]
+fn objects_of_defender_have_the_fields_and_words_of_their_shape() {
+    let set = |reading: &str| format!("  - {{ id: a, set: {{ x: \"{{{{ {reading} }}}}\" }} }}\n");
+    let when = |condition: &str| format!("  - id: a\n    when: >-\n      {condition}\n    set: {{ x: 1 }}\n");
+    for fine in [
+        "trigger.incident.severity == 'high' and trigger.incident.status != 'resolved'",
+        "trigger.incident.severity in ['high', 'medium']",
+        "trigger.incident.assignedTo == none",
+        "trigger.incident.raw.anything.at.all == 5",
+        "'crown' in trigger.incident.customTags",
+        "trigger.incident.severity | upper == 'HIGH'",
+        "(trigger.incident.severity | default('none')) == 'none'",
+        "trigger.incident.alerts[0].devices | selectattr('riskScore', 'equalto', 'high') | list | length > 0",
+        "trigger.incident.alerts | map(attribute='serviceSource') | unique | list | length > 1",
+        "trigger.incident.priorityScore > 50",
+    ] {
+        check_steps(&when(fine), &[]);
+    }
+    for (wrong, told) in [
+        ("trigger.incident.severity == 'Hihg'", "`trigger.incident.severity` is never `Hihg`. Did you mean `high`?"),
+        ("'HIGH' == trigger.incident.severity", "is never `HIGH`. Did you mean `high`?"),
+        ("trigger.incident.severity in ['high', 'worst']", "is never `worst`. It is one of unknown, informational"),
+        ("trigger.incident.status is equalto('New')", "is never `New`"),
+        ("trigger.incident.id == 924518", "is a text, and 924518 is a number. Write '924518'"),
+        ("trigger.incident.customTags == 'crown'", "is a list, and \"crown\" is a text. Ask whether it has it"),
+        ("trigger.incident.alerts[0].status == 'active'", "is never `active`"),
+        (
+            "trigger.incident.devices | selectattr('riskScore', 'equalto', 'High') | list | length > 0",
+            "is never `High`",
+        ),
+        (
+            "trigger.incident.alerts | selectattr('sevrity') | list | length > 0",
+            "an alert has no `sevrity`. Did you mean `severity`?",
+        ),
+        ("'high' in (trigger.incident.alerts | map(attribute='serverity') | list)", "an alert has no `serverity`"),
+        ("(trigger.incident.severity | default('low')) == 'Low'", "is never `Low`"),
+    ] {
+        check_steps(&when(wrong), &[told]);
+    }
+    for (wrong, told) in [
+        ("trigger.incident.title", "an incident has no `title`."),
+        (
+            "trigger.incident.devices.mdeDeviceId",
+            "`trigger.incident.devices` is a list and has no `mdeDeviceId`. Read it of one item",
+        ),
+        ("trigger.incident.severity.level", "`trigger.incident.severity` is a text and has no `level`"),
+        ("trigger.incident.users | sort(attribute='nmae') | list", "a user has no `nmae`"),
+        ("trigger.incident.comments | last", ""),
+        ("(trigger.incident.comments | last).text", "a comment has no `text`"),
+    ] {
+        check_steps(&set(wrong), if told.is_empty() { &[] } else { std::slice::from_ref(&told) });
+    }
+    let looped = "{% for device in trigger.incident.devices %}{{ device.name }}{% endfor %}";
+    check_steps(&format!("  - {{ id: a, set: {{ x: \"{looped}\" }} }}\n"), &["a device has no `name`"]);
+    let either = "{% set s = trigger.incident.severity %}{% if vars.team == 'soc' %}{% set s = 'mine' %}{% endif %}{{ s == 'mine' }}";
+    check_steps(&format!("  - {{ id: a, set: {{ x: \"{either}\" }} }}\n"), &[]);
+}
+
+#[test]
+fn the_items_of_a_loop_have_the_shape_of_their_list() {
+    let steps = |list: &str, reading: &str| {
+        format!("  - id: each\n    for_each: {list}\n    as: device\n    set: {{ y: \"{{{{ {reading} }}}}\" }}\n")
+    };
+    check_steps(&steps("trigger.incident.devices", "device.mdeDeviceId"), &[]);
+    check_steps(
+        &steps("trigger.incident.devices | selectattr('riskScore', 'eq', 'high') | list", "device.mdeDeviceId"),
+        &[],
+    );
+    check_steps(
+        &steps("trigger.incident.devices", "device.id == 'x' and device.riskscore"),
+        &["Did you mean `riskScore`?"],
+    );
+    check_steps(&steps("trigger.incident.severity", "device"), &["`for_each` goes through a list, and this is a text"]);
+    check_steps(&steps("trigger.incident.raw.devices", "device.whatever"), &[]);
+    check_steps(&steps("trigger.incident.customTags", "device.name"), &["`device` is a text and has no `name`"]);
+}
+
+#[test]
+fn what_an_incident_must_be_to_start_a_run_is_judged_by_its_shape() {
+    let text = |change: &str| {
+        format!(
+            "workflow: w\nvars: {{ level: high }}\ntriggers:\n  - incident: {{ on: [updated], {change} }}\nsteps: [{{ id: a, set: {{ x: 1 }} }}]\n"
+        )
+    };
+    check(
+        &text("changed: [severity, devices], where: incident.severity == vars.level and tenant.name == 'contoso'"),
+        &[],
+    );
+    check(&text("changed: [sevrity]"), &["4:42: an incident has no `sevrity`. Did you mean `severity`?"]);
+    check(&text("where: incident.severity == 'Hihg'"), &["`incident.severity` is never `Hihg`. Did you mean `high`?"]);
+    check(&text("where: trigger.incident.severity == 'high'"), &["there is no `trigger` here"]);
+    check(&text("where: incident.severity == vars.lvl"), &["there is no `vars.lvl`"]);
+    check(&text("where: '{{ incident.severity }}'"), &["4:"]);
+    let alert = "workflow: w\ntriggers: [{ alert: { where: alert.status == 'active' } }]\nsteps: [{ id: a, set: { x: '{{ trigger.alert.titel }}' } }]\n";
+    check(alert, &["`alert.status` is never `active`", "an alert has no `titel`. Did you mean `title`?"]);
+}
