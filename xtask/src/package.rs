@@ -194,6 +194,7 @@ const FILES: &[(&str, &str)] = &[
     ("README.md", "usr/share/doc/sortie/README.md"),
     ("docs/openapi.json", "usr/share/doc/sortie/openapi.json"),
     ("docs/workflow.schema.json", "usr/share/doc/sortie/workflow.schema.json"),
+    ("docs/shapes.schema.json", "usr/share/doc/sortie/shapes.schema.json"),
 ];
 const COMPLETIONS: &[(&str, &str)] = &[
     ("bash", "usr/share/bash-completion/completions/sortie"),

@@ -73,6 +73,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "sortie-engine",
             "sortie-store",
             "sortie-connector",
+            "sortie-defender",
             "sortie-openapi",
             "sortie-transport",
             "sortie-sandbox",
@@ -125,7 +126,8 @@ fn edges(metadata: &cargo_metadata::Metadata) -> Vec<String> {
             }
             // Tests get it from what they alone depend on, and so cannot tell that the binary lacks it.
             if to == "serde_json" && !dependency.features.iter().any(|feature| feature == "float_roundtrip") {
-                findings.push(format!("{name}: serde_json without `float_roundtrip` changes the last digit of numbers"));
+                findings
+                    .push(format!("{name}: serde_json without `float_roundtrip` changes the last digit of numbers"));
             }
         }
     }

@@ -209,11 +209,11 @@ impl Refused {
             "request" | "content" | "exists" | "stale" | "in-use" | "needs-tenant" | "too-large" | "too-many" => {
                 Exit::Usage
             }
-            "unauthenticated" | "key" => Exit::SignIn,
-            "forbidden" | "own-request" => Exit::Forbidden,
+            "unauthenticated" | "key" | "connection" => Exit::SignIn,
+            "forbidden" | "own-request" | "role" => Exit::Forbidden,
             "not-found" => Exit::NotFound,
             "guarded" => Exit::Guarded,
-            "busy" | "slow" | "too-many-failures" => Exit::Service,
+            "busy" | "slow" | "service" | "too-many-failures" => Exit::Service,
             _ => Exit::Failure,
         };
         let what = match text(&body, "detail") {

@@ -197,8 +197,9 @@ impl Stage {
             let path = format!("/api/v1/approvals/{id}/decision");
             match client.request(Method::POST, &path, Some(json!({ "approves": true }))).await {
                 Ok((status, _)) if status.is_success() || status.as_u16() == 409 => return true,
-                Ok((status, answer)) => panic!("{status} {answer}"),
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                Ok((status, answer)) if status.as_u16() != 503 => panic!("{status} {answer}"),
+                // It is dead, or says itself that it is too busy and to be asked again.
+                _ => tokio::time::sleep(Duration::from_millis(10)).await,
             }
         }
     }

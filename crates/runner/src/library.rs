@@ -16,6 +16,7 @@ use sortie_store::{
 use crate::{
     catalog::{Surroundings, inputs_of},
     outside::Outside,
+    pick::shaped,
 };
 
 /// Why a document is not kept.
@@ -139,7 +140,8 @@ pub async fn draft(store: &Store, outside: &dyn Outside, tenant: TenantKey, text
 pub struct ManualStart {
     /// Values by input.
     pub inputs: Map<String, Value>,
-    /// What the workflow needs: the object that the starter picked, in its normal shape.
+    /// What the workflow needs: the object that the starter picked, as any of Microsoft's APIs gives it or in its normal shape,
+    /// which it has from here on.
     pub picked: Option<Value>,
     /// Live, or only to see what it would do.
     pub mode: RunMode,
@@ -166,15 +168,13 @@ pub fn manual(kept: &Kept, start: ManualStart) -> Result<NewRun, String> {
     let mut trigger = json!({ "kind": "manual", "by": start.by });
     let mut object = None;
     if let Some(needs) = needs {
-        let word = match needs {
-            Needs::Incident => "incident",
-            Needs::Alert => "alert",
-            Needs::Device => "device",
-        };
-        let picked = start.picked.ok_or_else(|| format!("workflow {} needs {word}: pick one", kept.id))?;
-        object =
-            picked.get("id").map(|id| format!("{word} {}", id.as_str().map_or_else(|| id.to_string(), str::to_owned)));
+        let word = needs.word();
+        let picked = start.picked.ok_or_else(|| format!("workflow {} needs {}: pick one", kept.id, one(needs)))?;
+        let picked = shaped(needs, &picked).ok_or_else(|| format!("what is picked is no {word}: it has no `id`"))?;
+        object = picked["id"].as_str().map(|id| format!("{word} {id}"));
         trigger[word] = picked;
+    } else if start.picked.is_some() {
+        return Err(format!("workflow {} takes no object, and one is picked: give it by its inputs", kept.id));
     }
     Ok(NewRun {
         home: kept.tenant,
@@ -192,6 +192,13 @@ pub fn manual(kept: &Kept, start: ManualStart) -> Result<NewRun, String> {
         taken_over: None,
         per_object_max: None,
     })
+}
+
+fn one(needs: Needs) -> String {
+    match needs {
+        Needs::Incident | Needs::Alert => format!("an {}", needs.word()),
+        Needs::Device => format!("a {}", needs.word()),
+    }
 }
 
 /// Behind the id of a document that is only tried; no id of a workflow can have it.

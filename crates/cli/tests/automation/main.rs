@@ -6,6 +6,7 @@ mod contain;
 mod diagnostics;
 mod elsewhere;
 mod kept;
+mod picked;
 mod pins;
 mod runs;
 mod stage;

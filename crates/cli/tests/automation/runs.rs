@@ -72,11 +72,14 @@ async fn a_run_is_started_with_inputs_once_for_a_key_and_followed_to_its_end() {
         }
         stage.run(&["workflow", "run", "no-such"]).await.ended_with(5);
         let unpicked = stage.run(&["workflow", "run", "pick"]).await.ended_with(2);
-        assert!(unpicked.stderr.contains("needs incident: pick one"), "{}", unpicked.stderr);
+        assert!(unpicked.stderr.contains("needs an incident: pick one"), "{}", unpicked.stderr);
         stage.write("incident.json", r#"{ "id": "924518", "severity": "high" }"#);
         stage.run(&["workflow", "run", "pick", "--picked", "incident.json", "--follow"]).await.succeeded();
         let about = stage.json(&["runs", "list", "--object", "incident 924518", "--json"]).await;
         assert_eq!(about[0]["workflow"], "pick");
+        stage.write("none.json", r#"{ "severity": "high" }"#);
+        let none = stage.run(&["workflow", "run", "pick", "--picked", "none.json"]).await.ended_with(2);
+        assert!(none.stderr.contains("what is picked is no incident"), "{}", none.stderr);
         let failed = stage.run(&["workflow", "run", "fail", "--follow"]).await.ended_with(1);
         assert!(failed.stdout.contains("cannot be evaluated") && failed.stdout.contains("failed"), "{}", failed.stdout);
         if is_served {

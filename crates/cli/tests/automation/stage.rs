@@ -72,7 +72,7 @@ impl Stage {
     /// Keeps these documents, each as a file of the folder `flows`.
     pub(crate) async fn keep(&self, documents: &[&str]) {
         for text in documents {
-            let id = text.lines().next().unwrap().strip_prefix("workflow: ").unwrap();
+            let id = text.lines().find_map(|line| line.strip_prefix("workflow: ")).unwrap();
             self.write(&format!("flows/{id}.yaml"), text);
         }
         self.run(&["workflow", "apply", "flows"]).await.succeeded();

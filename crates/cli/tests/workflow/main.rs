@@ -10,7 +10,7 @@ use sortie_testkit::{Leaks, Sortie};
 
 /// The workflows that come along, each with its cases.
 const GALLERY: &[(&str, usize)] =
-    &[("contain-risky-device", 3), ("disable-user", 2), ("enrich-incident", 1), ("phishing-triage", 2)];
+    &[("contain-risky-device", 3), ("disable-user", 2), ("enrich-incident", 2), ("phishing-triage", 2)];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_workflow_of_the_gallery_does_what_its_cases_say() {

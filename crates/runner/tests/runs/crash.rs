@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sortie_runner::{Controls, Doing, Point, Points, Runner};
 use sortie_store::{RunFilter, RunId, RunStatus, Started};
 use tokio::sync::Notify;
@@ -81,7 +81,7 @@ async fn play(scenario: &Scenario, dies_at: Option<usize>, controls: Controls) -
         options.controls = controls;
         options
     };
-    let new = stage.new_run(&id, scenario.text, "once", json!({ "kind": "manual" }), subject.inputs.clone());
+    let new = stage.new_run(&id, scenario.text, "once", subject.trigger.clone(), subject.inputs.clone());
     let mut runner = Runner::new(options(&stage, Some(Arc::clone(&mortal)))).await.unwrap();
     let Started::New(run) = runner.start(stage.tenant, new).await.unwrap() else { panic!("it is new") };
     let mut is_alive = true;
@@ -213,6 +213,10 @@ macro_rules! matrices { ($($name:ident),+ $(,)?) => {
 } }
 
 matrices![
+    contain_risky_device,
+    disable_user,
+    enrich_incident,
+    phishing_triage,
     contain,
     ask_and_release,
     loops,

@@ -10,6 +10,7 @@ mod golden;
 mod hostile;
 mod overwrite;
 mod peers;
+mod picks;
 mod pins;
 mod scenarios;
 mod schedules;

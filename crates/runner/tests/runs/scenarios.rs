@@ -1,8 +1,10 @@
-//! Workflows that use every kind of step, with what the cloud must have seen of each in the end.
+//! The workflows of the gallery, and others that use every kind of step, with what the cloud must have seen of each in the end.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+
+use sortie_defender::normal;
 
 use crate::stage::Stage;
 
@@ -28,6 +30,7 @@ pub(crate) struct Scenario {
 /// What a scenario acts on.
 pub(crate) struct Subject {
     pub inputs: Value,
+    pub trigger: Value,
     incident: String,
     devices: Vec<String>,
     /// What was there before.
@@ -50,8 +53,13 @@ impl Scenario {
             .map(|device| device["id"].as_str().unwrap().to_owned())
             .collect();
         assert_eq!(devices.len(), 3);
-        let inputs = json!({ "incident": incident, "device": devices[0], "devices": devices });
-        let mut subject = Subject { inputs, incident, devices, before: BTreeMap::new() };
+        let whole = stage.call("get-incident", json!({ "id": incident, "$expand": "alerts" })).await;
+        let trigger = json!({ "kind": "manual", "incident": normal::incident(&whole) });
+        let inputs = json!({
+            "incident": incident, "device": devices[0], "devices": devices, "hold": "1h",
+            "user": trigger["incident"]["users"][0]["azureAdUserId"], "body": "look: hxxps://paket-zoll[.]example/login",
+        });
+        let mut subject = Subject { inputs, trigger, incident, devices, before: BTreeMap::new() };
         subject.before = subject.seen(stage).await;
         subject
     }
@@ -85,6 +93,11 @@ impl Subject {
                 (route, _) if route.ends_with("/cancel") => "calls to cancel",
                 (_, "PATCH") => "calls to change incidents and alerts",
                 (route, _) if route.ends_with("/tags") => "calls to tag",
+                (route, "POST") if route.ends_with("/revokeSignInSessions") => {
+                    // Once or twice, they are over.
+                    seen.insert("calls to end sessions".to_owned(), 1);
+                    continue;
+                }
                 _ => continue,
             };
             let count = call["count"].as_u64().filter(|_| call["status"] != 429);
@@ -94,6 +107,9 @@ impl Subject {
         for comment in incident["comments"].as_array().into_iter().flatten() {
             let text = comment["comment"].as_str().unwrap_or_default();
             let text = text.split(" [sortie:").next().unwrap_or_default();
+            // Each run has an address of its own.
+            let text: Vec<&str> = text.split(' ').filter(|word| !word.starts_with("sortie:run/")).collect();
+            let text = text.join(" ");
             *seen.entry(format!("comment {text}")).or_default() += 1;
         }
         for device in &self.devices {
@@ -110,7 +126,17 @@ impl Subject {
     }
 }
 
+/// A workflow of the gallery.
+const fn gallery(name: &'static str, text: &'static str, effects: usize, calls: usize) -> Scenario {
+    let (others, outcome, may_ask, may_lose, pace) = (&[], "succeeded", false, None, None);
+    Scenario { name, text, others, outcome, effects, calls, may_ask, may_lose, pace }
+}
+
 pub(crate) const SCENARIOS: &[Scenario] = &[
+    gallery("contain_risky_device", include_str!("../../../../gallery/contain-risky-device.yaml"), 4, 0),
+    gallery("disable_user", include_str!("../../../../gallery/disable-user.yaml"), 3, 2),
+    gallery("enrich_incident", include_str!("../../../../gallery/enrich-incident.yaml"), 1, 0),
+    gallery("phishing_triage", include_str!("../../../../gallery/phishing-triage.yaml"), 2, 1),
     Scenario {
         name: "contain",
         text: "\

@@ -63,7 +63,7 @@ async fn play(scenario: &Scenario, seed: u64) -> Result<String, String> {
     }
     let id = stage.keep(scenario.text).await;
     let faults = faults(&stage, &mut dice).await;
-    let new = stage.new_run(&id, scenario.text, "once", json!({ "kind": "manual" }), subject.inputs.clone());
+    let new = stage.new_run(&id, scenario.text, "once", subject.trigger.clone(), subject.inputs.clone());
     let Started::New(run) = stage.store.start_run(stage.tenant, new).await.unwrap() else { panic!("it is new") };
     let mut lives = dice.below(4);
     let mut ended = false;

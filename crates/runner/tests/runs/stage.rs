@@ -178,7 +178,12 @@ impl Stage {
 
     /// From now on the application has no role.
     pub(crate) async fn take_roles_away(&self) {
-        *self.outside.actor.lock().unwrap() = Arc::new(self.cloud.application(&[]).await);
+        self.grant(&[]).await;
+    }
+
+    /// From now on the application has these roles alone, each with its API.
+    pub(crate) async fn grant(&self, roles: &[(&str, &str)]) {
+        *self.outside.actor.lock().unwrap() = Arc::new(self.cloud.application(roles).await);
         self.outside.tokens.lock().unwrap().clear();
     }
 

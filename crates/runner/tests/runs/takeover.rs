@@ -7,7 +7,6 @@ use std::sync::{
 };
 
 use jiff::SignedDuration;
-use serde_json::json;
 use sortie_model::Clock as _;
 use sortie_runner::{Controls, Doing, Point, Points, Runner};
 use sortie_store::{RunId, Started};
@@ -81,7 +80,7 @@ async fn play(scenario: &Scenario, stalls: Option<(usize, Wakes)>, controls: Con
     second.points = Some(Arc::clone(&commits) as Arc<dyn Points>);
     options.points = Some(Arc::clone(&stalling) as Arc<dyn Points>);
     let first = Runner::new(options).await.unwrap();
-    let new = stage.new_run(&id, scenario.text, "once", json!({ "kind": "manual" }), subject.inputs.clone());
+    let new = stage.new_run(&id, scenario.text, "once", subject.trigger.clone(), subject.inputs.clone());
     let Started::New(run) = first.start(stage.tenant, new).await.unwrap() else { panic!("it is new") };
     let at_work = loop {
         let working = first.clone();

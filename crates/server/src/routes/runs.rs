@@ -1,16 +1,18 @@
 //! Runs: started, looked at, told something, repeated.
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sortie_engine::{
-    document::{Tenants, Workflow as Document, read},
+    document::{Needs, Tenants, TriggerKind, Workflow as Document, read},
     machine::Phase,
     text::did_you_mean,
 };
 use sortie_runner::{
-    Again, AgainError, again, as_value,
+    Again, AgainError, Pick, Picker, Trouble, TroubleKind, again, as_value,
     library::{self, ManualStart, PutError, manual},
     view::{View, WorkView, place_of},
 };
@@ -24,12 +26,24 @@ use crate::{
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct PickOne {
+    incident: Option<String>,
+    alert: Option<String>,
+    device: Option<String>,
+    connection: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct StartRun {
     #[serde(default)]
     inputs: Map<String, Value>,
-    /// What the workflow needs: the incident, alert or device, in its normal shape.
+    /// What the workflow needs: an incident, alert or device, as any of Microsoft's APIs gives it or in its normal shape.
     #[serde(default)]
     picked: Option<Value>,
+    /// Which one is to be read.
+    #[serde(default)]
+    pick: Option<PickOne>,
     #[serde(default)]
     mode: Option<String>,
     #[serde(default)]
@@ -46,7 +60,7 @@ pub(super) async fn start(request: Request) -> Result<Response, Problem> {
     let kept = request.store().workflow(request.scope(), request.path("id")).await?;
     let by = request.granted.actor.owner_name().to_owned();
     let start = ManualStart { inputs: wish.inputs, picked: wish.picked, mode, key: key(wish.key)?, by };
-    begun(&request, &kept, start).await
+    begun(&request, &kept, start, wish.pick).await
 }
 
 #[derive(Deserialize)]
@@ -56,8 +70,12 @@ struct DryRun {
     text: String,
     #[serde(default)]
     inputs: Map<String, Value>,
+    /// What the workflow needs: an incident, alert or device, as any of Microsoft's APIs gives it or in its normal shape.
     #[serde(default)]
     picked: Option<Value>,
+    /// Which one is to be read.
+    #[serde(default)]
+    pick: Option<PickOne>,
 }
 
 pub(super) async fn dry(request: Request) -> Result<Response, Problem> {
@@ -70,15 +88,67 @@ pub(super) async fn dry(request: Request) -> Result<Response, Problem> {
     };
     let by = request.granted.actor.owner_name().to_owned();
     let start = ManualStart { inputs: wish.inputs, picked: wish.picked, mode: RunMode::Dry, key: key(None)?, by };
-    begun(&request, &kept, start).await
+    begun(&request, &kept, start, wish.pick).await
 }
 
-async fn begun(request: &Request, kept: &Workflow, start: ManualStart) -> Result<Response, Problem> {
+async fn begun(
+    request: &Request,
+    kept: &Workflow,
+    mut start: ManualStart,
+    pick: Option<PickOne>,
+) -> Result<Response, Problem> {
     let workflow = read(&kept.text).map_err(|_| unreadable(&kept.id))?;
     is_for(&workflow, &request.tenant_name(request.tenant()))?;
+    match (pick, &start.picked) {
+        (Some(pick), None) => start.picked = Some(picked(request, &workflow, pick).await?),
+        (Some(_), Some(_)) => {
+            return Err(Problem::content("`pick` and `picked` are two ways to say one thing", "Give one of them."));
+        }
+        (None, _) => {}
+    }
     let next = "`sortie workflow show` and `GET /api/v1/workflows/{id}` say what it takes.";
     let new = manual(kept, start).map_err(|detail| Problem::content(detail, next))?;
     ordered(request, new).await
+}
+
+/// Reads the object that the run is about.
+async fn picked(request: &Request, workflow: &Document, pick: PickOne) -> Result<Value, Problem> {
+    let given = [(Needs::Incident, pick.incident), (Needs::Alert, pick.alert), (Needs::Device, pick.device)];
+    let mut given: Vec<(Needs, String)> =
+        given.into_iter().filter_map(|(kind, id)| Some((kind, id?.trim().to_owned()))).collect();
+    let (Some((kind, id)), true) = (given.pop().filter(|(_, id)| !id.is_empty()), given.is_empty()) else {
+        return Err(Problem::content("`pick` names one object", "Give incident, alert or device with its id."));
+    };
+    let needs = workflow.triggers.iter().find_map(|trigger| match &trigger.kind {
+        TriggerKind::Manual { needs, .. } => Some(*needs),
+        _ => None,
+    });
+    // Without such a trigger it cannot be started at all, which is said in its place.
+    if let Some(needs) = needs.filter(|needs| *needs != Some(kind)) {
+        let word = kind.word();
+        let (what, next) = match needs {
+            Some(needs) => ("another object", format!("It needs {}: pick one by `{0}`.", needs.word())),
+            None => ("no object", format!("If it has an input for the {word}, give the id there.")),
+        };
+        let detail = format!("workflow {} takes {what}, and {word} {id} is picked", workflow.id.value);
+        return Err(Problem::content(detail, next));
+    }
+    let app = &request.shared.app;
+    let picker = Picker::new(Arc::clone(&app.outside), app.store.clone(), Arc::clone(&app.clock));
+    let pick = Pick { kind, id, connection: pick.connection };
+    picker.pick(request.tenant(), &pick).await.map_err(unpicked)
+}
+
+/// Whoever asked can mend what they asked for; what lies at the service or the connection is said as theirs.
+fn unpicked(trouble: Trouble) -> Problem {
+    let (status, kind) = match (trouble.kind, trouble.status) {
+        (_, Some(404)) => (StatusCode::NOT_FOUND, "not-found"),
+        (TroubleKind::Connection, _) => (StatusCode::BAD_GATEWAY, "connection"),
+        (_, Some(403)) => (StatusCode::BAD_GATEWAY, "role"),
+        (TroubleKind::Document, _) => (StatusCode::UNPROCESSABLE_ENTITY, "content"),
+        _ => (StatusCode::BAD_GATEWAY, "service"),
+    };
+    Problem::new(status, kind, trouble.what, trouble.next)
 }
 
 /// The order becomes durable, and its run begins in its turn.

@@ -42,8 +42,17 @@ struct GivenArguments {
     /// A JSON file with an object of such values, `-` for standard input
     #[arg(long, value_name = "FILE")]
     inputs: Option<PathBuf>,
-    /// A JSON file with the incident, alert or device that the workflow needs
-    #[arg(long, value_name = "FILE")]
+    /// The incident that the workflow needs, read through the tenant's connection, or `--connection` where it has several
+    #[arg(long, value_name = "ID", group = "object")]
+    incident: Option<String>,
+    /// The alert that it needs
+    #[arg(long, value_name = "ID", group = "object")]
+    alert: Option<String>,
+    /// The device that it needs, by its id or its name in the network
+    #[arg(long, value_name = "ID|NAME", group = "object")]
+    device: Option<String>,
+    /// A JSON file with the object that it needs, as Microsoft's APIs give it or `runs show` does
+    #[arg(long, value_name = "FILE", group = "object")]
     picked: Option<PathBuf>,
 }
 
@@ -77,7 +86,7 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
     let api = Api::connect(context).await?;
     let tenant = arguments.given.tenant(&api).await?;
     let kept = api.get(at(["workflows", &arguments.name]).with("tenant", Some(&tenant))).await?;
-    let mut body = arguments.given.body(text(&kept, "text"))?;
+    let mut body = arguments.given.body(text(&kept, "text"), context)?;
     body["mode"] = if arguments.dry_run { "dry" } else { "live" }.into();
     if let Some(key) = &arguments.key {
         body["key"] = key.as_str().into();
@@ -96,7 +105,7 @@ pub(super) async fn dry_run(arguments: DryRunArguments, context: &Context) -> an
     let tenant = arguments.given.tenant(&api).await?;
     let started = match document {
         Some(document) => {
-            let mut body = arguments.given.body(&document)?;
+            let mut body = arguments.given.body(&document, context)?;
             body["text"] = document.into();
             let address = at(["dry-runs"]).with("tenant", Some(&tenant));
             match api.try_ask(Method::POST, address, Some(body)).await? {
@@ -110,7 +119,7 @@ pub(super) async fn dry_run(arguments: DryRunArguments, context: &Context) -> an
         }
         None => {
             let kept = api.get(at(["workflows", &arguments.what]).with("tenant", Some(&tenant))).await?;
-            let mut body = arguments.given.body(text(&kept, "text"))?;
+            let mut body = arguments.given.body(text(&kept, "text"), context)?;
             body["mode"] = "dry".into();
             api.post(at(["workflows", &arguments.what, "runs"]).with("tenant", Some(&tenant)), body).await?
         }
@@ -154,7 +163,7 @@ impl GivenArguments {
     }
 
     /// The values by the types of the document's `manual` trigger.
-    fn body(&self, document: &str) -> anyhow::Result<Value> {
+    fn body(&self, document: &str, context: &Context) -> anyhow::Result<Value> {
         let workflow = read(document).ok();
         let triggers = workflow.iter().flat_map(|workflow| &workflow.triggers);
         let parameters = triggers.filter_map(|trigger| match &trigger.kind {
@@ -179,6 +188,11 @@ impl GivenArguments {
         let mut body = json!({ "inputs": inputs });
         if let Some(path) = &self.picked {
             body["picked"] = json_of(path)?;
+        }
+        let named = [("incident", &self.incident), ("alert", &self.alert), ("device", &self.device)];
+        if let Some((kind, id)) = named.into_iter().find_map(|(kind, id)| Some((kind, id.as_deref()?))) {
+            let connection = context.global.connection.as_ref().map(|path| path.name.as_str());
+            body["pick"] = json!({ kind: id, "connection": connection });
         }
         Ok(body)
     }

@@ -12,7 +12,10 @@ use anyhow::Context as _;
 use case::{Case, Differences};
 use clap::Args;
 use serde_json::{Map, Value, json};
-use sortie_engine::template::{Budget, Input, Names, Scope as Values};
+use sortie_engine::{
+    document::{Needs, TriggerKind},
+    template::{Budget, Input, Names, Scope as Values},
+};
 use sortie_runner::{
     journal::{Happened, Page},
     library::{self, ManualStart, PutError},
@@ -30,7 +33,7 @@ pub(super) const FORM: &str = "\
 NAME.yaml has its cases in NAME.test.yaml, a list:
 
   - name: a device is isolated
-    pick: { incident: worst, device: onboarded, user: any }   # objects of the cloud, as `picked`
+    pick: { incident: worst, device: onboarded, user: any }   # objects of the cloud, as `picked`; or itself: { id: ... }
     inputs: { device: '{{ picked.device.id }}' }
     decide: [approve]              # or reject, expire; yes where nothing is said
     expect:
@@ -90,10 +93,13 @@ async fn play(text: &str, case: &Case, seed: u64) -> anyhow::Result<Differences>
         }
         Err(PutError::Store(error)) => return Err(error.into()),
     };
-    let inputs = inputs(&simulation, case).await?;
+    let picks = case::pick(&simulation, &case.pick).await?;
+    let inputs = inputs(&simulation, case, &picks)?;
+    let picked = needs(text).and_then(|needs| picks.get(needs.word()).cloned());
     let by = "the test".to_owned();
-    let start = ManualStart { inputs, picked: None, mode: RunMode::Live, key: case.name.clone(), by };
-    let new = library::manual(&kept, start).map_err(|why| Problem::usage(why, "Correct the case's `inputs`."))?;
+    let start = ManualStart { inputs, picked, mode: RunMode::Live, key: case.name.clone(), by };
+    let new =
+        library::manual(&kept, start).map_err(|why| Problem::usage(why, "Correct the case's `inputs` or `pick`."))?;
     let before = simulation.counters().await?;
     let started = simulation.runner.start(simulation.scope(), new).await?;
     let run = started.run().context("the run was not started")?;
@@ -181,8 +187,7 @@ fn changes(counters: &Value) -> Map<String, Value> {
 }
 
 /// The case's inputs, with what it picks from the cloud.
-async fn inputs(simulation: &Simulation, case: &Case) -> anyhow::Result<Map<String, Value>> {
-    let picked = case::pick(simulation, &case.pick).await?;
+fn inputs(simulation: &Simulation, case: &Case, picked: &Map<String, Value>) -> anyhow::Result<Map<String, Value>> {
     let names = Names::only(["picked"]);
     let broken = |error: String| Problem::usage(format!("`inputs`: {error}"), "Correct the case.");
     let input = Input::compile(&Value::Object(case.inputs.clone()), &names)
@@ -192,6 +197,15 @@ async fn inputs(simulation: &Simulation, case: &Case) -> anyhow::Result<Map<Stri
         Value::Object(inputs) => Ok(inputs),
         _ => Ok(Map::new()),
     }
+}
+
+/// What whoever starts the workflow picks.
+fn needs(text: &str) -> Option<Needs> {
+    let triggers = sortie_engine::document::read(text).ok()?.triggers;
+    triggers.iter().find_map(|trigger| match &trigger.kind {
+        TriggerKind::Manual { needs, .. } => *needs,
+        _ => None,
+    })
 }
 
 fn beside(file: &Path) -> PathBuf {

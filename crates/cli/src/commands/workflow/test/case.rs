@@ -4,6 +4,7 @@
 //! - name: a device is isolated and released
 //!   pick: { incident: worst, device: onboarded }
 //!   inputs: { incident: "{{ picked.incident.id }}", device: "{{ picked.device.id }}" }
+//!                                           # a workflow with `needs: incident` gets `pick.incident` itself
 //!   decide: [approve]                       # reject, expire; yes where nothing is said
 //!   expect:
 //!     outcome: succeeded
@@ -17,6 +18,7 @@ use std::fmt;
 use anyhow::Context as _;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use sortie_defender::normal;
 use sortie_engine::text::{Problems, read};
 use sortie_runner::{Outside, Wanted};
 
@@ -28,7 +30,7 @@ use crate::{exit::Problem, simulation::Simulation};
 #[serde(deny_unknown_fields)]
 pub(super) struct Case {
     pub name: String,
-    /// Objects of the cloud, by the name under which `inputs` read them.
+    /// Objects, by the name under which `inputs` read them.
     #[serde(default)]
     pub pick: Map<String, Value>,
     #[serde(default)]
@@ -126,12 +128,13 @@ fn has(found: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// Objects of the cloud.
+/// Objects of the cloud, or as the case itself has them; incidents, alerts and devices in their normal shape.
 pub(super) async fn pick(simulation: &Simulation, wishes: &Map<String, Value>) -> anyhow::Result<Map<String, Value>> {
     let mut picked = Map::new();
     for (name, wish) in wishes {
-        let wish = wish.as_str().unwrap_or_default();
-        let found = match (name.split('_').next().unwrap_or(name), wish) {
+        let kind = name.split('_').next().unwrap_or(name);
+        let found = match (kind, wish.as_str().unwrap_or_default()) {
+            _ if wish.is_object() => Some(wish.clone()),
             ("incident", "worst") => worst(&list(simulation, "list-incidents", json!({ "$expand": "alerts" })).await?),
             ("incident", _) => list(simulation, "list-incidents", json!({})).await?.into_iter().next(),
             ("device", _) => {
@@ -142,8 +145,15 @@ pub(super) async fn pick(simulation: &Simulation, wishes: &Map<String, Value>) -
             ("user", _) => user(simulation).await?,
             _ => None,
         };
-        let found = found.ok_or_else(|| {
-            let next = "It takes incident: worst, incident: any, device: onboarded, alert: any, user: any.";
+        let shaped = found.and_then(|found| match kind {
+            "incident" => normal::incident(&found),
+            "alert" => normal::alert(&found),
+            "device" => normal::device(&found),
+            _ => Some(found),
+        });
+        let found = shaped.ok_or_else(|| {
+            let next =
+                "It takes incident: worst, incident: any, device: onboarded, alert: any, user: any, or an object with its id.";
             Problem::usage(format!("`pick` finds no `{name}: {wish}`"), next)
         })?;
         picked.insert(name.clone(), found);
