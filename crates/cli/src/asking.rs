@@ -61,7 +61,7 @@ impl Api {
     /// The way to the API; without a server this process takes the database, and makes one where there is none.
     pub(crate) async fn connect(context: &Context) -> anyhow::Result<Self> {
         let store = match database::find(context).await? {
-            Found::Served { socket, is_lasting } => {
+            Found::Served { socket, is_lasting, .. } => {
                 return Ok(Self { client: Client::There(socket), here: None, is_lasting });
             }
             Found::Ours(store) => store,

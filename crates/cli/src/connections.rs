@@ -112,7 +112,7 @@ pub(crate) fn position<'a>(
 /// moved into the database first.
 pub(crate) async fn of_defender(context: &Context) -> anyhow::Result<Vec<DefenderConnection>> {
     adopt(context).await?;
-    let Some(store) = database::open_existing(context).await? else { return Ok(Vec::new()) };
+    let Some(store) = database::look_existing(context).await? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for Named { name, row } in all(&store).await? {
         found.extend(DefenderConnection::of(&row, name)?);

@@ -20,6 +20,8 @@ pub(crate) enum Found {
     Served {
         /// Its socket.
         socket: PathBuf,
+        /// As it says itself.
+        holder: String,
         /// Whether it is a server, which comes again when it was told to stop.
         is_lasting: bool,
     },
@@ -47,7 +49,8 @@ async fn find_for(context: &Context, purpose: &str) -> anyhow::Result<Found> {
             Err(StoreError { kind: StoreErrorKind::Held { holder, .. }, .. })
                 if Client::find(&socket).await.is_some() =>
             {
-                return Ok(Found::Served { socket, is_lasting: holder.contains(SERVER) });
+                let is_lasting = holder.contains(SERVER);
+                return Ok(Found::Served { socket, holder, is_lasting });
             }
             Err(StoreError { kind: StoreErrorKind::Held { .. }, .. }) if tries < HELD_TRIES => {
                 tries += 1;
@@ -61,6 +64,17 @@ async fn find_for(context: &Context, purpose: &str) -> anyhow::Result<Found> {
 /// Opens the database, for what the API does not do. Where a server has it that is refused at once.
 pub(crate) async fn open(context: &Context) -> anyhow::Result<Store> {
     ours(find(context).await?)
+}
+
+/// Opens the database to read from it, also where a server has it; then a write is refused.
+pub(crate) async fn look(context: &Context) -> anyhow::Result<Store> {
+    let holder = match find(context).await? {
+        Found::Ours(store) => return Ok(store),
+        Found::Served { holder, .. } => holder,
+    };
+    let (purpose, clock) = (String::new(), Arc::clone(&context.clock));
+    let store = Store::beside(StoreOptions { path: path(context)?, purpose, clock }, holder)?;
+    acting::as_this_user(store, context).await
 }
 
 /// The same for a server.
@@ -82,9 +96,9 @@ fn ours(found: Found) -> anyhow::Result<Store> {
     }
 }
 
-/// The same where it is there already; a look makes none, and without a place for one there is none.
-pub(crate) async fn open_existing(context: &Context) -> anyhow::Result<Option<Store>> {
-    if path(context).is_ok_and(|path| path.exists()) { open(context).await.map(Some) } else { Ok(None) }
+/// Looks where it is there already; a look makes none, and without a place for one there is none.
+pub(crate) async fn look_existing(context: &Context) -> anyhow::Result<Option<Store>> {
+    if path(context).is_ok_and(|path| path.exists()) { look(context).await.map(Some) } else { Ok(None) }
 }
 
 /// What commands without a tenant work on: what is for all tenants.

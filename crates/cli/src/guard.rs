@@ -6,8 +6,8 @@ mod lookup;
 
 pub(crate) use lookup::names;
 
-use jiff::Timestamp;
-use serde_json::json;
+use anyhow::Context as _;
+use serde_json::{Value, json};
 use sortie_connector::{BuiltRequest, Caller, Credential, MetKind, Subject};
 use sortie_defender::Machine;
 use sortie_model::Clock;
@@ -16,6 +16,7 @@ use sortie_store::{
 };
 
 use crate::{
+    asking::{Api, at},
     context::{Context, Session},
     database,
     exit::{Exit, Problem},
@@ -48,7 +49,15 @@ pub(crate) enum Passed {
 ///
 /// # Errors
 /// A [`Problem`] with [`Exit::Guarded`] where it may not leave; nothing was sent.
-pub(crate) async fn pass(store: &Store, tenant: TenantKey, effect: &Effect, now: Timestamp) -> anyhow::Result<Passed> {
+pub(crate) async fn pass(
+    store: &Store,
+    tenant: TenantKey,
+    effect: &Effect,
+    context: &Context,
+) -> anyhow::Result<Passed> {
+    if store.is_beside() {
+        return Ok(verdict(elsewhere(store, tenant, effect, context).await?, effect)?);
+    }
     let request = EffectRequest {
         operation: effect.operation.clone(),
         target: effect.target.clone(),
@@ -57,9 +66,38 @@ pub(crate) async fn pass(store: &Store, tenant: TenantKey, effect: &Effect, now:
         reference: effect.reference.clone(),
         override_approved: false,
         undoes: effect.undoes,
-        now,
+        now: context.clock.now(),
     };
     Ok(verdict(store.admit_effect(Scope::Tenant(tenant), request).await?, effect)?)
+}
+
+/// Asks the server that has the database.
+async fn elsewhere(store: &Store, tenant: TenantKey, effect: &Effect, context: &Context) -> anyhow::Result<Admission> {
+    let tenants = store.tenants(Scope::Tenant(tenant)).await?;
+    let name = tenants.into_iter().find(|one| one.key == tenant).map(|one| one.name);
+    let names = effect.names.iter().map(|known| json!({ "by": known.by.as_str(), "text": known.text }));
+    let body = json!({
+        "operation": effect.operation, "target": effect.target, "names": names.collect::<Vec<_>>(),
+        "door": effect.door.as_str(), "reference": effect.reference, "undoes": effect.undoes,
+    });
+    let api = Api::connect(context).await?;
+    let said = api.post(at(["effects"]).with("tenant", name.as_deref()), body).await?;
+    admission(&said).context("the server answers in a way that this version does not know")
+}
+
+fn admission(said: &Value) -> Option<Admission> {
+    let own = |key: &str| said[key].as_str().map(str::to_owned);
+    Some(match said["admission"].as_str()? {
+        "admitted" => Admission::Admitted,
+        "observed" => Admission::Observed,
+        "held" => Admission::Held { why: own("why")?, by: own("by")?, since: own("since")?.parse().ok()? },
+        "over_ceiling" => Admission::OverCeiling {
+            ceiling: u32::try_from(said["ceiling"].as_u64()?).ok()?,
+            until: own("until").map(|until| until.parse()).transpose().ok()?,
+        },
+        "protected" => Admission::Protected { rule: own("rule")?.parse().ok()? },
+        _ => return None,
+    })
 }
 
 /// The answer in words.
@@ -106,9 +144,9 @@ pub(crate) async fn tenant_of(store: &Store, own: TenantKey, leads_to: Option<&s
 
 /// The same for an effect through a session of Defender's own commands. In observe mode it is printed.
 pub(crate) async fn pass_session(session: &Session, effect: &Effect, context: &Context) -> anyhow::Result<Passed> {
-    let store = database::open(context).await?;
+    let store = database::look(context).await?;
     let tenant = tenant_of(&store, session.owner, Some(session.application.tenant.as_str())).await?;
-    pass(&store, tenant, effect, context.clock.now()).await
+    pass(&store, tenant, effect, context).await
 }
 
 /// For a change that meets no device or user: an incident, an alert, an indicator.
@@ -171,7 +209,7 @@ impl Gate {
         built: &BuiltRequest,
         context: &Context,
     ) -> anyhow::Result<Self> {
-        let (store, clock) = (database::open(context).await?, &*context.clock);
+        let (store, clock) = (database::look(context).await?, &*context.clock);
         let subject = Subject::of(built);
         let operation = subject.operation.map_or(operation, |known| format!("{DEFENDER}/{known}"));
         let ids: Vec<&str> = subject.met.iter().map(|met| met.id.as_str()).collect();
@@ -182,7 +220,7 @@ impl Gate {
         let effect = Effect { undoes: subject.undoes, ..Effect::by_hand(operation, target, clock) };
         let rails = store.guardrails_in_force(Scope::Tenant(tenant)).await?;
         if rails.hold.is_some() {
-            pass(&store, tenant, &effect, clock.now()).await?;
+            pass(&store, tenant, &effect, context).await?;
         }
         let is_met = |by: &ProtectedBy| {
             let kind = if by.is_of_users() { MetKind::User } else { MetKind::Device };
@@ -204,8 +242,8 @@ impl Gate {
         if !self.wanted.is_empty() && !self.subject.undoes {
             self.effect.names = lookup::names(caller, credential, &self.subject.met, &self.wanted).await?;
         }
-        let store = database::open(context).await?;
-        let passed = pass(&store, self.tenant, &self.effect, context.clock.now()).await?;
+        let store = database::look(context).await?;
+        let passed = pass(&store, self.tenant, &self.effect, context).await?;
         if passed == Passed::Observed {
             tell_observed(context);
         }
@@ -229,6 +267,8 @@ pub(crate) const DEFENDER: &str = "microsoft-365-defender";
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     #[test]

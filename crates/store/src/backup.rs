@@ -21,14 +21,30 @@ impl Store {
     /// # Errors
     /// [`StoreErrorKind::Exists`] when the file is there; a failed backup leaves none.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        let (from, to) = (self.path().to_owned(), to.to_owned());
-        let doing = format!("back up into {}", to.display());
-        let (actor, now, object) = (self.actor(), self.now(), to.display().to_string());
         // Before the copy: one that no entry tells of would be worse than an entry without a copy.
-        self.write(&doing, move |writing| {
+        self.announce_backup(&to.display().to_string()).await?;
+        self.copy_to(to).await
+    }
+
+    /// Writes into the audit log that somebody makes a copy, so that another process may make it.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Forbidden`] to whom it is not granted.
+    pub async fn announce_backup(&self, to: &str) -> Result<(), StoreError> {
+        let (actor, now, object) = (self.actor(), self.now(), to.to_owned());
+        self.write(&format!("back up into {to}"), move |writing| {
             act(writing, &actor, &deed(Scope::Every, "database.backup", &object, json!({})), now)
         })
-        .await?;
+        .await
+    }
+
+    /// The copy itself, which has to be announced before; also of a database that another process has.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the copy cannot be made or is not whole.
+    pub async fn copy_to(&self, to: &Path) -> Result<(), StoreError> {
+        let (from, to) = (self.path().to_owned(), to.to_owned());
+        let doing = format!("back up into {}", to.display());
         let task = tokio::task::spawn_blocking(move || copy(&from, &to));
         task.await.unwrap_or(Err(StoreErrorKind::Abandoned)).map_err(|kind| StoreError::new(doing, kind))
     }

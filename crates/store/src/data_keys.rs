@@ -57,17 +57,14 @@ impl Store {
     /// [`StoreErrorKind::Key`] when it is not the one that sealed the secrets here.
     pub async fn unlock(&self, master: MasterKey) -> Result<Keyring, StoreError> {
         let key = master.clone();
-        self.write("unlock the secrets", move |connection| {
-            let place = check_place(connection)?;
-            let check: Option<Vec<u8>> =
-                connection.query_row("SELECT key_check FROM installation", [], |row| row.get(0))?;
-            match check {
-                Some(check) if key.0.open(&check, &place).is_some() => Ok(()),
-                Some(_) => Err(KeyProblem::Wrong.into()),
-                None => set_check(connection, &key, &place),
-            }
-        })
-        .await?;
+        let is_proved = self.look("unlock the secrets", |connection| proves(connection, &key)).await?;
+        if !is_proved {
+            self.write("unlock the secrets", move |connection| match proves(connection, &key)? {
+                true => Ok(()),
+                false => set_check(connection, &key, &check_place(connection)?),
+            })
+            .await?;
+        }
         Ok(Keyring { master, opened: Arc::default() })
     }
 
@@ -197,6 +194,16 @@ fn set_check(connection: &Connection, key: &MasterKey, place: &[u8]) -> Result<(
 
 fn installation(connection: &Connection) -> Result<[u8; 16], StoreErrorKind> {
     Ok(connection.query_row("SELECT id FROM installation", [], |row| row.get(0))?)
+}
+
+/// Whether it is the key of this database; false where none has been given yet.
+fn proves(connection: &Connection, key: &MasterKey) -> Result<bool, StoreErrorKind> {
+    let check: Option<Vec<u8>> = connection.query_row("SELECT key_check FROM installation", [], |row| row.get(0))?;
+    match check {
+        Some(check) if key.0.open(&check, &check_place(connection)?).is_some() => Ok(true),
+        Some(_) => Err(KeyProblem::Wrong.into()),
+        None => Ok(false),
+    }
 }
 
 fn check_place(connection: &Connection) -> Result<Vec<u8>, StoreErrorKind> {

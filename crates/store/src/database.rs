@@ -44,7 +44,8 @@ pub(crate) struct Inner {
     pub(crate) tenants: Cache<Scope, Vec<Tenant>>,
     pub(crate) guardrails: Cache<TenantKey, Guardrails>,
     pub(crate) claims: Arc<Claims>,
-    _lock: FileLock,
+    /// None where another process has the database.
+    lock: Option<FileLock>,
 }
 
 impl Inner {
@@ -83,18 +84,33 @@ impl Store {
             Ok((writer, readers))
         };
         let (writer, readers) = open().map_err(failed)?;
-        let (tenants, guardrails, claims) = (Cache::default(), Cache::default(), Arc::default());
-        let inner = Inner {
-            writer,
-            readers,
-            path: options.path,
-            clock: options.clock,
-            tenants,
-            guardrails,
-            claims,
-            _lock: lock,
+        Ok(Self::of(writer, readers, options, Some(lock)))
+    }
+
+    /// Looks at a database that another process has: what is read is as it was last committed, and every write is refused as
+    /// held by that process. What was read once of tenants and guardrails is not read again.
+    ///
+    /// # Errors
+    /// [`StoreError`]: no such file, not ours, or of a newer version; held where an older version has it.
+    pub fn beside(options: StoreOptions, holder: String) -> Result<Self, StoreError> {
+        let shown = options.path.display().to_string();
+        let held = StoreErrorKind::Held { path: shown.clone(), holder };
+        let open = || -> Result<Readers, StoreErrorKind> {
+            let readers = Readers::open(&options.path)?;
+            match readers.lent(|connection| schema::is_todays(connection, &shown))? {
+                true => Ok(readers),
+                false => Err(held.clone()),
+            }
         };
-        Ok(Self { inner: Arc::new(inner), actor: Arc::new(Actor::system()) })
+        let readers = open().map_err(|kind| StoreError::new(format!("look into {shown}"), kind))?;
+        Ok(Self::of(Writer::refusing(held), readers, options, None))
+    }
+
+    fn of(writer: Writer, readers: Readers, options: StoreOptions, lock: Option<FileLock>) -> Self {
+        let (tenants, guardrails, claims) = (Cache::default(), Cache::default(), Arc::default());
+        let StoreOptions { path, clock, .. } = options;
+        let inner = Inner { writer, readers, path, clock, tenants, guardrails, claims, lock };
+        Self { inner: Arc::new(inner), actor: Arc::new(Actor::system()) }
     }
 
     /// The same database in somebody's name: what is done through it is permitted by the actor's grants alone, and stands
@@ -107,6 +123,11 @@ impl Store {
     /// In whose name it writes.
     pub fn actor(&self) -> Arc<Actor> {
         Arc::clone(&self.actor)
+    }
+
+    /// Whether another process has the database, so that nothing is written through this.
+    pub fn is_beside(&self) -> bool {
+        self.inner.lock.is_none()
     }
 
     /// What was written since the file was opened.

@@ -59,7 +59,10 @@ impl Readers {
     }
 
     /// With one of the connections, for whoever has a permit.
-    fn lent<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreErrorKind>) -> Result<T, StoreErrorKind> {
+    pub(crate) fn lent<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreErrorKind>,
+    ) -> Result<T, StoreErrorKind> {
         let taken = self.idle.lock().expect("no code panics while it holds this lock").pop();
         let connection = taken.expect("there are as many connections as permits");
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| in_one_state(&connection, read)));

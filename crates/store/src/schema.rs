@@ -8,11 +8,7 @@ use crate::{StoreErrorKind, scope::TenantKey};
 
 /// Brings the file to the present form. A newer or foreign file is left as it is.
 pub(crate) fn open(connection: &mut Connection, path: &str, now: Timestamp) -> Result<(), StoreErrorKind> {
-    let number = |connection: &Connection, pragma: &str| -> Result<i64, StoreErrorKind> {
-        Ok(connection.pragma_query_value(None, pragma, |row| row.get(0))?)
-    };
-    let (application, found) = (number(connection, "application_id")?, number(connection, "user_version")?);
-    let known = i64::try_from(MIGRATIONS.len()).expect("there are few migrations");
+    let (application, found, known) = form(connection)?;
     let is_empty: bool = connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?;
     match (application, is_empty) {
         (APPLICATION_ID, _) if found > known => return Err(StoreErrorKind::Newer { found, known }),
@@ -46,6 +42,24 @@ pub(crate) fn open(connection: &mut Connection, path: &str, now: Timestamp) -> R
     }
     connection.set_prepared_statement_cache_capacity(128);
     Ok(())
+}
+
+/// Whether a database that another process has is in the form that this version reads; false where an older version has it.
+pub(crate) fn is_todays(connection: &Connection, path: &str) -> Result<bool, StoreErrorKind> {
+    match form(connection)? {
+        (APPLICATION_ID, found, known) if found > known => Err(StoreErrorKind::Newer { found, known }),
+        (APPLICATION_ID, found, known) => Ok(found == known),
+        _ => Err(StoreErrorKind::NotOurs(path.to_owned())),
+    }
+}
+
+/// Whose the file is, the number of its form, and the last one that is known.
+fn form(connection: &Connection) -> Result<(i64, i64, i64), StoreErrorKind> {
+    let number = |pragma: &str| -> Result<i64, StoreErrorKind> {
+        Ok(connection.pragma_query_value(None, pragma, |row| row.get(0))?)
+    };
+    let known = i64::try_from(MIGRATIONS.len()).expect("there are few migrations");
+    Ok((number("application_id")?, number("user_version")?, known))
 }
 
 /// What a reading connection needs.

@@ -30,6 +30,8 @@ pub(crate) struct Writer {
     /// Moves with every commit that has changed something.
     changed: watch::Receiver<()>,
     counters: Arc<Counters>,
+    /// What a write hears that finds no queue.
+    refuses: StoreErrorKind,
 }
 
 #[derive(Debug)]
@@ -89,7 +91,15 @@ impl Writer {
         let counts = Arc::clone(&counters);
         let serve = move || serve(&connection, jobs, &tell, &counts);
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(serve)?;
-        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)), changed, counters })
+        let (queue, thread) = (Mutex::new(Some(queue)), Mutex::new(Some(thread)));
+        Ok(Self { queue, thread, changed, counters, refuses: StoreErrorKind::Closed })
+    }
+
+    /// One that refuses: another process has the database.
+    pub(crate) fn refusing(why: StoreErrorKind) -> Self {
+        let (_, changed) = watch::channel(());
+        let counters = Arc::new(Counters { commits: 0.into(), rows: 0.into(), settings: 1.into() });
+        Self { queue: Mutex::new(None), thread: Mutex::new(None), changed, counters, refuses: why }
     }
 
     pub(crate) fn changed(&self) -> watch::Receiver<()> {
@@ -122,7 +132,7 @@ impl Writer {
             Ended { failure, tell }
         });
         let queue = self.queue.lock().expect("no code panics while it holds this lock").clone();
-        let queue = queue.ok_or_else(|| failed(StoreErrorKind::Closed))?;
+        let queue = queue.ok_or_else(|| failed(self.refuses.clone()))?;
         queue.send(Job { steps, run }).await.map_err(|_| failed(StoreErrorKind::Closed))?;
         answer.await.map_err(|_| failed(StoreErrorKind::Abandoned))?.map_err(failed)
     }

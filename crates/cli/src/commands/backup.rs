@@ -7,6 +7,7 @@ use serde_json::json;
 use sortie_store::{Permission, Scope, Store};
 
 use crate::{
+    asking::{Api, at},
     context::Context,
     database::{self, SHARED},
     exit::{Exit, Problem, sentence},
@@ -31,11 +32,19 @@ pub(crate) struct RestoreArguments {
 }
 
 pub(crate) async fn backup(arguments: BackupArguments, context: &Context) -> anyhow::Result<Exit> {
-    let Some(store) = database::open_existing(context).await? else {
+    let Some(store) = database::look_existing(context).await? else {
         let next = "A database is made with the first connector's connection; `--database FILE` names another.";
         return Err(Problem::usage("there is no database to back up", next).into());
     };
-    store.backup(&arguments.file).await?;
+    if store.is_beside() {
+        // The server writes who did it, and the copy is made here, by whoever may read the file.
+        guard::require(&store, Permission::ManageKeys, Scope::Every)?;
+        let to = std::path::absolute(&arguments.file)?;
+        Api::connect(context).await?.post(at(["backups"]), json!({ "to": to })).await?;
+        store.copy_to(&arguments.file).await?;
+    } else {
+        store.backup(&arguments.file).await?;
+    }
     say(&format!("backed up into {}", arguments.file.display()))?;
     if store.has_key().await? {
         let place = database::key_place(context)?;

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Map, Value};
 use sortie_connector::{
-    Answer, AnswerBody, BuiltRequest, CallError, NativeCall, PageLimits, Paged, Subject, build, cast,
+    Answer, AnswerBody, BuiltRequest, CallError, Engine, NativeCall, PageLimits, Paged, Subject, build, cast,
 };
 use sortie_model::ConnectionName;
 use sortie_openapi::{Description, EffectClass, Operation};
@@ -57,7 +57,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         let next = "Write it as CONNECTOR/OPERATION; `sortie connector list` and `show` list both.";
         return Err(Problem::usage(format!("`{}` names no operation", arguments.operation), next).into());
     };
-    let store = database::open(context).await?;
+    let store = database::look(context).await?;
     let product = Product::load(&store, connector).await?;
     let operation = product.operation(name)?;
     let inputs = inputs(&arguments, &product.description, operation)?;
@@ -66,6 +66,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         None => None,
     };
     if let Some(call) = NativeCall::of(&product.description, operation, &inputs)? {
+        // Values are changed where the database is.
+        let is_kept = call.engine == Engine::Kv && !call.is_safe();
+        let store = if is_kept && store.is_beside() { database::open(context).await? } else { store };
         return native::run(call, Place { store, product: &product, tenant }, &arguments, context).await;
     }
     let connection = connection(&store, &product, context.global.connection.as_ref(), tenant.as_ref()).await?;

@@ -69,7 +69,7 @@ pub(super) async fn run(
 async fn passed(store: &Store, owner: TenantKey, call: &NativeCall, context: &Context) -> anyhow::Result<Passed> {
     let target = ["name", "to"].iter().find_map(|key| call.inputs.get(*key)).map_or_else(String::new, Value::to_string);
     let effect = Effect::by_hand(call.name(), target, &*context.clock);
-    let passed = guard::pass(store, owner, &effect, context.clock.now()).await?;
+    let passed = guard::pass(store, owner, &effect, context).await?;
     if passed == Passed::Observed {
         effect.say(context)?;
     }

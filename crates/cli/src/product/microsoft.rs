@@ -172,7 +172,7 @@ impl DefenderConnection {
             Kept::Reference(source) => return source.load(&Terminal, context.clock.now()).with_context(broken),
             Kept::Stored(row) => row,
         };
-        let store = database::open(context).await?;
+        let store = database::look(context).await?;
         // Its secret is for the addresses that were read, and for no others.
         connections::unchanged(&store, row).await?;
         let settings = ConnectionSettings::of(row)?;

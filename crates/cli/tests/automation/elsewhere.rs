@@ -1,13 +1,16 @@
 //! What is asked while a server has the database, beyond workflows.
 
+use serde_json::json;
+use sortie_testkit::{Sortie, TestCloud};
+
 use crate::stage::Stage;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_api_does_not_do_is_refused_at_once_with_the_way_out() {
     let stage = Stage::start(true).await;
     for arguments in [
-        &["backup", "x.db"][..],
-        &["key", "rotate"],
+        &["key", "rotate"][..],
+        &["call", "kv/set", "name=a", "value=1", "--yes"],
         &["tenant", "add", "contoso"],
         &["connection", "add", "x", "--connector", "data", "--credential", "none"],
     ] {
@@ -17,6 +20,49 @@ async fn what_the_api_does_not_do_is_refused_at_once_with_the_way_out() {
         assert!(refused.stderr.contains("sortie.db.sock has the database"), "{arguments:?}: {}", refused.stderr);
         assert!(refused.stderr.contains("next:  Stop that `sortie serve`"), "{}", refused.stderr);
     }
+}
+
+/// What an analyst does by hand goes on while a server has the database: it is read beside it, and effects ask the server.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_by_hand_goes_on_beside_a_server_and_asks_it() {
+    let cloud = TestCloud::start().await;
+    cloud.put("/world/actions", &json!({ "start_s": 0, "run_s": 0 })).await;
+    let application = cloud.application(ROLES).await;
+    cloud.leaks().watch(&application.secret);
+    let sortie = Sortie::new(env!("CARGO_BIN_EXE_sortie"), cloud.leaks());
+    let (client, url) = (application.client_id.as_str(), cloud.url());
+    let mut stage = Stage::of(sortie, cloud.leaks().clone());
+    stage.run(&["tenant", "add", "contoso", "--entra-id", &application.tenant]).await.succeeded();
+    let add = ["connection", "add", "own", "--tenant", "contoso", "--client-id", client, "--emulator", &url];
+    let sealed = [&add[..], &["--credential", "stdin"]].concat();
+    stage.sortie.run_with_input(&sealed, &application.secret).await.succeeded();
+    stage.serve().await;
+    let incident = stage.json(&["incidents", "list", "--limit", "1", "--json"]).await[0]["id"].clone();
+    let device = stage.json(&["devices", "list", "--limit", "1", "--json"]).await[0]["id"].clone();
+    let (incident, device) = (incident.as_str().unwrap(), device.as_str().unwrap());
+    stage.run(&["incidents", "update", incident, "--comment", "seen"]).await.succeeded();
+    let called = format!("id={device}");
+    stage.run(&["call", "microsoft-365-defender/get-device", &called]).await.succeeded();
+    stage.run(&["guardrail", "set", "--ceiling", "microsoft-365-defender/isolate-device=1"]).await.succeeded();
+    let isolate = ["devices", "isolate", device, "--reason", "a drill", "--yes"];
+    stage.run(&isolate).await.succeeded();
+    let body = r#"{ "Comment": "again", "IsolationType": "Full" }"#;
+    stage.write("body.json", &body.replace("{ ", &format!("{{ \"id\": \"{device}\", ")));
+    let again = ["call", "microsoft-365-defender/isolate-device", "--input", "body.json", "--yes"];
+    let refused = stage.run(&again).await.ended_with(10);
+    assert!(refused.stderr.contains("may be carried out 1 times in an hour"), "{}", refused.stderr);
+    stage.run(&["guardrail", "hold", "--reason", "a drill"]).await.succeeded();
+    let held = stage.run(&["incidents", "update", incident, "--comment", "more"]).await.ended_with(10);
+    assert!(held.stderr.contains("has held all effects since"), "{}", held.stderr);
+    stage.run(&["backup", "copy.db"]).await.succeeded();
+    let entries = stage.run(&["audit", "export"]).await.succeeded().json_lines();
+    let count = |action: &str| entries.iter().filter(|entry| entry["action"] == action).count();
+    assert_eq!((count("effect.admit"), count("effect.refuse"), count("effect.hold")), (2, 1, 1), "{entries:#?}");
+    assert_eq!(count("database.backup"), 1);
+    let orders = cloud.get("/counters").await["effects"].to_string();
+    assert_eq!(orders.matches("\"orders\":1").count(), 1, "{orders}");
+    let copy = ["connection", "list", "--database", "copy.db", "--json"];
+    assert_eq!(stage.json(&copy).await[0]["name"], "contoso/own");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,4 +158,6 @@ async fn people_and_guardrails_are_changed_through_the_server_under_the_users_ow
     assert_eq!(stage.run(&["audit", "export", "--after", &after]).await.succeeded().json_lines(), entries[8..]);
 }
 
+const ROLES: &[(&str, &str)] =
+    &[("mde", "Machine.Isolate"), ("mde", "Machine.ReadWrite.All"), ("graph", "SecurityIncident.ReadWrite.All")];
 const CLIENT: &str = "11111111-2222-3333-4444-555555555555";

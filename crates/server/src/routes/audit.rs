@@ -1,12 +1,13 @@
 //! The audit log.
 
 use axum::response::Response;
+use serde::Deserialize;
 use serde_json::json;
 use sortie_store::{AuditEntry, AuditFilter};
 
 use crate::{
     Problem,
-    request::{Request, ok},
+    request::{Request, done, ok},
     views,
 };
 
@@ -28,4 +29,17 @@ pub(super) async fn list(request: Request) -> Result<Response, Problem> {
     found.truncate(count as usize);
     let next = found.last().filter(|_| has_more).map(|entry| entry.seq);
     ok(&json!({ "items": found.iter().map(views::audit).collect::<Vec<_>>(), "next": next }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Backup {
+    to: String,
+}
+
+/// Who may read the file copies it; here it is written down who did.
+pub(super) async fn backup(request: Request) -> Result<Response, Problem> {
+    let wish: Backup = request.json()?;
+    request.store().announce_backup(&wish.to).await?;
+    done()
 }

@@ -4,6 +4,7 @@ mod approvals;
 mod audit;
 mod catalog;
 mod diagnostics;
+mod effects;
 mod guardrails;
 mod health;
 mod hook_secrets;
@@ -229,6 +230,8 @@ rows! {
 
     Get "/api/v1/guardrails" may(Read), OneOrShared, guardrails::show, "The guardrails of a tenant, and those in force there", .query(&["tenant"]).answers(json("Guardrails"), 200);
     Put "/api/v1/guardrails" may(ManageGuardrails), OneOrShared, guardrails::change, "Change what is protected, ceilings, and whether effects are only observed", .query(&["tenant"]).takes("ChangeGuardrails").answers(json("Guardrails"), 200);
+    Post "/api/v1/backups" may(ManageKeys), Everywhere, audit::backup, "Write into the audit log that a copy of the database is made", .takes("Backup");
+    Post "/api/v1/effects" may(Act), OneOrShared, effects::ask, "Ask whether an effect may leave that is carried out elsewhere; where it may, it is counted", .query(&["tenant"]).takes("AskEffect").answers(json("Admission"), 200);
     Post "/api/v1/guardrails/hold" may(ManageGuardrails), OneOrShared, guardrails::hold, "Hold all effects of a tenant, or of all", .query(&["tenant"]).takes("Hold").answers(json("Guardrails"), 200);
     Post "/api/v1/guardrails/release" may(ManageGuardrails), OneOrShared, guardrails::release, "Let effects leave again", .query(&["tenant"]).answers(json("Guardrails"), 200);
 

@@ -52,6 +52,8 @@ const EXPECTED: &str = "
     GET    /api/v1/guardrails                          V t
     PUT    /api/v1/guardrails                          A t
     POST   /api/v1/guardrails/hold                     A t
+    POST   /api/v1/effects                             R t
+    POST   /api/v1/backups                             A *
     POST   /api/v1/guardrails/release                  A t
     GET    /api/v1/roles                               known
     GET    /api/v1/users                               A *
@@ -378,6 +380,10 @@ fn aimed(route: &Route, targets: &Targets) -> (String, Option<Value>) {
         (_, "/api/v1/workflows/{id}/state") => json!({ "state": "enabled" }),
         (_, "/api/v1/runs/{run}/resolve") => json!({ "step": "ask", "resolution": "happened" }),
         (_, "/api/v1/approvals/{approval}/decision") => json!({ "approves": false }),
+        (_, "/api/v1/backups") => json!({ "to": "/nowhere" }),
+        (_, "/api/v1/effects") => json!({
+            "operation": "kv/set", "target": "x", "names": [], "door": "call", "reference": "a test", "undoes": false
+        }),
         (_, "/api/v1/guardrails/hold") => json!({ "why": "a test" }),
         ("POST", "/api/v1/users") => json!({ "name": "zoe" }),
         (_, "/api/v1/users/{name}/disabled") => json!({ "disabled": false }),

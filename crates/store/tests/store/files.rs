@@ -125,3 +125,40 @@ async fn a_damaged_backup_is_refused_and_what_was_there_stays() {
         assert_eq!(store.value_names(scope, "", "", 1_000).await.unwrap().len(), 200, "{}", wrong.display());
     }
 }
+
+#[tokio::test]
+async fn beside_whoever_has_the_database_it_is_read_and_never_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.db");
+    let options = |path: &std::path::Path| StoreOptions {
+        path: path.to_owned(),
+        purpose: "a look".to_owned(),
+        clock: Arc::new(SystemClock),
+    };
+    let absent = Store::beside(options(&path), "process 7".to_owned()).unwrap_err();
+    assert!(matches!(absent.kind, StoreErrorKind::ReadOnly(_)), "{absent}");
+    assert!(!path.exists(), "a look makes none");
+    let store = open(&path).unwrap();
+    store.add_tenant("contoso", None, "global").await.unwrap();
+    let beside = Store::beside(options(&path), "process 7 (`sortie serve`)".to_owned()).unwrap();
+    assert!(beside.is_beside() && !store.is_beside());
+    let names = async |store: &Store| {
+        let tenants = store.tenants(Scope::Every).await.unwrap();
+        tenants.into_iter().map(|tenant| tenant.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&beside).await, names(&store).await);
+    let refused = beside.add_tenant("fabrikam", None, "global").await.unwrap_err();
+    let StoreErrorKind::Held { holder, .. } = &refused.kind else { panic!("{refused}") };
+    assert_eq!(holder, "process 7 (`sortie serve`)");
+    // Whoever has it goes on writing, and a later look sees it.
+    store.add_tenant("fabrikam", None, "global").await.unwrap();
+    let later = Store::beside(options(&path), String::new()).unwrap();
+    assert!(names(&later).await.contains(&"fabrikam".to_owned()));
+    drop((store, beside, later));
+    let older = rusqlite::Connection::open(&path).unwrap();
+    older.pragma_update(None, "user_version", 1).unwrap();
+    let held = Store::beside(options(&path), "process 7".to_owned()).unwrap_err();
+    assert!(matches!(held.kind, StoreErrorKind::Held { .. }), "{held}");
+    older.pragma_update(None, "user_version", 999).unwrap();
+    assert!(matches!(Store::beside(options(&path), String::new()).unwrap_err().kind, StoreErrorKind::Newer { .. }));
+}

@@ -226,7 +226,7 @@ async fn present(name: &ConnectionName, context: &Context) -> anyhow::Result<Opt
         return Err(Problem::usage(what, "Choose another name with `--connection-name`.").into());
     }
     if found.is_empty()
-        && let Some(store) = database::open_existing(context).await?
+        && let Some(store) = database::look_existing(context).await?
         && let Some(other) = store.connections_named(database::SHARED, name.as_str()).await?.pop()
     {
         let what = format!("there is a connection `{name}` to {} already", other.connector);
