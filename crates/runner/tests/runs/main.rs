@@ -6,6 +6,7 @@ mod approvals;
 mod beside;
 mod costs;
 mod crash;
+mod example;
 mod golden;
 mod hostile;
 mod overwrite;
