@@ -78,21 +78,19 @@ impl Store {
         Ok(tenants)
     }
 
-    /// Takes a tenant out that owns nothing any more.
+    /// Takes a tenant out that nothing works for any more, with its runs that have ended.
     ///
     /// # Errors
-    /// [`StoreErrorKind::InUse`] while it has connections, [`StoreErrorKind::Absent`] for an unknown name.
+    /// [`StoreErrorKind::InUse`] while it has connections, workflows or open runs, [`StoreErrorKind::Absent`] for an unknown
+    /// name.
     pub async fn remove_tenant(&self, name: &str) -> Result<(), StoreError> {
         let (name, actor, now) = (name.to_owned(), self.actor(), self.now());
         self.write(&format!("remove tenant {name}"), move |connection| {
             let tenant = named(connection, &name)?.filter(|tenant| tenant.key != TenantKey::SHARED);
             let tenant = tenant.ok_or_else(|| StoreErrorKind::Absent(format!("tenant {name}")))?;
-            let mut statement = connection
-                .prepare_cached("SELECT name FROM connections WHERE tenant_id = ?1 ORDER BY name LIMIT 20")?;
-            let users = statement.query_map([tenant.key], |row| row.get::<_, String>(0))?;
-            let users: Vec<String> = users.collect::<Result<_, _>>()?;
+            let users = users(connection, tenant.key)?;
             if !users.is_empty() {
-                return Err(StoreErrorKind::InUse(users.iter().map(|name| format!("connection {name}")).collect()));
+                return Err(StoreErrorKind::InUse(users));
             }
             act(connection, &actor, &deed("tenant.remove", &name, json!({ "entra_id": tenant.entra_id })), now)?;
             for table in OWNED {
@@ -103,6 +101,17 @@ impl Store {
         })
         .await
     }
+}
+
+/// What works for a tenant, in words; twenty at most.
+fn users(connection: &Connection, tenant: TenantKey) -> Result<Vec<String>, StoreErrorKind> {
+    let sql = "SELECT 'connection ' || name FROM connections WHERE tenant_id = ?1
+        UNION ALL SELECT 'workflow ' || workflow_id FROM workflows WHERE tenant_id = ?1
+        UNION ALL SELECT 'an open run of workflow ' || workflow_id FROM runs WHERE tenant_id = ?1 AND ended_us IS NULL
+        LIMIT 20";
+    let mut statement = connection.prepare_cached(sql)?;
+    let users = statement.query_map([tenant], |row| row.get(0))?;
+    Ok(users.collect::<Result<_, _>>()?)
 }
 
 /// A change of the tenants, for the audit log.
@@ -121,6 +130,9 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Tenant> {
 
 /// What goes with a tenant, what refers to another first.
 const OWNED: &[&str] = &[
+    // With them what refers to them: values, journals, intents, signals, questions.
+    "runs",
+    "workflow_versions",
     "effects",
     "guardrails",
     "connector_versions",

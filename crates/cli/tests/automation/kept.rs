@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stage::Stage;
+use crate::stage::{Stage, run_of};
 
 const CALLED: &str = "workflow: called\ntriggers: [{ workflow: {} }]\nsteps: [{ id: a, set: { b: 1 } }]\n";
 const CALLER: &str = "# Why it is there.
@@ -184,4 +184,30 @@ async fn the_secret_of_a_webhook_is_told_once() {
         let none = stage.run(&["workflow", "hook", "renew", "called"]).await.ended_with(1);
         assert!(none.stderr.contains("has no `webhook` trigger"), "{}", none.stderr);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_goes_when_nothing_works_for_it_and_its_ended_runs_go_with_it() {
+    let stage = Stage::start(false).await;
+    stage.run(&["tenant", "add", "contoso"]).await.succeeded();
+    stage.write("own/a.yaml", "workflow: a\ntriggers: [{ manual: {} }]\nsteps: [{ id: a, set: { x: 1 } }]\n");
+    stage.write(
+        "own/w.yaml",
+        "workflow: w\ntriggers: [{ manual: {} }]\nsteps: [{ id: a, approval: { ask: 'Go?', within: 1h } }]\n",
+    );
+    stage.run(&["workflow", "apply", "own", "--tenant", "contoso"]).await.succeeded();
+    stage.run(&["workflow", "run", "a", "--tenant", "contoso"]).await.succeeded();
+    let waits = run_of(&stage.run(&["workflow", "run", "w", "--tenant", "contoso"]).await.succeeded());
+    let remove = ["tenant", "remove", "contoso", "--yes"];
+    let refused = stage.run(&remove).await.ended_with(2).stderr;
+    for user in ["workflow a", "workflow w", "an open run of workflow w"] {
+        assert!(refused.contains(user), "{user}: {refused}");
+    }
+    stage.run(&["runs", "cancel", &waits]).await.succeeded();
+    stage.run(&["runs", "show", &waits, "--follow"]).await;
+    for workflow in ["a", "w"] {
+        stage.run(&["workflow", "remove", workflow, "--tenant", "contoso", "--yes"]).await.succeeded();
+    }
+    stage.run(&remove).await.succeeded();
+    assert_eq!(stage.json(&["runs", "list", "--json"]).await, serde_json::json!([]));
 }
