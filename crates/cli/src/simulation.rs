@@ -137,7 +137,7 @@ impl Simulation {
         for _ in 0..WAKES_MAX {
             self.runner.serve_until_idle().await;
             let found = self.store.run(self.scope(), run).await?;
-            let waits_for_a_person = !self.store.approvals(self.scope(), true, 1).await?.is_empty();
+            let waits_for_a_person = !self.store.approvals(self.scope(), true, None, 1).await?.is_empty();
             let wake = self.runner.next_wake();
             let (Some(wake), false, None) = (wake, waits_for_a_person, found.ended) else { return Ok(found) };
             if found.status == RunStatus::NeedsAttention {

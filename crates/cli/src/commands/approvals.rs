@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sortie_model::ConnectionName;
 
 use crate::{
-    asking::{Api, at, items, text},
+    asking::{Api, at, text},
     commands::workflow::to_the_second,
     context::Context,
     exit::Exit,
@@ -34,7 +34,7 @@ pub(crate) struct ListArguments {
     #[arg(long)]
     all: bool,
     /// At most so many
-    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     #[command(flatten)]
     output: OutputArguments,
@@ -71,9 +71,10 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
     let columns = &["approval", "tenant", "workflow", "stands", "until", "roles", "question"];
     let mut listing = Listing::start(arguments.output.format(), columns)?;
     if let Some(api) = Api::connect_existing(context).await? {
-        let address = at(["approvals"]).with("tenant", arguments.tenant.as_ref()).with("count", Some(arguments.limit));
-        let answer = api.get(address.with("open", (!arguments.all).then_some(true))).await?;
-        for one in items(&answer) {
+        let address = at(["approvals"]).with("tenant", arguments.tenant.as_ref());
+        let address = address.with("open", (!arguments.all).then_some(true));
+        let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
+        api.pages(&address, "before", None, limit, |one| {
             let fields = [
                 Field::plain(text(one, "id")),
                 Field::plain(text(one, "tenant")),
@@ -83,8 +84,9 @@ async fn list(arguments: ListArguments, context: &Context) -> anyhow::Result<Exi
                 Field::plain(roles(one)),
                 Field::plain(text(one, "ask")),
             ];
-            listing.row(&fields, &one.to_string())?;
-        }
+            listing.row(&fields, &one.to_string())
+        })
+        .await?;
     }
     listing.finish(if arguments.all { "Nobody was asked yet." } else { "No question is open." })?;
     Ok(Exit::Success)

@@ -138,7 +138,7 @@ pub(crate) async fn step_on(stage: &Stage, runners: &[&Runner], run: RunId) -> R
     if found.status == RunStatus::Ended || found.status == RunStatus::NeedsAttention {
         return Ok(true);
     }
-    let open = stage.store.approvals(stage.tenant, true, 10).await.unwrap();
+    let open = stage.store.approvals(stage.tenant, true, None, 10).await.unwrap();
     if let Some(approval) = open.first() {
         stage.store.decide(approval, true, None).await.unwrap();
         runners.iter().for_each(|runner| runner.poke(approval.tenant, approval.run));

@@ -18,13 +18,30 @@ pub(super) async fn list(request: Request) -> Result<Response, Problem> {
         Some(_) => return Err(Problem::request("`open` takes true or false", "Correct it.")),
     };
     let (store, count) = (request.store(), request.count()?);
+    let before = match request.query("before") {
+        None => None,
+        Some(id) => Some(last_of_a_page(&request, id).await?),
+    };
     let mut found: Vec<Approval> = Vec::new();
     for scope in &request.granted.scopes {
-        found.extend(store.approvals(*scope, open, count).await?);
+        found.extend(store.approvals(*scope, open, before.as_ref(), count + 1).await?);
     }
-    found.sort_by_key(|approval| std::cmp::Reverse(approval.asked));
+    found.sort_by(|one, other| (other.asked, &one.id).cmp(&(one.asked, &other.id)));
+    let has_more = found.len() > count as usize;
     found.truncate(count as usize);
-    ok(&json!({ "items": found.iter().map(|one| views::approval(&request, one)).collect::<Vec<_>>() }))
+    let next = found.last().filter(|_| has_more).map(|last| last.id.clone());
+    ok(&json!({ "items": found.iter().map(|one| views::approval(&request, one)).collect::<Vec<_>>(), "next": next }))
+}
+
+/// The question that a page ended with, where whoever asks may see it.
+async fn last_of_a_page(request: &Request, id: &str) -> Result<Approval, Problem> {
+    for scope in &request.granted.scopes {
+        match request.store().approval(*scope, id).await {
+            Err(error) if matches!(error.kind, StoreErrorKind::Absent(_)) => {}
+            found => return Ok(found?),
+        }
+    }
+    Err(Problem::request("`before` takes the id of a question", "Take `next` of the last page."))
 }
 
 pub(super) async fn one(request: Request) -> Result<Response, Problem> {

@@ -217,7 +217,7 @@ rows! {
     Post "/api/v1/runs/{run}/retry" may(Act), Run, runs::retry, "Let it try again what does not leave for now";
     Post "/api/v1/runs/{run}/rerun" may(Act), Run, runs::rerun, "Run it anew, or from one of its steps on", .takes("Rerun").answers(json("Started"), 201);
 
-    Get "/api/v1/approvals" may(Read), Listed, approvals::list, "Questions to people, the latest first", .query(&["tenant", "open", "count"]).answers(json("Approvals"), 200);
+    Get "/api/v1/approvals" may(Read), Listed, approvals::list, "Questions to people, the latest first", .query(&["tenant", "open", "count", "before"]).answers(json("Approvals"), 200);
     Get "/api/v1/approvals/{approval}" may(Read), Approval, approvals::one, "A question", .answers(json("Approval"), 200);
     Post "/api/v1/approvals/{approval}/decision" may(DecideApproval), Approval, approvals::decide, "Decide it, once", .takes("Decide").answers(json("Approval"), 200);
 

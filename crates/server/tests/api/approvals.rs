@@ -163,3 +163,33 @@ async fn a_question_whose_time_is_over_takes_no_answer() {
         assert_eq!(acted(&stage).await, None);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn however_many_are_open_each_stands_on_one_page() {
+    let stage = Stage::new().await;
+    stage.keep(&text("within: 4h"), "shared").await;
+    for at in 0..7 {
+        // Several of the same moment, and some of another.
+        let tenant = if at % 3 == 0 { "fabrikam" } else { "contoso" };
+        let path = format!("/api/v1/workflows/ask-first/runs?tenant={tenant}");
+        stage.owners("POST", &path, Some(json!({}))).await;
+    }
+    stage.settle().await;
+    let (mut seen, mut before, mut pages) = (Vec::new(), String::new(), 0);
+    loop {
+        let (_, page) = stage.owners("GET", &format!("/api/v1/approvals?open=true&count=3{before}"), None).await;
+        seen.extend(page["items"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()));
+        pages += 1;
+        let Some(next) = page["next"].as_str() else { break };
+        before = format!("&before={next}");
+    }
+    assert_eq!((seen.len(), pages), (7, 3));
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 7);
+    // Whoever sees one tenant finds no place in the pages of another.
+    let (_, all) = stage.owners("GET", "/api/v1/approvals?tenant=fabrikam", None).await;
+    let viewer = stage.token("vera", &[(Role::Viewer, Some(stage.contoso))]).await;
+    let path = format!("/api/v1/approvals?before={}", all["items"][0]["id"].as_str().unwrap());
+    assert_eq!(stage.ask(Some(&viewer), "GET", &path, None).await.status, StatusCode::BAD_REQUEST);
+}

@@ -105,18 +105,28 @@ impl Approval {
 }
 
 impl Store {
-    /// The scope's questions, the latest first; with `open` those alone that nobody has decided.
+    /// The scope's questions, the latest first; with `open` those alone that nobody has decided, with `before` those alone that
+    /// come after this one in that order.
     ///
     /// # Errors
     /// [`StoreError`] when the file cannot be read.
-    pub async fn approvals(&self, scope: Scope, open: bool, count: u32) -> Result<Vec<Approval>, StoreError> {
+    pub async fn approvals(
+        &self,
+        scope: Scope,
+        open: bool,
+        before: Option<&Approval>,
+        count: u32,
+    ) -> Result<Vec<Approval>, StoreError> {
+        let before = before.map(|one| (one.asked.as_microsecond(), Uuid::parse_str(&one.id).unwrap_or_default()));
+        let (at, id) = before.map_or((i64::MAX, [0; 16]), |(at, id)| (at, id.into_bytes()));
         self.read("list approvals", move |sqlite| {
             let sql = format!(
                 "SELECT {COLUMNS} FROM approvals WHERE tenant_id = coalesce(?1, tenant_id) AND (NOT ?2 OR decided_us IS NULL)
+                 AND (asked_us < ?4 OR asked_us = ?4 AND approval_id > ?5)
                  ORDER BY asked_us DESC, approval_id LIMIT ?3"
             );
             let mut statement = sqlite.prepare_cached(&sql)?;
-            let rows = statement.query_map(params![scope.filter(), open, count], approval)?;
+            let rows = statement.query_map(params![scope.filter(), open, count, at, id], approval)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
         .await

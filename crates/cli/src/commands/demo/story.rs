@@ -61,7 +61,7 @@ async fn follow(simulation: &Simulation, run: RunId, yes: bool) -> anyhow::Resul
         if found.ended.is_some() && found.seq == told {
             return Ok(found);
         }
-        if let Some(question) = simulation.store.approvals(simulation.scope(), true, 1).await?.first() {
+        if let Some(question) = simulation.store.approvals(simulation.scope(), true, None, 1).await?.first() {
             let approves = yes || !std::io::stdin().is_terminal() || confirm(&visible(&question.new.ask), false)?;
             decide(simulation, question, approves).await?;
         }

@@ -116,7 +116,7 @@ async fn decide(simulation: &Simulation, run: RunId, case: &Case) -> anyhow::Res
     let mut answers = case.decide.iter();
     loop {
         let found = simulation.let_go(run).await?;
-        let open = simulation.store.approvals(simulation.scope(), true, 1).await?;
+        let open = simulation.store.approvals(simulation.scope(), true, None, 1).await?;
         let Some(question) = open.first() else { return Ok(found) };
         match answers.next().map(String::as_str) {
             Some("expire") => simulation.pass_until(question.new.ends),
