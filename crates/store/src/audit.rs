@@ -78,7 +78,8 @@ impl Store {
         .await
     }
 
-    /// The entries after `after` (0 for the start), oldest first, at most `count`.
+    /// The entries after `after` (0 for the start), oldest first, at most `count`. For the latest first, see
+    /// [`Self::audit_latest`].
     ///
     /// # Errors
     /// [`StoreError`] when the file cannot be read.
@@ -89,16 +90,42 @@ impl Store {
         after: i64,
         count: u32,
     ) -> Result<Vec<AuditEntry>, StoreError> {
+        self.audit_page(scope, filter, ("seq > ?1", "seq"), after, count).await
+    }
+
+    /// The entries before `before` (`i64::MAX` for the end), latest first, at most `count`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be read.
+    pub async fn audit_latest(
+        &self,
+        scope: Scope,
+        filter: AuditFilter,
+        before: i64,
+        count: u32,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        self.audit_page(scope, filter, ("seq < ?1", "seq DESC"), before, count).await
+    }
+
+    async fn audit_page(
+        &self,
+        scope: Scope,
+        filter: AuditFilter,
+        (reach, order): (&'static str, &'static str),
+        place: i64,
+        count: u32,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
         self.read("read the audit log", move |sqlite| {
-            let sql =
+            let sql = format!(
                 "SELECT seq, at_us, actor_id, actor_name, actor_kind, tenant_id, tenant_name, action, object, detail
-                       FROM audit WHERE seq > ?1 AND tenant_id = coalesce(?2, tenant_id)
+                       FROM audit WHERE {reach} AND tenant_id = coalesce(?2, tenant_id)
                            AND (?3 IS NULL OR action = ?3 OR substr(action, 1, length(?3) + 1) = ?3 || '.')
                            AND (?4 IS NULL OR actor_id = ?4 OR actor_name = ?4)
-                           AND (?5 IS NULL OR object = ?5) AND at_us >= ?6 ORDER BY seq LIMIT ?7";
+                           AND (?5 IS NULL OR object = ?5) AND at_us >= ?6 ORDER BY {order} LIMIT ?7"
+            );
             let since = filter.since.map_or(i64::MIN, Timestamp::as_microsecond);
-            let row = params![after, scope.filter(), filter.action, filter.actor, filter.object, since, count];
-            let mut statement = sqlite.prepare_cached(sql)?;
+            let row = params![place, scope.filter(), filter.action, filter.actor, filter.object, since, count];
+            let mut statement = sqlite.prepare_cached(&sql)?;
             let rows = statement.query_map(row, read)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })

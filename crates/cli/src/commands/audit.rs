@@ -1,7 +1,5 @@
 //! `sortie audit list|export`: who did what.
 
-use std::collections::VecDeque;
-
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use sortie_model::ConnectionName;
@@ -66,17 +64,15 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
     match command {
         Command::List(arguments) => {
             let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
-            // The log is told from its beginning; the last ones are what is wanted.
-            let mut latest = VecDeque::with_capacity(limit);
+            let mut latest = Vec::new();
             let api = Api::connect(context).await?;
-            api.pages(&arguments.filter.address(context)?, "after", None, usize::MAX, |entry| {
-                if latest.len() == limit {
-                    latest.pop_front();
-                }
-                latest.push_back(entry.clone());
+            let end = Some(i64::MAX.to_string());
+            api.pages(&arguments.filter.address(context)?, "before", end, limit, |entry| {
+                latest.push(entry.clone());
                 Ok(())
             })
             .await?;
+            latest.reverse();
             print(&latest, arguments.output)?;
         }
         Command::Export(arguments) => {
@@ -103,7 +99,7 @@ impl FilterArguments {
     }
 }
 
-fn print(entries: &VecDeque<Value>, output: OutputArguments) -> anyhow::Result<()> {
+fn print(entries: &[Value], output: OutputArguments) -> anyhow::Result<()> {
     let columns = &["seq", "at", "by", "tenant", "action", "object", "detail"];
     let mut listing = Listing::start(output.format(), columns)?;
     for entry in entries {

@@ -19,12 +19,20 @@ pub(super) async fn list(request: Request) -> Result<Response, Problem> {
     });
     let filter =
         AuditFilter { action: text("action"), actor: text("actor"), object: text("object"), since: since.transpose()? };
-    let (store, count, after) = (request.store(), request.count()?, request.number("after", 0, 0..=i64::MAX)?);
+    let (store, count) = (request.store(), request.count()?);
+    let (after, before) = (request.number("after", 0, 0..=i64::MAX)?, request.number("before", 0, 0..=i64::MAX)?);
+    let is_backwards = request.query("before").is_some();
+    if is_backwards && request.query("after").is_some() {
+        return Err(Problem::request("`after` and `before` go in two directions", "Give one of them."));
+    }
     let mut found: Vec<AuditEntry> = Vec::new();
     for scope in &request.granted.scopes {
-        found.extend(store.audit_list(*scope, filter.clone(), after, count + 1).await?);
+        found.extend(match is_backwards {
+            true => store.audit_latest(*scope, filter.clone(), before, count + 1).await?,
+            false => store.audit_list(*scope, filter.clone(), after, count + 1).await?,
+        });
     }
-    found.sort_by_key(|entry| entry.seq);
+    found.sort_by_key(|entry| if is_backwards { -entry.seq } else { entry.seq });
     let has_more = found.len() > count as usize;
     found.truncate(count as usize);
     let next = found.last().filter(|_| has_more).map(|entry| entry.seq);

@@ -246,7 +246,7 @@ rows! {
     Post "/api/v1/users/{name}/tokens" may(ManagePeople), Everywhere, people::add_token, "Make a token, told once", .takes("AddToken").answers(json("NewToken"), 201);
     Get "/api/v1/tokens" may(ManagePeople), Everywhere, people::tokens, "The tokens, without their texts", .answers(json("Tokens"), 200);
     Delete "/api/v1/tokens/{prefix}" may(ManagePeople), Everywhere, people::revoke_token, "End a token at once";
-    Get "/api/v1/audit" may(ManagePeople), Listed, audit::list, "Who did what, oldest first", .query(&["tenant", "action", "actor", "object", "since", "after", "count"]).answers(json("Audit"), 200);
+    Get "/api/v1/audit" may(ManagePeople), Listed, audit::list, "Who did what, oldest first; with `before` the latest first", .query(&["tenant", "action", "actor", "object", "since", "after", "before", "count"]).answers(json("Audit"), 200);
     Get "/api/v1/diagnostics" may(ManageKeys), Everywhere, diagnostics::show, "How the installation is, for whoever is asked for help; no secret", .answers(json("Diagnostics"), 200);
 
     Post "/hooks/{tenant}/{workflow}" Proof, Nothing, hooks::receive, "A webhook: starts a run of the workflow in the tenant. It is proved by a signature over time and body, or by a token", .hook();

@@ -170,6 +170,10 @@ pub(super) async fn the_audit_log_tells_who_did_what_in_each_scope(Stage { store
     assert_eq!(shared[0].actor_name, "system");
     assert!(all.windows(2).all(|pair| pair[0].seq + 1 == pair[1].seq), "a write that was refused leaves no gap");
     assert!(!format!("{all:?}").contains("hunter2"), "{all:?}");
+    let mut backwards = store.audit_latest(one, AuditFilter::default(), i64::MAX, 3).await.unwrap();
+    backwards.extend(store.audit_latest(one, AuditFilter::default(), backwards[2].seq, 100).await.unwrap());
+    backwards.reverse();
+    assert_eq!(backwards, ours);
     let page = store.audit_list(one, AuditFilter::default(), ours[1].seq, 2).await.unwrap();
     assert_eq!(page, ours[2..4]);
     for (filter, count) in [
