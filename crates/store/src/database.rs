@@ -10,6 +10,7 @@ use crate::{
     Actor, Guardrails, Scope, StoreError, StoreErrorKind, Tenant, TenantKey,
     cache::Cache,
     file_lock::FileLock,
+    hooks::Hooks,
     readers::Readers,
     runs::Claims,
     schema,
@@ -43,6 +44,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tenants: Cache<Scope, Vec<Tenant>>,
     pub(crate) guardrails: Cache<TenantKey, Guardrails>,
+    /// All of them together.
+    pub(crate) hooks: Cache<(), Arc<Hooks>>,
     pub(crate) claims: Arc<Claims>,
     _lock: FileLock,
 }
@@ -83,7 +86,8 @@ impl Store {
             Ok((writer, readers))
         };
         let (writer, readers) = open().map_err(failed)?;
-        let (tenants, guardrails, claims) = (Cache::default(), Cache::default(), Arc::default());
+        let (tenants, guardrails, hooks, claims) =
+            (Cache::default(), Cache::default(), Cache::default(), Arc::default());
         let inner = Inner {
             writer,
             readers,
@@ -91,6 +95,7 @@ impl Store {
             clock: options.clock,
             tenants,
             guardrails,
+            hooks,
             claims,
             _lock: lock,
         };

@@ -42,7 +42,10 @@ pub(crate) async fn receive(request: Request) -> Result<Response, Problem> {
     let hook = shared.app.store.hook(&keyring, request.path("tenant"), request.path("workflow")).await?;
     let secrets = hook.as_ref().map_or(&[][..], |hook| &hook.secrets);
     let proof = prove(&request.headers, &request.body, secrets);
-    let open = hook.and_then(|hook| proved(shared, hook, proof));
+    let open = match hook {
+        Some(hook) => proved(shared, hook, proof).await?,
+        None => None,
+    };
     let Some((hook, trigger)) = open else {
         if let Arrival::Remote(address) = request.arrival {
             shared.hook_failures.failed(address, now);
@@ -58,12 +61,12 @@ pub(crate) async fn receive(request: Request) -> Result<Response, Problem> {
 }
 
 /// The webhook that the request opens. One whose workflow is not at work is as good as none.
-fn proved(shared: &Shared, hook: Hook, proof: Proof) -> Option<(Hook, HookTrigger)> {
+async fn proved(shared: &Shared, hook: Hook, proof: Proof) -> Result<Option<(Hook, HookTrigger)>, Problem> {
     if proof == Proof::default() || hook.workflow.state == WorkflowState::Disabled {
-        return None;
+        return Ok(None);
     }
-    let trigger = plan(shared, &hook)?.trigger(proof)?;
-    Some((hook, trigger))
+    let trigger = plan(shared, &hook).await?.and_then(|plan| plan.trigger(proof));
+    Ok(trigger.map(|trigger| (hook, trigger)))
 }
 
 fn refused() -> Problem {
