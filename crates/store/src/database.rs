@@ -142,6 +142,15 @@ impl Store {
         self.inner.writer.write(doing, Steps::Several, write).await
     }
 
+    /// The same where what may be left of a write that fails is known.
+    pub(crate) async fn write_in<T, F>(&self, steps: Steps, doing: &str, write: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Writing<'_>) -> Result<T, StoreErrorKind> + Send + 'static,
+    {
+        self.inner.writer.write(doing, steps, write).await
+    }
+
     /// The same for a write that fails, if it does, before its only statement that writes, or by it.
     pub(crate) async fn write_statement<T, F>(&self, doing: &str, write: F) -> Result<T, StoreError>
     where

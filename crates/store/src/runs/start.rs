@@ -10,7 +10,7 @@ use crate::{
     ActorKind, Permission, Scope, Store, StoreError, StoreErrorKind, TenantKey, WorkflowState,
     audit::{Deed, act},
     feed::{ChangeKind, note},
-    writer::Writing,
+    writer::{Steps, Writing},
 };
 
 /// A run to be started.
@@ -75,7 +75,10 @@ impl Store {
     pub async fn start_run(&self, scope: Scope, new: NewRun) -> Result<Started, StoreError> {
         let now = self.now();
         let actor = self.actor();
-        self.write("order a run", move |sqlite| {
+        // It is known before anything is written whether there is such a run.
+        let is_plain = actor.kind == ActorKind::System && new.per_object_max.is_none();
+        let steps = if is_plain { Steps::Checked } else { Steps::Several };
+        self.write_in(steps, "order a run", move |sqlite| {
             let started = insert(sqlite, scope.owner()?, &new, now)?;
             if let (Started::New(run), false) = (started, actor.kind == ActorKind::System) {
                 let again_of = new.again_of.map(|run| run.to_string());
