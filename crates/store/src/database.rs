@@ -12,7 +12,7 @@ use crate::{
     file_lock::FileLock,
     hooks::Hooks,
     readers::Readers,
-    runs::Claims,
+    runs::{Claims, Fresh},
     schema,
     writer::{Steps, Writer, Writing, Written},
 };
@@ -47,6 +47,7 @@ pub(crate) struct Inner {
     /// All of them together.
     pub(crate) hooks: Cache<(), Arc<Hooks>>,
     pub(crate) claims: Arc<Claims>,
+    pub(crate) fresh: Arc<Fresh>,
     _lock: FileLock,
 }
 
@@ -74,6 +75,7 @@ impl Store {
             })?;
         }
         let lock = FileLock::take(&options.path, &options.purpose).map_err(failed)?;
+        let fresh: Arc<Fresh> = Arc::default();
         let open = || -> Result<(Writer, Readers), StoreErrorKind> {
             let flags =
                 OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -81,7 +83,7 @@ impl Store {
             let mut connection = Connection::open_with_flags(&options.path, flags)?;
             schema::open(&mut connection, &shown, options.clock.now())?;
             let readers = Readers::open(&options.path)?;
-            let writer = Writer::start(connection)
+            let writer = Writer::start(connection, Arc::clone(&fresh))
                 .map_err(|error| StoreErrorKind::File { path: shown.clone(), source: Arc::new(error) })?;
             Ok((writer, readers))
         };
@@ -97,6 +99,7 @@ impl Store {
             guardrails,
             hooks,
             claims,
+            fresh,
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner), actor: Arc::new(Actor::system()) })

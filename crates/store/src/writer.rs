@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     Guardrails, StoreError, StoreErrorKind, TenantKey,
     feed::{self, Noted},
+    runs::Fresh,
 };
 
 /// The way to the writing thread.
@@ -76,6 +77,7 @@ pub(crate) struct Writing<'a> {
     connection: &'a Connection,
     noted: RefCell<Vec<Noted>>,
     rails: &'a RefCell<HashMap<TenantKey, Arc<Guardrails>>>,
+    pub(crate) fresh: &'a Fresh,
 }
 
 struct Ended {
@@ -87,12 +89,12 @@ type Tell = Box<dyn FnOnce(Result<(), StoreErrorKind>) + Send>;
 
 impl Writer {
     /// Takes the one connection that writes.
-    pub(crate) fn start(connection: Connection) -> std::io::Result<Self> {
+    pub(crate) fn start(connection: Connection, fresh: Arc<Fresh>) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE_LEN);
         let (tell, changed) = watch::channel(());
         let counters = Arc::new(Counters { commits: 0.into(), rows: 0.into(), settings: 1.into() });
         let counts = Arc::clone(&counters);
-        let serve = move || serve(&connection, jobs, &tell, &counts);
+        let serve = move || serve(&connection, &fresh, jobs, &tell, &counts);
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(serve)?;
         Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)), changed, counters })
     }
@@ -181,10 +183,16 @@ impl Drop for Writer {
     }
 }
 
-fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Job>, changed: &watch::Sender<()>, counters: &Counters) {
+fn serve(
+    connection: &Connection,
+    fresh: &Fresh,
+    mut jobs: mpsc::Receiver<Job>,
+    changed: &watch::Sender<()>,
+    counters: &Counters,
+) {
     let rails = RefCell::default();
     while let Some(first) = jobs.blocking_recv() {
-        let writing = Writing { connection, noted: RefCell::default(), rails: &rails };
+        let writing = Writing { connection, noted: RefCell::default(), rails: &rails, fresh };
         if commit(writing, first, &mut jobs, counters) {
             changed.send_replace(());
         }
@@ -525,7 +533,7 @@ mod tests {
         connection.pragma_update(None, "journal_mode", "WAL").unwrap();
         connection.execute_batch("CREATE TABLE t (at INTEGER PRIMARY KEY, content BLOB)").unwrap();
         connection.pragma_update_and_check(None, "max_page_count", 100, |_| Ok(())).unwrap();
-        let writer = Arc::new(Writer::start(connection).unwrap());
+        let writer = Arc::new(Writer::start(connection, Arc::default()).unwrap());
         let write = |at: i64, bytes: usize| {
             let writer = Arc::clone(&writer);
             async move {

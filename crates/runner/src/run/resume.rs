@@ -50,8 +50,8 @@ enum Told {
 }
 
 impl Session {
-    /// Reads the run's version, and what it was given.
-    pub(crate) async fn open(shared: Arc<Shared>, taken: TakenUp) -> Result<Self, DriveError> {
+    /// Reads the run's version, and what it was given, unless that is known.
+    pub(crate) async fn open(shared: Arc<Shared>, taken: TakenUp, known: Option<Value>) -> Result<Self, DriveError> {
         let TakenUp { run, given, signals } = taken;
         let source = shared.source(run.home, &run.workflow, &run.version).await?;
         understands(&shared, &run).await?;
@@ -60,7 +60,10 @@ impl Session {
         snapshot.fits(&compiled.plan)?;
         let timers = snapshot.timers.into_iter().map(|(timer, at)| (timer, instant(at))).collect();
         let doubts = snapshot.doubts.into_iter().map(|(place, at)| (place, instant(at))).collect();
-        let mut given: Value = given.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default();
+        let mut given: Value = match known {
+            Some(known) => known,
+            None => given.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default(),
+        };
         let mut take = |key: &str| Arc::new(given.get_mut(key).map(Value::take).unwrap_or_default());
         let about = json!({
             "id": run.id.to_string(),

@@ -87,7 +87,11 @@ fn said(request: &Request, body: Value, now: Timestamp) -> Value {
         ("query", query),
         ("received_at", now.to_string().into()),
     ];
-    Value::Object(said.map(|(name, value)| (name.to_owned(), value)).into_iter().collect())
+    Value::Object(said.map(named).into_iter().collect())
+}
+
+fn named((name, value): (&str, Value)) -> (String, Value) {
+    (name.to_owned(), value)
 }
 
 /// Without what proves anybody.
@@ -111,7 +115,10 @@ async fn started(
     let scope = Scope::Tenant(hook.tenant.key);
     let runner = &shared.app.runner;
     let start_key = trigger.start_key(&hook.workflow.id, &said, proof);
-    let input = format!("{{\"inputs\":{{}},\"trigger\":{said}}}");
+    let given =
+        Value::Object([("inputs", Value::Object(Map::new())), ("trigger", said)].map(named).into_iter().collect());
+    let input = serde_json::to_string(&given).expect("it is JSON");
+    let bytes = input.len();
     let new = NewRun {
         home: hook.workflow.tenant,
         workflow: hook.workflow.id.clone(),
@@ -137,7 +144,7 @@ async fn started(
     // Before it begins, so that no answer comes too early to be heard.
     let listening = trigger.answers.then(|| runner.listen(run));
     if is_new {
-        runner.begin(hook.tenant.key, run);
+        runner.begin_with(hook.tenant.key, run, given, bytes);
     }
     match listening {
         Some(listening) => answer::awaited(shared, scope, run, is_new, listening).await,

@@ -63,11 +63,14 @@ impl Store {
         .await
     }
 
-    /// All that taking a run further begins with, in one look.
+    /// All that taking a run further begins with, in one look; the first time without one.
     ///
     /// # Errors
     /// [`StoreErrorKind::Absent`] where the tenant has none of that id.
     pub async fn take_up(&self, tenant: TenantKey, id: RunId) -> Result<TakenUp, StoreError> {
+        if let Some(fresh) = self.inner.fresh.take(id).filter(|fresh| fresh.run.tenant == tenant) {
+            return Ok(fresh);
+        }
         let (run, given, signals) = self
             .look("take a run up", move |sqlite| {
                 let sql = format!("SELECT {COLUMNS} FROM runs WHERE tenant_id = ?1 AND run_id = ?2");
