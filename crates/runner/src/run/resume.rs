@@ -206,7 +206,7 @@ impl Session {
         ordered: Option<Timestamp>,
     ) -> Result<(), DriveError> {
         let Some(intent) = intent else { return Ok(()) };
-        let order: Order = serde_json::from_str(&intent.new.request)?;
+        let order: Arc<Order> = Arc::new(serde_json::from_str::<Order>(&intent.new.request)?);
         let place = at.to_string();
         let started = self.shared.store.run_value(self.scope(), self.run.id, &format!("{place}#started")).await?;
         let output: Value = started.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default();
