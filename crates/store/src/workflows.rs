@@ -427,7 +427,8 @@ fn set_state(
 fn remove(sqlite: &Writing<'_>, actor: &Actor, scope: Scope, id: &str, now: Timestamp) -> Result<(), StoreErrorKind> {
     let tenant = scope.owner()?;
     act(sqlite, actor, &change(scope, "workflow.remove", id, json!({})), now)?;
-    let open = "SELECT count(*) FROM runs WHERE home_id = ?1 AND workflow_id = ?2 AND ended_us IS NULL";
+    let open = "SELECT count(*) FROM runs INDEXED BY runs_open_by_id
+                WHERE home_id = ?1 AND workflow_id = ?2 AND ended_us IS NULL";
     let open: i64 = sqlite.prepare_cached(open)?.query_row(params![tenant, id], |row| row.get(0))?;
     if open > 0 {
         let runs = if open == 1 { "1 run that has".to_owned() } else { format!("{open} runs that have") };

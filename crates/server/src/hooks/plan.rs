@@ -97,7 +97,7 @@ impl HookTrigger {
         }
         match proof.signed.filter(|_| self.is_signed) {
             Some(signature) => format!("webhook signed {}", digest(&signature)),
-            None => format!("webhook {}", uuid::Uuid::new_v4()),
+            None => format!("webhook {}", uuid::Uuid::now_v7()),
         }
     }
 }
