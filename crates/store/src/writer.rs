@@ -1,7 +1,8 @@
 //! One thread that writes: what has queued goes into one transaction, and each writer hears when it is on the disk.
 //!
-//! No timer lingers for company: while one group is being forced to disk the next one gathers. A write that fails is rolled
-//! back alone, by its savepoint or because nothing of it was written; a commit that fails, fails all of its group.
+//! No timer lingers for company: while one group is being forced to disk the next one gathers, and whoever is ready to queue
+//! when a group has nothing more to write may still join it. A write that fails is rolled back alone, by its savepoint or
+//! because nothing of it was written; a commit that fails, fails all of its group.
 
 use std::{
     cell::RefCell,
@@ -221,7 +222,7 @@ fn commit(writing: Writing<'_>, first: Job, jobs: &mut mpsc::Receiver<Job>, coun
         left -= 1;
         // Who has not begun yet does not share a failure; the next transaction takes them.
         if outcome.is_ok() && left > 0 {
-            next = jobs.try_recv().ok();
+            next = queued(jobs);
         }
     }
     let noted = writing.noted.take();
@@ -244,6 +245,15 @@ fn commit(writing: Writing<'_>, first: Job, jobs: &mut mpsc::Receiver<Job>, coun
         tell(outcome.clone());
     }
     outcome.is_ok() && !noted.is_empty()
+}
+
+/// The next write. Before there is none, whoever is about to queue one may do so: that costs nothing where nobody is.
+fn queued(jobs: &mut mpsc::Receiver<Job>) -> Option<Job> {
+    let waiting = jobs.try_recv().ok();
+    waiting.or_else(|| {
+        std::thread::yield_now();
+        jobs.try_recv().ok()
+    })
 }
 
 /// One write among others: a failure takes back its own work alone. Where that can't be, the second result is why the
