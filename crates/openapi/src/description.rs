@@ -59,8 +59,14 @@ impl Description {
 
     /// The operation of this id or of another name under which the document's users know it.
     pub fn operation_called(&self, name: &str) -> Option<&Operation> {
-        self.operation(name)
-            .or_else(|| self.operations.iter().find(|operation| operation.aliases.iter().any(|alias| alias == name)))
+        self.place_of(name).map(|at| &self.operations[at])
+    }
+
+    /// The place of that operation among all.
+    pub fn place_of(&self, name: &str) -> Option<usize> {
+        let has_alias = |operation: &Operation| operation.aliases.iter().any(|alias| alias == name);
+        let named = self.operations.binary_search_by(|operation| operation.id.as_str().cmp(name));
+        named.ok().or_else(|| self.operations.iter().position(has_alias))
     }
 
     /// The schema behind a reference `#/components/schemas/NAME`, or the schema itself if it is none.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 use sortie_model::Clock;
 use sortie_store::{NewRun, RunFilter, RunId, RunStatus, Scope, Started, Store, StoreError, StoreErrorKind, TenantKey};
 use tokio::{
@@ -20,6 +21,7 @@ use crate::{
     asides::Asides,
     calls::Calls,
     controls::Controls,
+    handed::Handed,
     listeners::Listening,
     outside::Outside,
     points::{Passing, Points},
@@ -79,6 +81,7 @@ struct Board {
     wakes: HashMap<RunId, Timestamp>,
     /// Runs that were told something while they were at work.
     again: HashSet<RunId>,
+    handed: Handed,
 }
 
 struct Active {
@@ -217,6 +220,12 @@ impl Runner {
         self.queue(tenant, run, Haste::New);
     }
 
+    /// The same with what it was given, which stands in the store as so many bytes: it need not be read again.
+    pub fn begin_with(&self, tenant: TenantKey, run: RunId, given: Value, bytes: usize) {
+        self.board().handed.put(run, given, bytes);
+        self.begin(tenant, run);
+    }
+
     /// Something was written for this run: it takes it now.
     pub fn poke(&self, tenant: TenantKey, run: RunId) {
         self.queue(tenant, run, Haste::Begun);
@@ -291,7 +300,8 @@ impl Runner {
             let poke = Arc::new(Notify::new());
             *board.of_tenant.entry(tenant).or_default() += 1;
             let (shared, told) = (Arc::clone(&self.inner.shared), Arc::clone(&poke));
-            let task = tasks.spawn(async move { (tenant, run, drive(shared, tenant, run, &told).await) }).id();
+            let given = board.handed.take(run);
+            let task = tasks.spawn(async move { (tenant, run, drive(shared, (tenant, run), given, &told).await) }).id();
             board.active.insert(run, Active { tenant, poke, task });
         }
         let next = board.wheel.keys().next().map(|(at, _)| at.duration_since(now));
@@ -392,8 +402,8 @@ impl Runner {
 
 async fn drive(
     shared: Arc<Shared>,
-    tenant: TenantKey,
-    run: RunId,
+    (tenant, run): (TenantKey, RunId),
+    given: Option<Value>,
     poke: &Notify,
 ) -> Result<(Parked, Vec<(TenantKey, RunId)>), DriveError> {
     let taken = match shared.store.take_up(tenant, run).await {
@@ -403,7 +413,7 @@ async fn drive(
         Err(StoreError { kind: StoreErrorKind::Absent(_), .. }) => return Ok((Parked::Ended, Vec::new())),
         Err(error) => return Err(error.into()),
     };
-    Session::open(shared, taken).await?.drive(poke).await
+    Session::open(shared, taken, given).await?.drive(poke).await
 }
 
 fn may_pass(error: &DriveError) -> bool {
@@ -434,6 +444,8 @@ impl Board {
     }
 
     fn leave(&mut self, run: RunId) {
+        // It was begun by another way before it was handed over.
+        self.handed.take(run);
         let Some(Active { tenant, .. }) = self.active.remove(&run) else { return };
         if let Some(count) = self.of_tenant.get_mut(&tenant) {
             *count -= 1;

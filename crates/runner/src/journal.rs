@@ -23,6 +23,16 @@ impl Page {
     /// The format that this version writes.
     pub const FORMAT: u32 = 1;
 
+    /// A page of these entries, as it is written.
+    pub(crate) fn text(entries: &[Entry]) -> serde_json::Result<String> {
+        #[derive(Serialize)]
+        struct Written<'a> {
+            format: u32,
+            entries: &'a [Entry],
+        }
+        serde_json::to_string(&Written { format: Self::FORMAT, entries })
+    }
+
     /// Reads what a commit has written.
     ///
     /// # Errors

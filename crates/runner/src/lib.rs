@@ -11,6 +11,7 @@ pub mod catalog;
 mod compiled;
 mod controls;
 mod driver;
+mod handed;
 pub mod journal;
 pub mod library;
 mod listeners;

@@ -98,7 +98,7 @@ impl Picker {
             all_pages: false,
             key: String::new(),
         };
-        let prepared = self.calls.prepare(tenant, &order).await?;
+        let prepared = self.calls.prepare(tenant, order).await?;
         self.calls.send(&prepared).await
     }
 }

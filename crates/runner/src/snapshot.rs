@@ -29,6 +29,21 @@ pub(crate) struct Snapshot {
     pub connectors: BTreeMap<String, String>,
 }
 
+/// The same, of a run at work: it is written without a copy of anything.
+#[derive(Serialize)]
+pub(crate) struct Standing<'a> {
+    pub format: u32,
+    pub machine: &'a State,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub timers: Vec<(&'a Timer, i64)>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub doubts: BTreeMap<&'a String, i64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub pins: &'a BTreeMap<String, (String, String)>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub connectors: &'a BTreeMap<String, String>,
+}
+
 /// Why a snapshot cannot be gone on from.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {

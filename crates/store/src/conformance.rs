@@ -6,6 +6,7 @@ mod effects;
 mod hooks;
 mod people;
 mod rows;
+mod runs;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -30,6 +31,7 @@ use self::{
         old_audit_entries_go_and_the_log_says_so, the_audit_log_tells_who_did_what_in_each_scope,
         what_a_tenant_owned_goes_with_it_and_its_history_stays, whoever_was_not_granted_it_changes_nothing,
     },
+    runs::a_run_is_taken_up_as_it_was_ordered_and_as_it_stands,
 };
 use crate::{
     BlobHash, Connection, Feed, Keyring, LeaseSubject, MasterKey, NewConnection, NewConnector, Retention, Scope, Store,
@@ -79,6 +81,7 @@ promises![
     many_at_once_do_not_pass_a_ceiling,
     a_hooks_secret_is_its_tenants_own_and_lives_an_hour_beyond_its_successor,
     a_signed_request_starts_one_run_whatever_stands_around_it,
+    a_run_is_taken_up_as_it_was_ordered_and_as_it_stands,
 ];
 
 async fn tenants_have_one_name_each_and_go_only_when_they_own_nothing(Stage { store, .. }: Stage) {

@@ -10,8 +10,9 @@ use crate::{
     Actor, Guardrails, Scope, StoreError, StoreErrorKind, Tenant, TenantKey,
     cache::Cache,
     file_lock::FileLock,
+    hooks::Hooks,
     readers::Readers,
-    runs::Claims,
+    runs::{Claims, Fresh},
     schema,
     writer::{Steps, Writer, Writing, Written},
 };
@@ -43,7 +44,10 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tenants: Cache<Scope, Vec<Tenant>>,
     pub(crate) guardrails: Cache<TenantKey, Guardrails>,
+    /// All of them together.
+    pub(crate) hooks: Cache<(), Arc<Hooks>>,
     pub(crate) claims: Arc<Claims>,
+    pub(crate) fresh: Arc<Fresh>,
     /// None where another process has the database.
     lock: Option<FileLock>,
 }
@@ -72,6 +76,7 @@ impl Store {
             })?;
         }
         let lock = FileLock::take(&options.path, &options.purpose).map_err(failed)?;
+        let fresh: Arc<Fresh> = Arc::default();
         let open = || -> Result<(Writer, Readers), StoreErrorKind> {
             let flags =
                 OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -79,12 +84,12 @@ impl Store {
             let mut connection = Connection::open_with_flags(&options.path, flags)?;
             schema::open(&mut connection, &shown, options.clock.now())?;
             let readers = Readers::open(&options.path)?;
-            let writer = Writer::start(connection)
+            let writer = Writer::start(connection, Arc::clone(&fresh))
                 .map_err(|error| StoreErrorKind::File { path: shown.clone(), source: Arc::new(error) })?;
             Ok((writer, readers))
         };
         let (writer, readers) = open().map_err(failed)?;
-        Ok(Self::of(writer, readers, options, Some(lock)))
+        Ok(Self::of(writer, readers, options, fresh, Some(lock)))
     }
 
     /// Looks at a database that another process has: what is read is as it was last committed, and every write is refused as
@@ -103,13 +108,13 @@ impl Store {
             }
         };
         let readers = open().map_err(|kind| StoreError::new(format!("look into {shown}"), kind))?;
-        Ok(Self::of(Writer::refusing(held), readers, options, None))
+        Ok(Self::of(Writer::refusing(held), readers, options, Arc::default(), None))
     }
 
-    fn of(writer: Writer, readers: Readers, options: StoreOptions, lock: Option<FileLock>) -> Self {
-        let (tenants, guardrails, claims) = (Cache::default(), Cache::default(), Arc::default());
-        let StoreOptions { path, clock, .. } = options;
-        let inner = Inner { writer, readers, path, clock, tenants, guardrails, claims, lock };
+    fn of(writer: Writer, readers: Readers, options: StoreOptions, fresh: Arc<Fresh>, lock: Option<FileLock>) -> Self {
+        let (tenants, guardrails, hooks) = (Cache::default(), Cache::default(), Cache::default());
+        let (claims, StoreOptions { path, clock, .. }) = (Arc::default(), options);
+        let inner = Inner { writer, readers, path, clock, tenants, guardrails, hooks, claims, fresh, lock };
         Self { inner: Arc::new(inner), actor: Arc::new(Actor::system()) }
     }
 
@@ -156,6 +161,15 @@ impl Store {
         F: FnOnce(&Writing<'_>) -> Result<T, StoreErrorKind> + Send + 'static,
     {
         self.inner.writer.write(doing, Steps::Several, write).await
+    }
+
+    /// The same where what may be left of a write that fails is known.
+    pub(crate) async fn write_in<T, F>(&self, steps: Steps, doing: &str, write: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Writing<'_>) -> Result<T, StoreErrorKind> + Send + 'static,
+    {
+        self.inner.writer.write(doing, steps, write).await
     }
 
     /// The same for a write that fails, if it does, before its only statement that writes, or by it.

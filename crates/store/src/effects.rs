@@ -165,32 +165,53 @@ pub(crate) fn admit(
     tenant: TenantKey,
     request: &EffectRequest,
 ) -> Result<Admission, StoreErrorKind> {
-    let rails = in_force(writing, tenant)?;
-    let ceiling = rails.ceiling(&request.operation);
-    let counted = counted(writing, tenant, request, ceiling)?;
-    let admission = rails.decide(request, counted);
-    // What has no ceiling is not counted.
-    if admission == Admission::Admitted && ceiling.is_some() {
-        let sql = "INSERT INTO effects (tenant_id, reference, operation, target, undoes, door, at_us, number)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, CASE WHEN ?5 THEN NULL ELSE 1 + coalesce((SELECT max(number) FROM effects
-                       WHERE tenant_id = ?1 AND operation = ?3), 0) END) ON CONFLICT DO NOTHING RETURNING number";
-        let row = params![
-            tenant,
-            request.reference,
-            request.operation,
-            request.target,
-            request.undoes,
-            request.door.as_str(),
-            request.now.as_microsecond()
-        ];
-        let number: Option<Option<i64>> = writing.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?;
-        // Now and then one takes away what is a day old, so that the ledger stays small by itself.
-        if number.flatten().is_some_and(|number| number % 256 == 0) {
-            let day_ago = request.now.as_microsecond().saturating_sub(KEPT.as_secs() * 1_000_000);
-            writing.prepare_cached("DELETE FROM effects WHERE at_us < ?1")?.execute([day_ago])?;
-        }
+    let admission = judge(writing, tenant, request)?;
+    if admission == Admission::Admitted {
+        count(writing, tenant, request)?;
     }
     Ok(admission)
+}
+
+/// Decides about an effect, and writes nothing.
+pub(crate) fn judge(
+    writing: &Writing<'_>,
+    tenant: TenantKey,
+    request: &EffectRequest,
+) -> Result<Admission, StoreErrorKind> {
+    let rails = writing.guardrails(tenant, |sqlite| in_force(sqlite, tenant))?;
+    let counted = counted(writing, tenant, request, rails.ceiling(&request.operation))?;
+    Ok(rails.decide(request, counted))
+}
+
+/// Counts an effect that is admitted; what has no ceiling is not counted.
+pub(crate) fn count(writing: &Writing<'_>, tenant: TenantKey, request: &EffectRequest) -> Result<(), StoreErrorKind> {
+    let rails = writing.guardrails(tenant, |sqlite| in_force(sqlite, tenant))?;
+    if rails.ceiling(&request.operation).is_none() {
+        return Ok(());
+    }
+    let sql = "SELECT max(number) FROM effects WHERE tenant_id = ?1 AND operation = ?2";
+    let last: Option<i64> =
+        writing.prepare_cached(sql)?.query_row(params![tenant, request.operation], |row| row.get(0))?;
+    let number = (!request.undoes).then(|| last.unwrap_or(0) + 1);
+    let sql = "INSERT INTO effects (tenant_id, reference, operation, target, undoes, door, at_us, number)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
+    let row = params![
+        tenant,
+        request.reference,
+        request.operation,
+        request.target,
+        request.undoes,
+        request.door.as_str(),
+        request.now.as_microsecond(),
+        number
+    ];
+    let is_new = writing.prepare_cached(sql)?.execute(row)? > 0;
+    // Now and then one takes away what is a day old, so that the ledger stays small by itself.
+    if is_new && number.is_some_and(|number| number % 256 == 0) {
+        let day_ago = request.now.as_microsecond().saturating_sub(KEPT.as_secs() * 1_000_000);
+        writing.prepare_cached("DELETE FROM effects WHERE at_us < ?1")?.execute([day_ago])?;
+    }
+    Ok(())
 }
 
 fn counted(

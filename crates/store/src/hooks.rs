@@ -1,5 +1,7 @@
 //! Webhooks: the secret that proves the sender, one for each workflow and tenant, sealed; and the requests that were taken.
 
+use std::{collections::HashMap, sync::Arc};
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::{SignedDuration, Timestamp};
 use rand::Rng;
@@ -9,7 +11,8 @@ use sortie_model::Secret;
 use zeroize::Zeroizing;
 
 use crate::{
-    Keyring, NewRun, Permission, RunId, Scope, Started, Store, StoreError, StoreErrorKind, Tenant, TenantKey, Workflow,
+    Keyring, NewRun, Permission, RunId, Scope, Started, Store, StoreError, StoreErrorKind, Tenant, TenantKey,
+    WorkflowState,
     audit::{Deed, act},
     database::instant,
     error::KeyProblem,
@@ -24,9 +27,24 @@ pub struct Hook {
     /// Whose run it starts.
     pub tenant: Tenant,
     /// Of which workflow: the tenant's own, else the shared one.
-    pub workflow: Workflow,
+    pub workflow: HookedWorkflow,
     /// Any of them proves the sender.
     pub secrets: Vec<Secret>,
+}
+
+/// A workflow as its webhooks need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookedWorkflow {
+    /// Whose; `shared` for all tenants.
+    pub tenant: TenantKey,
+    /// Its id.
+    pub id: String,
+    /// Hash of what matters in it.
+    pub version: String,
+    /// Whether triggers start it.
+    pub state: WorkflowState,
+    /// Why it is paused.
+    pub why: Option<String>,
 }
 
 /// What is known of a webhook's secret without opening it.
@@ -119,26 +137,26 @@ impl Store {
     }
 
     /// What a request to the webhook of a workflow is about, by the names that its address has; `None` where one of them
-    /// leads nowhere. One look, whatever is there.
+    /// leads nowhere. All webhooks are read at once when settings have changed, so that how long it takes tells nothing
+    /// about one of them.
     ///
     /// # Errors
     /// [`StoreErrorKind::Key`] when a secret does not open any more.
     pub async fn hook(&self, keyring: &Keyring, tenant: &str, workflow: &str) -> Result<Option<Hook>, StoreError> {
-        let (keyring, tenant, workflow, now) = (keyring.clone(), tenant.to_owned(), workflow.to_owned(), self.now());
-        self.look("look a webhook up", move |sqlite| {
-            let Some(tenant) = tenants::named(sqlite, &tenant)? else { return Ok(None) };
-            let Some(workflow) = workflows::usable(sqlite, tenant.key, &workflow)? else { return Ok(None) };
-            let mut secrets = Vec::new();
-            for row in rows(sqlite, tenant.key, &workflow.id)? {
-                if row.ends.is_none_or(|ends| ends > now.as_microsecond()) {
-                    let text = row.open(sqlite, &keyring)?.ok_or(KeyProblem::Unfitting)?;
-                    let text = std::str::from_utf8(&text).map_err(|_| KeyProblem::Unfitting)?;
-                    secrets.push(Secret::new(text));
-                }
-            }
-            Ok(Some(Hook { tenant, workflow, secrets }))
-        })
-        .await
+        let now = self.now().as_microsecond();
+        let failed = |kind| StoreError::new("look a webhook up", kind);
+        self.all_hooks(keyring).await?.find(tenant, workflow, now).map_err(failed)
+    }
+
+    async fn all_hooks(&self, keyring: &Keyring) -> Result<Arc<Hooks>, StoreError> {
+        let edition = self.settings_edition();
+        if let Some(known) = self.inner.hooks.get(edition, &()) {
+            return Ok(known);
+        }
+        let keyring = keyring.clone();
+        let hooks = Arc::new(self.read("read webhooks", move |sqlite| Hooks::read(sqlite, &keyring)).await?);
+        self.inner.hooks.put(edition, (), Arc::clone(&hooks));
+        Ok(hooks)
     }
 
     /// Orders a run for a request that a signature proves. The same signature is the same request, and leads to the run that
@@ -173,6 +191,50 @@ impl Store {
     }
 }
 
+/// All webhooks with their secrets.
+#[derive(Debug)]
+pub(crate) struct Hooks {
+    tenants: HashMap<String, Tenant>,
+    workflows: HashMap<TenantKey, HashMap<String, HookedWorkflow>>,
+    secrets: HashMap<TenantKey, HashMap<String, Vec<Opened>>>,
+}
+
+/// One that does not open any more is a fault of its webhook alone.
+#[derive(Debug)]
+struct Opened {
+    text: Result<Secret, StoreErrorKind>,
+    ends: Option<i64>,
+}
+
+impl Hooks {
+    fn read(sqlite: &Sqlite, keyring: &Keyring) -> Result<Self, StoreErrorKind> {
+        let mut hooks = Self { tenants: HashMap::new(), workflows: HashMap::new(), secrets: HashMap::new() };
+        for tenant in tenants::all(sqlite)? {
+            hooks.tenants.insert(tenant.name.clone(), tenant);
+        }
+        for workflow in workflows::hooked(sqlite)? {
+            hooks.workflows.entry(workflow.tenant).or_default().insert(workflow.id.clone(), workflow);
+        }
+        let mut statement = sqlite.prepare_cached(&format!("{SELECT} ORDER BY tenant_id, workflow_id, number DESC"))?;
+        for row in statement.query_map([], read)? {
+            let row = row?;
+            let opened = Opened { text: row.text(sqlite, keyring), ends: row.ends };
+            hooks.secrets.entry(row.tenant).or_default().entry(row.workflow).or_default().push(opened);
+        }
+        Ok(hooks)
+    }
+
+    fn find(&self, tenant: &str, workflow: &str, now: i64) -> Result<Option<Hook>, StoreErrorKind> {
+        let Some(tenant) = self.tenants.get(tenant) else { return Ok(None) };
+        let of = |home: TenantKey| self.workflows.get(&home)?.get(workflow);
+        let Some(workflow) = of(tenant.key).or_else(|| of(TenantKey::SHARED)) else { return Ok(None) };
+        let secrets = self.secrets.get(&tenant.key).and_then(|all| all.get(&workflow.id)).into_iter().flatten();
+        let alive = secrets.filter(|secret| secret.ends.is_none_or(|ends| ends > now));
+        let secrets = alive.map(|secret| secret.text.clone()).collect::<Result<_, _>>()?;
+        Ok(Some(Hook { tenant: tenant.clone(), workflow: workflow.clone(), secrets }))
+    }
+}
+
 /// A secret as it is kept.
 struct Row {
     tenant: TenantKey,
@@ -188,14 +250,11 @@ impl Row {
         let key = keyring.opening(sqlite, self.tenant, self.version)?;
         Ok(key.open(&self.sealed, &place(self.tenant, &self.workflow, self.number)))
     }
-}
 
-/// The secrets of one workflow, the latest first.
-fn rows(sqlite: &Sqlite, tenant: TenantKey, workflow: &str) -> Result<Vec<Row>, StoreErrorKind> {
-    let sql = format!("{SELECT} WHERE tenant_id = ?1 AND workflow_id = ?2 ORDER BY number DESC");
-    let mut statement = sqlite.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![tenant, workflow], read)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    fn text(&self, sqlite: &Sqlite, keyring: &Keyring) -> Result<Secret, StoreErrorKind> {
+        let text = self.open(sqlite, keyring)?.ok_or(KeyProblem::Unfitting)?;
+        Ok(Secret::new(std::str::from_utf8(&text).map_err(|_| KeyProblem::Unfitting)?))
+    }
 }
 
 /// The present secret gets an end, those before it go; when that end is, where there was one.

@@ -52,7 +52,7 @@ pub use guardrails::{
     Admission, CEILINGS, Door, EffectRequest, Guardrails, Hold, KnownAs, ProtectedBy, Rule, RuleError,
 };
 pub use health::Health;
-pub use hooks::{Hook, HookInfo};
+pub use hooks::{Hook, HookInfo, HookedWorkflow};
 pub use leases::{Lease, LeaseSubject};
 pub use master_key::{KeySource, MasterKey};
 pub use nodes::NodeId;

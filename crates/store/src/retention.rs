@@ -73,7 +73,7 @@ impl Store {
         let unused = self.read("find descriptions that no run uses", move |sqlite| {
             // One snapshot that cannot be read keeps none of the others.
             let sql = "WITH pinned AS MATERIALIZED (SELECT DISTINCT pin.key AS id, pin.value AS version
-                           FROM runs r, json_each(iif(json_valid(r.snapshot), r.snapshot, '{}'), '$.connectors') pin
+                           FROM runs r INDEXED BY runs_open_by_id, json_each(iif(json_valid(r.snapshot), r.snapshot, '{}'), '$.connectors') pin
                            WHERE r.ended_us IS NULL AND pin.type = 'text')
                        SELECT tenant_id, connector_id, version FROM connector_versions
                        WHERE kept_us < ?1 AND (connector_id, version) NOT IN (SELECT id, version FROM pinned)";

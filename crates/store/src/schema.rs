@@ -90,6 +90,43 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0004.sql"),
     include_str!("schema/0005.sql"),
     include_str!("schema/0006.sql"),
+    include_str!("schema/0007.sql"),
 ];
 /// `SRT1`
 const APPLICATION_ID: i64 = 0x5352_5431;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_left_in_an_older_file_is_there_after_the_move() {
+        let mut older = Connection::open_in_memory().unwrap();
+        for migration in &MIGRATIONS[..6] {
+            older.execute_batch(migration).unwrap();
+        }
+        older
+            .execute_batch(
+                "INSERT INTO tenants (tenant_id, name, cloud, made_us) VALUES (x'01', 'one', 'none', 0);
+                 INSERT INTO runs (tenant_id, run_id, home_id, workflow_id, version, status, handled, mode, start_key, cause,
+                                   started_by, depth, made_us, wake_us, epoch, seq)
+                     VALUES (x'01', x'02', x'01', 'triage', '1', 'queued', 0, 'live', 'a', 'webhook', 'webhook', 0, 1, 1, 0, 0);
+                 INSERT INTO run_values VALUES (x'01', x'02', '', '{}', NULL), (x'01', x'02', '0', NULL, x'07');
+                 INSERT INTO journal VALUES (x'01', x'02', 1, 5, '[]');
+                 PRAGMA user_version = 6",
+            )
+            .unwrap();
+        older.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        open(&mut older, "older.db", Timestamp::UNIX_EPOCH).unwrap();
+        let all = |sql: &str| -> Vec<String> {
+            let mut statement = older.prepare(sql).unwrap();
+            statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        assert_eq!(
+            all("SELECT place || '=' || coalesce(value, hex(hash)) FROM run_values ORDER BY place"),
+            ["={}", "0=07"]
+        );
+        assert_eq!(all("SELECT seq || ' ' || at_us || ' ' || entries FROM journal"), ["1 5 []"]);
+        assert_eq!(all("SELECT name FROM sqlite_schema WHERE name LIKE 'former%'"), [""; 0]);
+    }
+}

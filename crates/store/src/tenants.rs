@@ -67,13 +67,7 @@ impl Store {
         if let Some(known) = self.inner.tenants.get(edition, &scope) {
             return Ok(known);
         }
-        let list = move |connection: &Connection| {
-            let sql = "SELECT tenant_id, name, entra_id, cloud FROM tenants WHERE tenant_id = coalesce(?1, tenant_id) ORDER BY name";
-            let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map([scope.filter()], read)?;
-            Ok(rows.collect::<Result<Vec<Tenant>, _>>()?)
-        };
-        let tenants = self.read("list tenants", list).await?;
+        let tenants = self.read("list tenants", move |connection| listed(connection, scope.filter())).await?;
         self.inner.tenants.put(edition, scope, tenants.clone());
         Ok(tenants)
     }
@@ -119,6 +113,19 @@ fn deed(action: &'static str, name: &str, detail: Value) -> Deed {
     Deed { permission: Permission::ManageTenants, scope: Scope::Every, action, object: name.to_owned(), detail }
 }
 
+/// Those of this key, or all of them.
+fn listed(connection: &Connection, key: Option<TenantKey>) -> Result<Vec<Tenant>, StoreErrorKind> {
+    let sql =
+        "SELECT tenant_id, name, entra_id, cloud FROM tenants WHERE tenant_id = coalesce(?1, tenant_id) ORDER BY name";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([key], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn all(connection: &Connection) -> Result<Vec<Tenant>, StoreErrorKind> {
+    listed(connection, None)
+}
+
 pub(crate) fn named(connection: &Connection, name: &str) -> Result<Option<Tenant>, StoreErrorKind> {
     let sql = "SELECT tenant_id, name, entra_id, cloud FROM tenants WHERE name = ?1";
     Ok(connection.prepare_cached(sql)?.query_row([name], read).optional()?)
@@ -130,7 +137,9 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Tenant> {
 
 /// What goes with a tenant, what refers to another first.
 const OWNED: &[&str] = &[
-    // With them what refers to them: values, journals, intents, signals, questions.
+    "run_values",
+    "journal",
+    // With them what refers to them: intents, signals, questions.
     "runs",
     "workflow_versions",
     "effects",

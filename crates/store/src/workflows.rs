@@ -6,7 +6,7 @@ use rusqlite::{Connection as Sqlite, OptionalExtension, Row, params};
 use serde_json::json;
 
 use crate::{
-    Actor, Permission, Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    Actor, HookedWorkflow, Permission, Scope, Store, StoreError, StoreErrorKind, TenantKey,
     audit::{Deed, act},
     database::instant,
     feed::{ChangeKind, note},
@@ -427,7 +427,8 @@ fn set_state(
 fn remove(sqlite: &Writing<'_>, actor: &Actor, scope: Scope, id: &str, now: Timestamp) -> Result<(), StoreErrorKind> {
     let tenant = scope.owner()?;
     act(sqlite, actor, &change(scope, "workflow.remove", id, json!({})), now)?;
-    let open = "SELECT count(*) FROM runs WHERE home_id = ?1 AND workflow_id = ?2 AND ended_us IS NULL";
+    let open = "SELECT count(*) FROM runs INDEXED BY runs_open_by_id
+                WHERE home_id = ?1 AND workflow_id = ?2 AND ended_us IS NULL";
     let open: i64 = sqlite.prepare_cached(open)?.query_row(params![tenant, id], |row| row.get(0))?;
     if open > 0 {
         let runs = if open == 1 { "1 run that has".to_owned() } else { format!("{open} runs that have") };
@@ -448,6 +449,22 @@ pub(crate) fn usable(sqlite: &Sqlite, tenant: TenantKey, id: &str) -> Result<Opt
         "SELECT {COLUMNS} FROM workflows WHERE workflow_id = ?1 AND tenant_id IN (?2, ?3) ORDER BY tenant_id DESC LIMIT 1"
     );
     Ok(sqlite.prepare_cached(&sql)?.query_row(params![id, tenant, TenantKey::SHARED], workflow).optional()?)
+}
+
+/// Every workflow, without its text.
+pub(crate) fn hooked(sqlite: &Sqlite) -> Result<Vec<HookedWorkflow>, StoreErrorKind> {
+    let sql = "SELECT tenant_id, workflow_id, version, state, why FROM workflows";
+    let mut statement = sqlite.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        Ok(HookedWorkflow {
+            tenant: row.get(0)?,
+            id: row.get(1)?,
+            version: row.get(2)?,
+            state: WorkflowState::of(&row.get::<_, String>(3)?),
+            why: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn change(scope: Scope, action: &'static str, id: &str, detail: serde_json::Value) -> Deed {

@@ -1,10 +1,12 @@
 //! One thread that writes: what has queued goes into one transaction, and each writer hears when it is on the disk.
 //!
-//! No timer lingers for company: while one group is being forced to disk the next one gathers. A write that fails is rolled
-//! back alone, by its savepoint or because its one statement leaves nothing; a commit that fails, fails all of its group.
+//! No timer lingers for company: while one group is being forced to disk the next one gathers, and whoever is ready to queue
+//! when a group has nothing more to write may still join it. A write that fails is rolled back alone, by its savepoint or
+//! because nothing of it was written; a commit that fails, fails all of its group.
 
 use std::{
     cell::RefCell,
+    collections::HashMap,
     ops::Deref,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -18,8 +20,9 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    StoreError, StoreErrorKind,
+    Guardrails, StoreError, StoreErrorKind, TenantKey,
     feed::{self, Noted},
+    runs::Fresh,
 };
 
 /// The way to the writing thread.
@@ -62,6 +65,9 @@ struct Job {
 pub(crate) enum Steps {
     /// Nothing: one statement that writes, whose failure SQLite takes back. It needs no savepoint.
     One,
+    /// Nothing, unless the file fails: all that may refuse it is asked before its first statement that writes. A failure
+    /// after that is the whole transaction's, so that it needs no savepoint.
+    Checked,
     /// What its earlier statements wrote.
     Several,
 }
@@ -73,6 +79,8 @@ type Run = Box<dyn FnOnce(Result<&Writing<'_>, StoreErrorKind>) -> Ended + Send>
 pub(crate) struct Writing<'a> {
     connection: &'a Connection,
     noted: RefCell<Vec<Noted>>,
+    rails: &'a RefCell<HashMap<TenantKey, Arc<Guardrails>>>,
+    pub(crate) fresh: &'a Fresh,
 }
 
 struct Ended {
@@ -84,12 +92,12 @@ type Tell = Box<dyn FnOnce(Result<(), StoreErrorKind>) + Send>;
 
 impl Writer {
     /// Takes the one connection that writes.
-    pub(crate) fn start(connection: Connection) -> std::io::Result<Self> {
+    pub(crate) fn start(connection: Connection, fresh: Arc<Fresh>) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE_LEN);
         let (tell, changed) = watch::channel(());
         let counters = Arc::new(Counters { commits: 0.into(), rows: 0.into(), settings: 1.into() });
         let counts = Arc::clone(&counters);
-        let serve = move || serve(&connection, jobs, &tell, &counts);
+        let serve = move || serve(&connection, &fresh, jobs, &tell, &counts);
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(serve)?;
         let (queue, thread) = (Mutex::new(Some(queue)), Mutex::new(Some(thread)));
         Ok(Self { queue, thread, changed, counters, refuses: StoreErrorKind::Closed })
@@ -152,6 +160,24 @@ impl Writing<'_> {
     pub(crate) fn note(&self, change: Noted) {
         self.noted.borrow_mut().push(change);
     }
+
+    /// The guardrails that hold for a tenant, read once until settings are changed: nobody else writes.
+    pub(crate) fn guardrails(
+        &self,
+        tenant: TenantKey,
+        read: impl FnOnce(&Connection) -> Result<Guardrails, StoreErrorKind>,
+    ) -> Result<Arc<Guardrails>, StoreErrorKind> {
+        // What this transaction changes may yet be taken back.
+        if self.noted.borrow().iter().any(Noted::is_of_settings) {
+            return read(self.connection).map(Arc::new);
+        }
+        if let Some(known) = self.rails.borrow().get(&tenant) {
+            return Ok(Arc::clone(known));
+        }
+        let rails = Arc::new(read(self.connection)?);
+        self.rails.borrow_mut().insert(tenant, Arc::clone(&rails));
+        Ok(rails)
+    }
 }
 
 impl Deref for Writing<'_> {
@@ -168,9 +194,17 @@ impl Drop for Writer {
     }
 }
 
-fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Job>, changed: &watch::Sender<()>, counters: &Counters) {
+fn serve(
+    connection: &Connection,
+    fresh: &Fresh,
+    mut jobs: mpsc::Receiver<Job>,
+    changed: &watch::Sender<()>,
+    counters: &Counters,
+) {
+    let rails = RefCell::default();
     while let Some(first) = jobs.blocking_recv() {
-        if commit(connection, first, &mut jobs, counters) {
+        let writing = Writing { connection, noted: RefCell::default(), rails: &rails, fresh };
+        if commit(writing, first, &mut jobs, counters) {
             changed.send_replace(());
         }
     }
@@ -180,9 +214,9 @@ fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Job>, changed: &watch
 
 /// One transaction. Whoever queues while it is being written still joins it: each caller waits for its one write, so there
 /// are no more writes than callers. Whether the feed has grown.
-fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>, counters: &Counters) -> bool {
+fn commit(writing: Writing<'_>, first: Job, jobs: &mut mpsc::Receiver<Job>, counters: &Counters) -> bool {
+    let connection = writing.connection;
     let before = connection.total_changes();
-    let writing = Writing { connection, noted: RefCell::default() };
     let mut tells = Vec::with_capacity(GROUP_LEN_MAX);
     let mut outcome = run(connection, "BEGIN IMMEDIATE");
     let (mut next, mut left) = (Some(first), GROUP_LEN_MAX);
@@ -198,7 +232,7 @@ fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>, c
         left -= 1;
         // Who has not begun yet does not share a failure; the next transaction takes them.
         if outcome.is_ok() && left > 0 {
-            next = jobs.try_recv().ok();
+            next = queued(jobs);
         }
     }
     let noted = writing.noted.take();
@@ -214,12 +248,22 @@ fn commit(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>, c
     }
     if outcome.is_ok() && noted.iter().any(Noted::is_of_settings) {
         // Before anybody hears of it.
+        writing.rails.borrow_mut().clear();
         counters.settings.fetch_add(1, Ordering::AcqRel);
     }
     for tell in tells {
         tell(outcome.clone());
     }
     outcome.is_ok() && !noted.is_empty()
+}
+
+/// The next write. Before there is none, whoever is about to queue one may do so: that costs nothing where nobody is.
+fn queued(jobs: &mut mpsc::Receiver<Job>) -> Option<Job> {
+    let waiting = jobs.try_recv().ok();
+    waiting.or_else(|| {
+        std::thread::yield_now();
+        jobs.try_recv().ok()
+    })
 }
 
 /// One write among others: a failure takes back its own work alone. Where that can't be, the second result is why the
@@ -244,16 +288,24 @@ fn attempt_alone(job: Job, writing: &Writing<'_>, is_first: bool) -> (Option<End
         let cause = ended.as_ref().and_then(|ended| ended.failure.clone());
         return (ended, Err(cause.unwrap_or(StoreErrorKind::Abandoned)));
     }
+    let leaves_rows = failed && writing.total_changes() != rows;
     let stands = match (steps, failed) {
+        (_, false) if is_first => Ok(()),
+        (Steps::Checked | Steps::Several, true) if is_first => begin_anew(writing),
         // A fault of ours: nothing can tell its rows from those of the others.
-        (Steps::One, true) if writing.total_changes() != rows => Err(StoreErrorKind::Abandoned),
-        (Steps::One, _) => Ok(()),
-        (Steps::Several, false) if is_first => Ok(()),
-        (Steps::Several, true) if is_first => run(writing, "ROLLBACK").and_then(|()| run(writing, "BEGIN IMMEDIATE")),
+        (Steps::One, true) if leaves_rows => Err(StoreErrorKind::Abandoned),
+        (Steps::Checked, true) if leaves_rows => {
+            Err(ended.as_ref().and_then(|ended| ended.failure.clone()).unwrap_or(StoreErrorKind::Abandoned))
+        }
+        (Steps::One | Steps::Checked, _) => Ok(()),
         (Steps::Several, false) => run(writing, "RELEASE job"),
         (Steps::Several, true) => run(writing, "ROLLBACK TO job").and_then(|()| run(writing, "RELEASE job")),
     };
     (ended, stands)
+}
+
+fn begin_anew(writing: &Writing<'_>) -> Result<(), StoreErrorKind> {
+    run(writing, "ROLLBACK").and_then(|()| run(writing, "BEGIN IMMEDIATE"))
 }
 
 /// `None` after a panic: its caller hears that the write was abandoned.
@@ -275,9 +327,11 @@ const GROUP_LEN_MAX: usize = 256;
 mod tests {
     use std::sync::Arc;
 
+    use sortie_model::Clock as _;
+
     use super::*;
     use crate::{
-        Feed, Scope, Store, TenantKey,
+        Admission, Door, EffectRequest, Feed, Scope, Store, TenantKey,
         conformance::{self, Stage},
         feed::{ChangeKind, note},
     };
@@ -298,7 +352,7 @@ mod tests {
         };
         let written = match steps {
             Steps::One => store.write_statement("fail halfway", write).await,
-            Steps::Several => store.write("fail halfway", write).await,
+            Steps::Checked | Steps::Several => store.write_in(steps, "fail halfway", write).await,
         };
         written.map_err(|error| error.kind)
     }
@@ -367,22 +421,83 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_write_without_savepoint_that_leaves_rows_fails_its_transaction_and_not_the_next() {
+        for steps in [Steps::One, Steps::Checked] {
+            let folder = tempfile::tempdir().unwrap();
+            let Stage { store, .. } = conformance::stage(folder.path());
+            let (go, until) = std::sync::mpsc::channel();
+            let (held, before, failed, after, ()) = tokio::join!(
+                hold(&store, until),
+                set(&store, "before"),
+                write_then(&store, steps, || StoreErrorKind::DiskFull),
+                set(&store, "after"),
+                async { go.send(()).unwrap() },
+            );
+            for shared in [held, before.map(drop), failed] {
+                match (steps, shared) {
+                    (Steps::One, Err(StoreErrorKind::Abandoned)) | (Steps::Checked, Err(StoreErrorKind::DiskFull)) => {}
+                    (_, other) => panic!("{steps:?}: {other:?}"),
+                }
+            }
+            assert_eq!(after.unwrap(), 1);
+            assert_eq!(store.value_names(SHARED, "", "", 10).await.unwrap(), ["after"]);
+            assert_eq!(feed(&store).await, [(1, "after".to_owned())]);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_checked_write_that_is_refused_harms_nobody() {
         let folder = tempfile::tempdir().unwrap();
         let Stage { store, .. } = conformance::stage(folder.path());
         let (go, until) = std::sync::mpsc::channel();
-        let (held, before, failed, after, ()) = tokio::join!(
+        let refuses = |_: &Writing<'_>| Err::<(), _>(StoreErrorKind::Stale("it".to_owned()));
+        let (held, before, refused, after, ()) = tokio::join!(
             hold(&store, until),
             set(&store, "before"),
-            write_then(&store, Steps::One, || StoreErrorKind::Stale("it".to_owned())),
+            store.write_in(Steps::Checked, "be refused", refuses),
             set(&store, "after"),
             async { go.send(()).unwrap() },
         );
-        for shared in [held, before.map(drop), failed] {
-            assert!(matches!(shared, Err(StoreErrorKind::Abandoned)), "{shared:?}");
-        }
-        assert_eq!(after.unwrap(), 1);
-        assert_eq!(store.value_names(SHARED, "", "", 10).await.unwrap(), ["after"]);
-        assert_eq!(feed(&store).await, [(1, "after".to_owned())]);
+        assert_eq!((held.unwrap(), before.unwrap(), after.unwrap()), ((), 1, 1));
+        assert!(matches!(refused.unwrap_err().kind, StoreErrorKind::Stale(_)));
+        assert_eq!(feed(&store).await, [(1, "before".to_owned()), (2, "after".to_owned())]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_effect_meets_the_guardrails_of_its_own_transaction_and_none_that_were_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let Stage { store, clock } = conformance::stage(folder.path());
+        let ask = |reference: &str| EffectRequest {
+            operation: "mock/isolate".to_owned(),
+            target: "ws-1".to_owned(),
+            names: Vec::new(),
+            door: Door::Call,
+            reference: reference.to_owned(),
+            override_approved: false,
+            undoes: false,
+            now: clock.now(),
+        };
+        let admission = |reference| store.admit_effect(SHARED, ask(reference));
+        assert_eq!(admission("before").await.unwrap(), Admission::Admitted);
+        let taken_back = |writing: &Writing<'_>| {
+            note(writing, TenantKey::SHARED, ChangeKind::Guardrail, "shared", "2026-11-22T03:00:00Z".parse().unwrap());
+            writing.execute("UPDATE guardrails SET held_us = 1, held_by = 'it', held_why = 'it'", [])?;
+            Err::<(), _>(StoreErrorKind::Stale("it".to_owned()))
+        };
+        let (go, until) = std::sync::mpsc::channel();
+        let (held, none, free, holds, kept, ()) = tokio::join!(
+            hold(&store, until),
+            store.write("hold, and take it back", taken_back),
+            admission("free"),
+            store.hold_effects(SHARED, "a drill"),
+            admission("kept"),
+            async { go.send(()).unwrap() },
+        );
+        assert!(held.is_ok() && none.is_err() && holds.is_ok());
+        assert_eq!(free.unwrap(), Admission::Admitted);
+        assert!(matches!(kept.unwrap(), Admission::Held { .. }));
+        assert!(matches!(admission("after").await.unwrap(), Admission::Held { .. }));
+        store.release_effects(SHARED).await.unwrap();
+        assert_eq!(admission("released").await.unwrap(), Admission::Admitted);
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -426,7 +541,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_full_disk_fails_its_group_and_leaves_exactly_what_was_acknowledged() {
-        for steps in [Steps::One, Steps::Several] {
+        for steps in [Steps::One, Steps::Checked, Steps::Several] {
             fill_the_disk(steps).await;
         }
     }
@@ -438,7 +553,7 @@ mod tests {
         connection.pragma_update(None, "journal_mode", "WAL").unwrap();
         connection.execute_batch("CREATE TABLE t (at INTEGER PRIMARY KEY, content BLOB)").unwrap();
         connection.pragma_update_and_check(None, "max_page_count", 100, |_| Ok(())).unwrap();
-        let writer = Arc::new(Writer::start(connection).unwrap());
+        let writer = Arc::new(Writer::start(connection, Arc::default()).unwrap());
         let write = |at: i64, bytes: usize| {
             let writer = Arc::clone(&writer);
             async move {

@@ -1,5 +1,7 @@
 //! The base address: the connection's own, else the document's, with its variables filled in.
 
+use std::borrow::Cow;
+
 use sortie_openapi::{Description, Operation, Server};
 use url::Url;
 
@@ -12,10 +14,6 @@ use super::{BuildError, Target, style};
 pub fn base(description: &Description, operation: &Operation, target: &Target) -> Result<Url, BuildError> {
     let text = base_text(description, operation, target)?;
     let url: Option<Url> = text.parse().ok();
-    let is_usable = |url: &Url| {
-        matches!(url.scheme(), "http" | "https" | "smtp" | "smtps")
-            && url.host_str().is_some_and(|host| !host.is_empty())
-    };
     url.filter(is_usable).ok_or(BuildError::Base { base: text })
 }
 
@@ -26,12 +24,28 @@ pub(super) fn address(
     target: &Target,
     path: &str,
 ) -> Result<Url, BuildError> {
-    let base = base(description, operation, target)?;
+    let server = operation.servers.first().or_else(|| description.servers.first());
+    let base = match &target.base {
+        // The usual one was read before.
+        Some(base) if is_usable(base) && !takes_prefix(base, server) => Cow::Borrowed(base),
+        _ => Cow::Owned(base(description, operation, target)?),
+    };
     let text = format!("{}{path}", base.as_str().trim_end_matches('/'));
     let url: Option<Url> = text.parse().ok();
     // What the address is read as must be what was put together: no step may have been taken back on the way.
-    let is_whole = |url: &Url| url.origin() == base.origin() && url.path().ends_with(path.trim_start_matches('/'));
+    let is_whole = |url: &Url| is_same_origin(url, &base) && url.path().ends_with(path.trim_start_matches('/'));
     url.filter(is_whole).ok_or_else(|| BuildError::Base { base: base.to_string() })
+}
+
+fn is_usable(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https" | "smtp" | "smtps") && url.host_str().is_some_and(|host| !host.is_empty())
+}
+
+fn is_same_origin(url: &Url, base: &Url) -> bool {
+    // No other address has the origin of a mail server's.
+    let has_origin = matches!(url.scheme(), "http" | "https");
+    let (own, wanted) = ((url.scheme(), url.host_str()), (base.scheme(), base.host_str()));
+    has_origin && own == wanted && url.port_or_known_default() == base.port_or_known_default()
 }
 
 fn base_text(description: &Description, operation: &Operation, target: &Target) -> Result<String, BuildError> {
@@ -48,11 +62,15 @@ fn base_text(description: &Description, operation: &Operation, target: &Target) 
 fn over(base: &Url, server: Option<&Server>, target: &Target) -> Result<String, BuildError> {
     let text = base.as_str().trim_end_matches('/').to_owned();
     match server {
-        Some(server) if base.path() == "/" && server.needs_host() && !server.url.starts_with('{') => {
+        Some(server) if takes_prefix(base, Some(server)) => {
             Ok(format!("{text}/{}", filled(server, target)?.trim_start_matches('/')))
         }
         _ => Ok(text),
     }
+}
+
+fn takes_prefix(base: &Url, server: Option<&Server>) -> bool {
+    base.path() == "/" && server.is_some_and(|server| server.needs_host() && !server.url.starts_with('{'))
 }
 
 fn filled(server: &Server, target: &Target) -> Result<String, BuildError> {

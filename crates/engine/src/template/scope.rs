@@ -39,8 +39,8 @@ impl Names {
 /// What the names stand for in one evaluation. Values are shared; a clone for each item of a list is cheap.
 #[derive(Clone, Debug)]
 pub struct Scope {
-    roots: Vec<(String, Arc<Value>)>,
-    steps: Vec<(String, StepValues)>,
+    roots: Vec<(Arc<str>, Arc<Value>)>,
+    steps: Vec<(Arc<str>, StepValues)>,
     now: Timestamp,
 }
 
@@ -61,16 +61,16 @@ impl Scope {
     /// This name with this value; an earlier one of the name is hidden.
     #[must_use]
     pub fn with(mut self, name: &str, value: Arc<Value>) -> Self {
-        self.roots.retain(|(known, _)| known != name);
-        self.roots.push((name.to_owned(), value));
+        self.roots.retain(|(known, _)| **known != *name);
+        self.roots.push((name.into(), value));
         self
     }
 
     /// A step that came before, with null where it left no output or no error.
     #[must_use]
     pub fn with_step(mut self, id: &str, output: Arc<Value>, error: Arc<Value>, outcome: &str) -> Self {
-        self.steps.retain(|(known, _)| known != id);
-        self.steps.push((id.to_owned(), StepValues { output, error, outcome: outcome.into() }));
+        self.steps.retain(|(known, _)| **known != *id);
+        self.steps.push((id.into(), StepValues { output, error, outcome: outcome.into() }));
         self
     }
 
@@ -80,11 +80,11 @@ impl Scope {
     }
 
     pub(super) fn root(&self, name: &str) -> Option<&Value> {
-        self.roots.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+        self.roots.iter().find(|(known, _)| **known == *name).map(|(_, value)| &**value)
     }
 
     pub(super) fn step(&self, id: &str, part: StepPart) -> Option<&Value> {
-        let (_, values) = self.steps.iter().find(|(known, _)| known == id)?;
+        let (_, values) = self.steps.iter().find(|(known, _)| **known == *id)?;
         Some(match part {
             StepPart::Output => &values.output,
             StepPart::Error => &values.error,

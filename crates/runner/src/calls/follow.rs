@@ -1,6 +1,6 @@
 //! What a call has started on the remote side: how it goes, and its end; and how it is called off.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 use sortie_store::{RunId, TenantKey};
@@ -20,15 +20,16 @@ pub(crate) enum Sight {
 impl Calls {
     /// Sees how what the call has started is going, after so many sights of it. An operation without a way to see has ended with its answer.
     pub(crate) async fn follow(&self, prepared: &Prepared, output: &Value, sights: u32) -> Result<Sight, Trouble> {
-        let Some(link) = &prepared.operation.guidance.awaits else {
+        let Some(link) = &prepared.operation().guidance.awaits else {
             return Ok(Sight::Ended { well: true, output: output.clone() });
         };
         let Some(inputs) = link::inputs(link, &prepared.order.inputs, output) else {
             let what = format!("the answer of {} does not say what it has started", prepared.order.name());
             return Err(Trouble::refused(TroubleKind::Service, what, "Look at the product how it went."));
         };
-        let order = Order { operation: link.operation.clone(), inputs, all_pages: false, ..prepared.order.clone() };
-        let looking = self.prepare(prepared.tenant, &order).await?;
+        let order =
+            Order { operation: link.operation.clone(), inputs, all_pages: false, ..Order::clone(&prepared.order) };
+        let looking = self.prepare(prepared.tenant, order).await?;
         let seen = self.send(&looking).await?;
         let state = link.settings.get("state").and_then(Value::as_str).and_then(|at| seen.pointer(at));
         let state = state.and_then(Value::as_str).unwrap_or_default();
@@ -61,12 +62,17 @@ impl Calls {
         let Some(inputs) = link::inputs(&link, &order.inputs, started) else { return Ok(None) };
         let key = effect_key(tenant, run, place);
         let cancel = Order { operation: link.operation, inputs, all_pages: false, key, ..order.clone() };
-        self.prepare(tenant, &cancel).await.map(Some)
+        self.prepare(tenant, cancel).await.map(Some)
     }
 
     /// Calls off what a call has started; false where that has ended by itself, or was called off before.
-    pub(crate) async fn call_off(&self, order: &Order, started: &Value, cancel: &Prepared) -> Result<bool, Trouble> {
-        let began = self.prepare(cancel.tenant, order).await?;
+    pub(crate) async fn call_off(
+        &self,
+        order: &Arc<Order>,
+        started: &Value,
+        cancel: &Prepared,
+    ) -> Result<bool, Trouble> {
+        let began = self.prepare(cancel.tenant, Arc::clone(order)).await?;
         if let Sight::Ended { .. } = self.follow(&began, started, 1).await? {
             return Ok(false);
         }

@@ -1,6 +1,6 @@
 //! A look at the remote side: whether a call whose answer is not known was carried out.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -32,7 +32,7 @@ pub(crate) struct InDoubt {
 impl Calls {
     /// Looks for what a call has done. Its absence counts when it has been in doubt for the operation's settle time.
     pub(crate) async fn look(&self, prepared: &Prepared, doubt: InDoubt) -> Result<Glance, Trouble> {
-        let guidance = &prepared.operation.guidance;
+        let guidance = &prepared.operation().guidance;
         let read = guidance.more.get("read").and_then(|read| serde_json::from_value(read.clone()).ok());
         match (&guidance.probe, read) {
             (Some(probe), _) if carries(probe, prepared) => self.look_for_key(prepared, probe, doubt.since).await,
@@ -43,8 +43,8 @@ impl Calls {
 
     async fn look_for_key(&self, prepared: &Prepared, probe: &LinkedCall, since: Timestamp) -> Result<Glance, Trouble> {
         let Some(looking) = self.linked(prepared, probe).await? else { return Ok(UNCLEAR) };
-        let all_pages = looking.operation.pagination.is_some();
-        let order = Order { all_pages, ..looking.order.clone() };
+        let all_pages = looking.operation().pagination.is_some();
+        let order = Arc::new(Order { all_pages, ..Order::clone(&looking.order) });
         let answer = self.send(&Prepared { order, ..looking }).await?;
         let items = if all_pages { Some(&answer) } else { text(probe, "items").and_then(|at| answer.pointer(at)) };
         let Some(items) = items.and_then(Value::as_array) else { return Ok(UNCLEAR) };
@@ -75,8 +75,9 @@ impl Calls {
     /// A call that the operation's document links to this one; `None` where what it takes is not there.
     async fn linked(&self, prepared: &Prepared, link: &LinkedCall) -> Result<Option<Prepared>, Trouble> {
         let Some(inputs) = link::inputs(link, &prepared.order.inputs, &Value::Null) else { return Ok(None) };
-        let order = Order { operation: link.operation.clone(), inputs, all_pages: false, ..prepared.order.clone() };
-        self.prepare(prepared.tenant, &order).await.map(Some)
+        let order =
+            Order { operation: link.operation.clone(), inputs, all_pages: false, ..Order::clone(&prepared.order) };
+        self.prepare(prepared.tenant, order).await.map(Some)
     }
 
     fn absent(&self, link: &LinkedCall, since: Timestamp) -> Glance {

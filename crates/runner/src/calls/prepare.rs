@@ -1,6 +1,6 @@
 //! A call with nothing left to decide: its request, the connection that it goes through, what it acts on.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde_json::Value;
 use sortie_connector::{BuiltRequest, Engine, HttpCall, LinkError, NativeCall, Subject, build};
@@ -17,9 +17,10 @@ use crate::{
 /// A call that is ready to leave.
 pub(crate) struct Prepared {
     pub tenant: TenantKey,
-    pub order: Order,
+    pub order: Arc<Order>,
     pub product: Arc<Product>,
-    pub operation: Operation,
+    /// Its operation's place in the product's description.
+    pub at: usize,
     pub way: Way,
     /// What it acts on: one call at a time does the same to it.
     pub target: String,
@@ -33,32 +34,34 @@ pub(crate) enum Way {
 
 impl Calls {
     /// Finds operation and connection, and makes the request.
-    pub(crate) async fn prepare(&self, tenant: TenantKey, order: &Order) -> Result<Prepared, Trouble> {
+    pub(crate) async fn prepare(&self, tenant: TenantKey, order: impl Into<Arc<Order>>) -> Result<Prepared, Trouble> {
+        let order: Arc<Order> = order.into();
         let product = self.outside.product(tenant, &order.connector, order.pinned.as_deref()).await?;
-        let operation = product.description.operation_called(&order.operation).cloned().ok_or_else(|| {
+        let at = product.description.place_of(&order.operation).ok_or_else(|| {
             let what = format!("{} has no operation `{}`", order.connector, order.operation);
             Trouble::refused(TroubleKind::Document, what, "Correct the step's `call`.")
         })?;
-        let inputs = keyed(&operation, order);
-        let native = NativeCall::of(&product.description, &operation, &inputs).map_err(|error| unfit(order, &error))?;
+        let operation = &product.description.operations[at];
+        let inputs = keyed(operation, &order);
+        let native = NativeCall::of(&product.description, operation, &inputs).map_err(|error| unfit(&order, &error))?;
         let way = match native {
             Some(call) => {
-                let connected = self.native_connection(tenant, &product, order, &call).await?;
+                let connected = self.native_connection(tenant, &product, &order, &call).await?;
                 Way::Native { call: Box::new(call), connected }
             }
             None => {
                 let name = order.connection.as_deref();
-                let wanted = Wanted { tenant, product: &product, operation: Some(&operation), name };
+                let wanted = Wanted { tenant, product: &product, operation: Some(operation), name };
                 let connected = self.outside.connect(wanted).await?;
-                let built = build(&product.description, &operation, &inputs, &connected.target).map_err(|error| {
+                let built = build(&product.description, operation, &inputs, &connected.target).map_err(|error| {
                     let what = format!("{} cannot be called: {error}", order.name());
                     Trouble::refused(TroubleKind::Document, what, error.remedy())
                 })?;
                 Way::Remote { connected, built }
             }
         };
-        let target = target(&operation, &way, order);
-        Ok(Prepared { tenant, order: order.clone(), product, operation, way, target })
+        let target = target(operation, &way, &order);
+        Ok(Prepared { tenant, order, product, at, way, target })
     }
 
     /// Only what leaves needs a connection; `http` does without where there is none.
@@ -78,10 +81,15 @@ impl Calls {
 }
 
 impl Prepared {
+    /// What is called.
+    pub(crate) fn operation(&self) -> &Operation {
+        &self.product.description.operations[self.at]
+    }
+
     /// Whether it changes nothing.
     pub(crate) fn is_safe(&self) -> bool {
         match &self.way {
-            Way::Remote { .. } => self.operation.effect.class == EffectClass::Safe,
+            Way::Remote { .. } => self.operation().effect.class == EffectClass::Safe,
             Way::Native { call, .. } => call.is_safe(),
         }
     }
@@ -149,10 +157,13 @@ fn engine_class(class: EffectClass) -> Class {
 }
 
 /// The inputs with our key where the operation takes it.
-fn keyed(operation: &Operation, order: &Order) -> serde_json::Map<String, Value> {
-    let mut inputs = order.inputs.clone();
+fn keyed<'a>(operation: &Operation, order: &'a Order) -> Cow<'a, serde_json::Map<String, Value>> {
     let probe = operation.guidance.probe.as_ref();
     let carry = probe.and_then(|probe| probe.settings.get("carry")).and_then(Value::as_str);
+    if carry.is_none() && operation.effect.key.is_none() {
+        return Cow::Borrowed(&order.inputs);
+    }
+    let mut inputs = order.inputs.clone();
     if let Some(Value::String(text)) = carry.and_then(|key| inputs.get_mut(key)) {
         let space = if text.is_empty() { "" } else { " " };
         *text = format!("{text}{space}{}", order.mark());
@@ -160,7 +171,7 @@ fn keyed(operation: &Operation, order: &Order) -> serde_json::Map<String, Value>
     if let Some(key) = &operation.effect.key {
         inputs.entry(key.clone()).or_insert_with(|| format!("sortie-{}", order.key).into());
     }
-    inputs
+    Cow::Owned(inputs)
 }
 
 /// An object that has an address of its own is acted on by one call at a time; for everything else the call itself is it.

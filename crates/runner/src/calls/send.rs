@@ -27,13 +27,13 @@ impl Calls {
         let caller = connected.caller.clone().with_policy(once());
         let failed = |error: CallError| trouble(&prepared.order.name(), &connected.name, &error, self.clock.now());
         if prepared.order.all_pages {
-            let (description, operation) = (&prepared.product.description, &prepared.operation);
+            let (description, operation) = (&prepared.product.description, prepared.operation());
             let (inputs, target) = (&prepared.order.inputs, &connected.target);
             let limits = PageLimits::default();
             let all = caller.all_pages(description, operation, inputs, target, &connected.credential, limits).await;
             return all.map(|paged| (Value::Array(paged.items), None)).map_err(failed);
         }
-        let class = prepared.operation.effect.class;
+        let class = prepared.operation().effect.class;
         let answer = caller.send(built, class, &connected.credential).await;
         match answer {
             Ok(answer) if is_page(prepared, &answer) => Err(page(prepared, &answer)),
@@ -55,7 +55,7 @@ fn once() -> RetryPolicy {
 /// Whether somebody in between has answered: a web page where the operation answers with JSON.
 fn is_page(prepared: &Prepared, answer: &Answer) -> bool {
     let AnswerBody::Text(text) = &answer.body else { return false };
-    let mut contents = prepared.operation.successes().flat_map(|(_, output)| &output.contents);
+    let mut contents = prepared.operation().successes().flat_map(|(_, output)| &output.contents);
     text.trim_start().starts_with('<')
         && answer.media_type.as_deref() == Some("text/html")
         && contents.any(|content| content.media_type.contains("json"))
@@ -74,7 +74,7 @@ fn page(prepared: &Prepared, answer: &Answer) -> Trouble {
 
 /// Some services say with a status that a list has nothing in it.
 fn is_empty(prepared: &Prepared, failure: &Failure) -> bool {
-    let stated = prepared.operation.guidance.more.get("empty").and_then(Value::as_u64);
+    let stated = prepared.operation().guidance.more.get("empty").and_then(Value::as_u64);
     stated == Some(u64::from(failure.status))
 }
 

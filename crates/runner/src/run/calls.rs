@@ -27,7 +27,7 @@ impl Session {
     pub(super) async fn make_call(&mut self, at: Address, attempt: u32) -> Result<Option<Leaving>, DriveError> {
         let place = at.to_string();
         let order = match self.orders.get(&place) {
-            Some(ordered) => ordered.order.clone(),
+            Some(ordered) => Arc::clone(&ordered.order),
             None => match self.ordered(&at).await? {
                 Ok(order) => order,
                 Err(trouble) if self.call_reads_untold(&at).await? => {
@@ -41,7 +41,7 @@ impl Session {
             },
         };
         let call = order.name();
-        let prepared = match self.shared.calls.prepare(self.run.tenant, &order).await {
+        let prepared = match self.shared.calls.prepare(self.run.tenant, Arc::clone(&order)).await {
             Ok(prepared) => prepared,
             Err(trouble) if trouble.kind == TroubleKind::Connection => {
                 self.hold(at, attempt, &trouble);
@@ -78,9 +78,9 @@ impl Session {
             place: place.clone(),
             attempt,
             key: order.key.clone(),
-            operation: format!("{}/{}", order.connector, prepared.operation.id),
+            operation: format!("{}/{}", order.connector, prepared.operation().id),
             target: prepared.target.clone(),
-            request: serde_json::to_string(order).expect("it is made of JSON"),
+            request: serde_json::to_string(&**order).expect("it is made of JSON"),
             guard: Some(guard),
         });
         // An earlier try of the same step is over: the machine would not want another one else.
@@ -93,7 +93,7 @@ impl Session {
     }
 
     /// What the step orders, with its inputs as they are now.
-    pub(super) async fn ordered(&mut self, at: &Address) -> Result<Result<Order, Trouble>, DriveError> {
+    pub(super) async fn ordered(&mut self, at: &Address) -> Result<Result<Arc<Order>, Trouble>, DriveError> {
         let compiled = Arc::clone(&self.compiled);
         let CompiledVerb::Call(call) = &compiled.steps[usize::from(at.last().step)].verb else {
             return Ok(Err(Trouble::refused(TroubleKind::Document, "this step calls nothing", "")));
@@ -106,7 +106,7 @@ impl Session {
         at: &Address,
         call: &CompiledCall,
         place: &str,
-    ) -> Result<Result<Order, Trouble>, DriveError> {
+    ) -> Result<Result<Arc<Order>, Trouble>, DriveError> {
         let inputs = match &call.with {
             None => Map::new(),
             Some(with) => {
@@ -121,7 +121,7 @@ impl Session {
                 }
             }
         };
-        Ok(Ok(Order {
+        Ok(Ok(Arc::new(Order {
             connector: call.connector.clone(),
             pinned: self.connectors.get(&call.connector).cloned(),
             operation: call.operation.clone(),
@@ -129,7 +129,7 @@ impl Session {
             inputs,
             all_pages: call.all_pages,
             key: effect_key(self.run.tenant, self.run.id, place),
-        }))
+        })))
     }
 
     async fn call_reads_untold(&mut self, at: &Address) -> Result<bool, DriveError> {
@@ -188,7 +188,7 @@ impl Session {
     pub(super) async fn look(&mut self, at: Address, attempt: u32) -> Result<(), DriveError> {
         let place = at.to_string();
         let now = self.shared.clock.now();
-        let Some((order, ordered)) = self.orders.get(&place).map(|one| (one.order.clone(), one.ordered)) else {
+        let Some((order, ordered)) = self.orders.get(&place).map(|one| (Arc::clone(&one.order), one.ordered)) else {
             self.events.push_back(Event::Ended { at, attempt, result: unclear() });
             return Ok(());
         };
@@ -196,7 +196,7 @@ impl Session {
         let (shared, tenant) = (Arc::clone(&self.shared), self.run.tenant);
         self.works.push(Box::pin(async move {
             shared.points.pass(Point::BeforeCall).await;
-            let result = match shared.calls.prepare(tenant, &order).await {
+            let result = match shared.calls.prepare(tenant, order).await {
                 Ok(prepared) => shared.calls.look(&prepared, doubt).await,
                 Err(trouble) => Err(trouble),
             };
@@ -215,14 +215,14 @@ impl Session {
         let Some(ordered) = self.orders.get_mut(&place) else { return Ok(()) };
         if !std::mem::replace(&mut ordered.is_kept, true) {
             // A later process must know what the call has started.
-            self.pending.values.push((format!("{place}#started"), ordered.output.clone()));
+            self.pending.leave(format!("{place}#started"), &ordered.output);
         }
-        let (order, output) = (ordered.order.clone(), ordered.output.clone());
+        let (order, output) = (Arc::clone(&ordered.order), ordered.output.clone());
         let sights = self.state.active(&at).map_or(0, |active| active.looks);
         let (shared, tenant) = (Arc::clone(&self.shared), self.run.tenant);
         self.works.push(Box::pin(async move {
             shared.points.pass(Point::BeforeCall).await;
-            let result = match shared.calls.prepare(tenant, &order).await {
+            let result = match shared.calls.prepare(tenant, order).await {
                 Ok(prepared) => shared.calls.follow(&prepared, &output, sights).await,
                 Err(trouble) => Err(trouble),
             };

@@ -1,10 +1,18 @@
 //! The commit of a turn: everything that is pending, in one transaction.
 
+use std::{mem::take, sync::Arc};
+
 use sortie_engine::machine::Phase;
 use sortie_store::{Committed, RunCommit, RunStatus, RunValue, Scope, Store, StoreError};
 
 use super::{DriveError, HoldKind, Session, pending::Pending};
-use crate::{compiled::CompiledVerb, journal::Page, listeners::Heard, points::Point, snapshot::Snapshot};
+use crate::{
+    compiled::CompiledVerb,
+    journal::Page,
+    listeners::Heard,
+    points::Point,
+    snapshot::{Snapshot, Standing},
+};
 
 impl Session {
     /// Writes what is pending. When it returns, calls may leave, and others see it.
@@ -16,9 +24,16 @@ impl Session {
             let now = self.shared.store.run(self.scope(), self.run.id).await?;
             (commit.epoch, commit.seq) = (now.epoch, now.seq);
         }
-        let committed = self.shared.store.commit_run(commit).await?;
+        let has_let_go = !commit.settled.is_empty() || !commit.dropped.is_empty();
+        let commit = Arc::new(commit);
+        let committed = match self.shared.store.commit_run(Arc::clone(&commit)).await {
+            Ok(committed) => committed,
+            Err(error) => {
+                self.pending.take_back(&commit);
+                return Err(error.into());
+            }
+        };
         self.shared.points.pass(Point::AfterCommit).await;
-        let has_let_go = !self.pending.settled.is_empty() || !self.pending.dropped.is_empty();
         self.pending = Pending::default();
         if let Committed::Done { epoch, seq, woken, .. } = committed {
             (self.run.epoch, self.run.seq) = (epoch, seq);
@@ -51,12 +66,13 @@ impl Session {
         }
     }
 
+    /// The commit of what is pending, which it takes over but for the entries.
     pub(super) async fn as_commit(&mut self) -> Result<RunCommit, DriveError> {
-        let page = Page { format: Page::FORMAT, entries: self.pending.entries.clone() };
-        let mut values = Vec::with_capacity(self.pending.values.len());
-        for (place, value) in &self.pending.values {
-            let value = as_value(&self.shared.store, self.scope(), value.to_string()).await?;
-            values.push((place.clone(), value));
+        for at in 0..self.pending.values.len() {
+            if let RunValue::Text(text) = &mut self.pending.values[at].1 {
+                let text = std::mem::take(text);
+                self.pending.values[at].1 = as_value(&self.shared.store, self.scope(), text).await?;
+            }
         }
         let end = self.state.end.map(|end| (end.outcome.word().to_owned(), end.handled));
         let (status, why) = self.status();
@@ -66,7 +82,8 @@ impl Session {
             RunStatus::Running => self.run.wake.filter(|wake| *wake <= now).or(Some(now)),
             _ => self.next_wake(),
         };
-        let pending = &self.pending;
+        let (snapshot, entries) = (self.snapshot(), Page::text(&self.pending.entries)?);
+        let pending = &mut self.pending;
         Ok(RunCommit {
             tenant: self.run.tenant,
             run: self.run.id,
@@ -76,27 +93,31 @@ impl Session {
             status,
             why,
             wake,
-            snapshot: self.snapshot(),
+            snapshot,
             busy: None,
             end,
-            entries: serde_json::to_string(&page)?,
-            values,
-            intents: pending.intents.clone(),
-            settled: pending.settled.clone(),
-            dropped: pending.dropped.clone(),
-            asked: pending.asked.clone(),
-            closed: pending.closed.clone(),
-            taken: pending.taken.clone(),
-            children: pending.children.clone(),
-            cancelled: pending.cancelled.clone(),
+            entries,
+            values: take(&mut pending.values),
+            intents: take(&mut pending.intents),
+            settled: take(&mut pending.settled),
+            dropped: take(&mut pending.dropped),
+            asked: take(&mut pending.asked),
+            closed: take(&mut pending.closed),
+            taken: take(&mut pending.taken),
+            children: take(&mut pending.children),
+            cancelled: take(&mut pending.cancelled),
         })
     }
 
     pub(super) fn snapshot(&self) -> String {
-        let timers = self.timers.iter().map(|(timer, at)| (timer.clone(), at.as_microsecond())).collect();
-        let doubts = self.doubts.iter().map(|(place, at)| (place.clone(), at.as_microsecond())).collect();
-        let (machine, pins, connectors) = (self.state.clone(), self.pins.clone(), self.connectors.clone());
-        let snapshot = Snapshot { format: Snapshot::FORMAT, machine, timers, doubts, pins, connectors };
+        let snapshot = Standing {
+            format: Snapshot::FORMAT,
+            machine: &self.state,
+            timers: self.timers.iter().map(|(timer, at)| (timer, at.as_microsecond())).collect(),
+            doubts: self.doubts.iter().map(|(place, at)| (place, at.as_microsecond())).collect(),
+            pins: &self.pins,
+            connectors: &self.connectors,
+        };
         serde_json::to_string(&snapshot).expect("a snapshot is JSON")
     }
 

@@ -73,7 +73,7 @@ impl Session {
             }
             (What::Respond, CompiledVerb::Respond(input)) => {
                 let value = input.evaluate(names, budget).map_err(text)?;
-                self.pending.values.push((RESPONSE.to_owned(), value.clone()));
+                self.pending.leave(RESPONSE.to_owned(), &value);
                 self.pending.is_news = true;
                 self.left.insert(at.to_string(), (value, Value::Null));
                 Ok(Evaluated::Done)
@@ -98,7 +98,7 @@ impl Session {
             return Err(format!("`for_each` gives {count} items, and at most {ITEMS_MAX} are taken"));
         }
         let place = format!("{}#list", at.whole());
-        self.pending.values.push((place.clone(), Value::Array(items.clone())));
+        self.pending.leave(place.clone(), &items);
         self.lists.insert(place, Arc::new(items.into_iter().map(Arc::new).collect()));
         Ok(Evaluated::Items(count))
     }

@@ -44,7 +44,7 @@ impl Session {
         }
         let operation = match subject.operation {
             Some(known) => format!("{DEFENDER}/{known}"),
-            None => format!("{}/{}", prepared.order.connector, prepared.operation.id),
+            None => format!("{}/{}", prepared.order.connector, prepared.operation().id),
         };
         let target = match &subject.met[..] {
             [] => prepared.target.clone(),

@@ -191,8 +191,7 @@ impl Session {
         let value = super::values::StepValue { outcome, output: output.into(), error: error.into() };
         let stands_in_a_body = at.places().len() > 1 || at.last().item.is_some();
         if stands_in_a_body || !value.output.is_null() || !value.error.is_null() {
-            let row = serde_json::to_value(&value).expect("it is made of JSON");
-            self.pending.values.push((place.clone(), row));
+            self.pending.leave(place.clone(), &value);
         }
         self.values.insert(place, Some(Arc::new(value)));
         self.note(Some(at), Happened::Ended { outcome, skipped });
@@ -203,7 +202,7 @@ impl Session {
         if let Some(output) = compiled.output.as_ref().filter(|_| end.outcome == Outcome::Succeeded) {
             let names = self.names_for(&Address::top(0), &[output.reads()]).await?;
             match output.evaluate(&names, Budget::default()) {
-                Ok(output) => self.pending.values.push((OUTPUT.to_owned(), output)),
+                Ok(output) => self.pending.leave(OUTPUT.to_owned(), &output),
                 Err(error) => self.note(None, Happened::Broken { why: format!("`output`: {error}") }),
             }
         }

@@ -35,7 +35,7 @@ pub(super) enum Errand {
     /// It tells people of the step's question.
     Notice,
     /// It calls off what the step's call has started.
-    CallOff { order: Order, started: serde_json::Value },
+    CallOff { order: Arc<Order>, started: serde_json::Value },
 }
 
 impl Session {
@@ -148,7 +148,7 @@ impl Session {
         };
         let place = format!("{at}#notify");
         let prepared = match self.order_of(&at, call, &place).await? {
-            Ok(order) => self.shared.calls.prepare(self.run.tenant, &order).await,
+            Ok(order) => self.shared.calls.prepare(self.run.tenant, order).await,
             Err(trouble) => Err(trouble),
         };
         match prepared {
@@ -176,13 +176,13 @@ impl Session {
             place: place.clone(),
             attempt: *attempt,
             key: prepared.order.key.clone(),
-            operation: format!("{}/{}", prepared.order.connector, prepared.operation.id),
+            operation: format!("{}/{}", prepared.order.connector, prepared.operation().id),
             // A message that was lost stands in nobody's way.
             target: match errand {
                 Errand::Notice => format!("call {}", prepared.order.key),
                 Errand::Call | Errand::CallOff { .. } => prepared.target.clone(),
             },
-            request: serde_json::to_string(&prepared.order).expect("it is made of JSON"),
+            request: serde_json::to_string(&*prepared.order).expect("it is made of JSON"),
             guard: Some(sortie_store::Guard { undoes, ..guard }),
         });
         Ok(Some(leaving))
@@ -204,9 +204,9 @@ impl Session {
         };
         if !std::mem::replace(&mut ordered.is_kept, true) {
             // A later process must know the call has started.
-            self.pending.values.push((format!("{at}#started"), ordered.output.clone()));
+            self.pending.leave(format!("{at}#started"), &ordered.output);
         }
-        let (order, started) = (ordered.order.clone(), ordered.output.clone());
+        let (order, started) = (Arc::clone(&ordered.order), ordered.output.clone());
         let place = off_place(&at);
         let prepared = match self.shared.calls.cancel_of(self.run.tenant, &order, &started, &place, self.run.id).await {
             Ok(Some(prepared)) => prepared,

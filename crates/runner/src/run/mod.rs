@@ -99,7 +99,7 @@ enum HoldKind {
 
 /// What a step has ordered, and what is known of it.
 struct Ordered {
-    order: Order,
+    order: Arc<Order>,
     /// What the call was answered.
     output: Value,
     /// When it was ordered first.
@@ -272,6 +272,9 @@ impl Session {
             let id = &self.compiled.plan.step(place.step).id;
             place.item.map_or_else(|| id.clone(), |item| format!("{id}[{item}]"))
         };
+        if let [only] = at.places() {
+            return part(only);
+        }
         at.places().iter().map(part).collect::<Vec<_>>().join(".")
     }
 

@@ -18,7 +18,7 @@ impl Session {
     /// Nobody knows what this step would leave.
     pub(super) fn leave_untold(&mut self, at: &Address) {
         let place = at.to_string();
-        self.pending.values.push((format!("{place}{MARK}"), true.into()));
+        self.pending.leave(format!("{place}{MARK}"), &true);
         self.untold.insert(place);
     }
 

@@ -52,8 +52,8 @@ enum Told {
 }
 
 impl Session {
-    /// Reads the run's version, and what it was given.
-    pub(crate) async fn open(shared: Arc<Shared>, taken: TakenUp) -> Result<Self, DriveError> {
+    /// Reads the run's version, and what it was given, unless that is known.
+    pub(crate) async fn open(shared: Arc<Shared>, taken: TakenUp, known: Option<Value>) -> Result<Self, DriveError> {
         let TakenUp { run, given, signals } = taken;
         let source = shared.source(run.home, &run.workflow, &run.version).await?;
         understands(&shared, &run).await?;
@@ -62,7 +62,10 @@ impl Session {
         snapshot.fits(&compiled.plan)?;
         let timers = snapshot.timers.into_iter().map(|(timer, at)| (timer, instant(at))).collect();
         let doubts = snapshot.doubts.into_iter().map(|(place, at)| (place, instant(at))).collect();
-        let mut given: Value = given.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default();
+        let mut given: Value = match known {
+            Some(known) => known,
+            None => given.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default(),
+        };
         let mut take = |key: &str| Arc::new(given.get_mut(key).map(Value::take).unwrap_or_default());
         let about = json!({
             "id": run.id.to_string(),
@@ -205,7 +208,7 @@ impl Session {
         ordered: Option<Timestamp>,
     ) -> Result<(), DriveError> {
         let Some(intent) = intent else { return Ok(()) };
-        let order: Order = serde_json::from_str(&intent.new.request)?;
+        let order: Arc<Order> = Arc::new(serde_json::from_str::<Order>(&intent.new.request)?);
         let place = at.to_string();
         let started = self.shared.store.run_value(self.scope(), self.run.id, &format!("{place}#started")).await?;
         let output: Value = started.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default();

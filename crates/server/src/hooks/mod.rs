@@ -42,7 +42,10 @@ pub(crate) async fn receive(request: Request) -> Result<Response, Problem> {
     let hook = shared.app.store.hook(&keyring, request.path("tenant"), request.path("workflow")).await?;
     let secrets = hook.as_ref().map_or(&[][..], |hook| &hook.secrets);
     let proof = prove(&request.headers, &request.body, secrets);
-    let open = hook.and_then(|hook| proved(shared, hook, proof));
+    let open = match hook {
+        Some(hook) => proved(shared, hook, proof).await?,
+        None => None,
+    };
     let Some((hook, trigger)) = open else {
         if let Arrival::Remote(address) = request.arrival {
             shared.hook_failures.failed(address, now);
@@ -58,12 +61,12 @@ pub(crate) async fn receive(request: Request) -> Result<Response, Problem> {
 }
 
 /// The webhook that the request opens. One whose workflow is not at work is as good as none.
-fn proved(shared: &Shared, hook: Hook, proof: Proof) -> Option<(Hook, HookTrigger)> {
+async fn proved(shared: &Shared, hook: Hook, proof: Proof) -> Result<Option<(Hook, HookTrigger)>, Problem> {
     if proof == Proof::default() || hook.workflow.state == WorkflowState::Disabled {
-        return None;
+        return Ok(None);
     }
-    let trigger = plan(shared, &hook)?.trigger(proof)?;
-    Some((hook, trigger))
+    let trigger = plan(shared, &hook).await?.and_then(|plan| plan.trigger(proof));
+    Ok(trigger.map(|trigger| (hook, trigger)))
 }
 
 fn refused() -> Problem {
@@ -84,7 +87,11 @@ fn said(request: &Request, body: Value, now: Timestamp) -> Value {
         ("query", query),
         ("received_at", now.to_string().into()),
     ];
-    Value::Object(said.map(|(name, value)| (name.to_owned(), value)).into_iter().collect())
+    Value::Object(said.map(named).into_iter().collect())
+}
+
+fn named((name, value): (&str, Value)) -> (String, Value) {
+    (name.to_owned(), value)
 }
 
 /// Without what proves anybody.
@@ -108,7 +115,10 @@ async fn started(
     let scope = Scope::Tenant(hook.tenant.key);
     let runner = &shared.app.runner;
     let start_key = trigger.start_key(&hook.workflow.id, &said, proof);
-    let input = format!("{{\"inputs\":{{}},\"trigger\":{said}}}");
+    let given =
+        Value::Object([("inputs", Value::Object(Map::new())), ("trigger", said)].map(named).into_iter().collect());
+    let input = serde_json::to_string(&given).expect("it is JSON");
+    let bytes = input.len();
     let new = NewRun {
         home: hook.workflow.tenant,
         workflow: hook.workflow.id.clone(),
@@ -134,7 +144,7 @@ async fn started(
     // Before it begins, so that no answer comes too early to be heard.
     let listening = trigger.answers.then(|| runner.listen(run));
     if is_new {
-        runner.begin(hook.tenant.key, run);
+        runner.begin_with(hook.tenant.key, run, given, bytes);
     }
     match listening {
         Some(listening) => answer::awaited(shared, scope, run, is_new, listening).await,

@@ -8,10 +8,10 @@ use sortie_engine::{
     document::{DEDUPE_NAMES, Secure, Tenants, TriggerKind, read},
     template::{Budget, Expression, Names, Scope as Values},
 };
-use sortie_store::{Hook, TenantKey};
+use sortie_store::{Hook, Scope, TenantKey};
 
 use super::proof::Proof;
-use crate::app::Shared;
+use crate::{Problem, app::Shared};
 
 /// By home, workflow and version.
 pub(crate) type Plans = HashMap<(TenantKey, String, String), Arc<Plan>>;
@@ -31,14 +31,17 @@ pub(crate) struct HookTrigger {
 }
 
 /// The plan of a webhook's workflow; `None` where it does not run for the tenant.
-pub(crate) fn plan(shared: &Shared, hook: &Hook) -> Option<Arc<Plan>> {
+pub(crate) async fn plan(shared: &Shared, hook: &Hook) -> Result<Option<Arc<Plan>>, Problem> {
     let workflow = &hook.workflow;
     let key = (workflow.tenant, workflow.id.clone(), workflow.version.clone());
     let known = shared.plans.lock().expect("no code panics while it holds this lock").get(&key).cloned();
     let plan = match known {
         Some(plan) => plan,
         None => {
-            let plan = Arc::new(Plan::of(&workflow.text)?);
+            let home = Scope::Tenant(workflow.tenant);
+            let version = shared.app.store.workflow_version(home, &workflow.id, &workflow.version).await?;
+            let Some(plan) = Plan::of(&version.text) else { return Ok(None) };
+            let plan = Arc::new(plan);
             let mut plans = shared.plans.lock().expect("no code panics while it holds this lock");
             if plans.len() >= PLANS_MAX {
                 plans.clear();
@@ -47,7 +50,7 @@ pub(crate) fn plan(shared: &Shared, hook: &Hook) -> Option<Arc<Plan>> {
             plan
         }
     };
-    plan.is_for(&hook.tenant.name).then_some(plan)
+    Ok(plan.is_for(&hook.tenant.name).then_some(plan))
 }
 
 impl Plan {
@@ -94,7 +97,7 @@ impl HookTrigger {
         }
         match proof.signed.filter(|_| self.is_signed) {
             Some(signature) => format!("webhook signed {}", digest(&signature)),
-            None => format!("webhook {}", uuid::Uuid::new_v4()),
+            None => format!("webhook {}", uuid::Uuid::now_v7()),
         }
     }
 }

@@ -17,6 +17,7 @@ use std::{
 
 use axum::Router;
 pub use network::{Network, NetworkError};
+use sortie_runner::Runner;
 use sortie_store::Actor;
 pub use tls::TlsFiles;
 use tokio::{
@@ -158,11 +159,23 @@ impl Server {
                     None => stopped(shared.stop.subscribe()).await,
                 }
             },
-            runner.serve(stopped(shared.stop.subscribe()), grace),
+            driving(runner, stopped(shared.stop.subscribe()), grace),
             upkeep::keep_up(&shared.app, stopped(shared.stop.subscribe())),
         );
         shared.serves.store(false, Ordering::Relaxed);
         drop(socket_file);
+    }
+}
+
+/// Takes runs further in a task of its own, which goes with this: whoever wakes it is mostly on one of the threads that take
+/// tasks, and this may be called on another.
+async fn driving(runner: Runner, stop: impl Future<Output = ()> + Send + 'static, grace: Duration) {
+    let mut task = JoinSet::new();
+    task.spawn(async move { runner.serve(stop, grace).await });
+    if let Some(Err(error)) = task.join_next().await
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
     }
 }
 

@@ -78,7 +78,8 @@ async fn workflow(store: &Store, scope: Scope) {
     store.put_workflow(scope, new, Some(0)).await.unwrap();
 }
 
-fn new(start_key: &str) -> NewRun {
+/// A run that a webhook starts.
+pub(super) fn new(start_key: &str) -> NewRun {
     NewRun {
         home: TenantKey::SHARED,
         workflow: "triage".to_owned(),

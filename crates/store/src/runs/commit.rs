@@ -1,5 +1,7 @@
 //! The one way to take a run further: everything that one turn of it means, in one transaction, by whoever holds it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 use serde_json::json;
@@ -10,7 +12,7 @@ use super::{
 use crate::{
     NodeId, Scope, Store, StoreError, StoreErrorKind, TenantKey,
     feed::{ChangeKind, note},
-    writer::Writing,
+    writer::{Steps, Writing},
 };
 
 /// What a turn of a run writes.
@@ -96,11 +98,12 @@ impl Store {
     /// # Errors
     /// [`StoreErrorKind::Stale`] when somebody else has taken the run, or a question was decided meanwhile: read it anew.
     /// [`StoreErrorKind::Active`] when another run is doing the same to the same.
-    pub async fn commit_run(&self, commit: RunCommit) -> Result<Committed, StoreError> {
+    pub async fn commit_run(&self, commit: impl Into<Arc<RunCommit>>) -> Result<Committed, StoreError> {
+        let commit = commit.into();
         let (now, run, has_ended) = (self.now(), commit.run, commit.end.is_some());
-        let claims = std::sync::Arc::clone(&self.inner.claims);
+        let claims = Arc::clone(&self.inner.claims);
         let committed = self
-            .write(&format!("take run {run} further"), move |sqlite| {
+            .write_in(steps(&commit), &format!("take run {run} further"), move |sqlite| {
                 let committed = Turn { sqlite, commit: &commit, now }.write()?;
                 if let Committed::Done { epoch, .. } = committed {
                     claims.take(run, epoch);
@@ -147,7 +150,7 @@ impl Store {
     /// # Errors
     /// [`StoreErrorKind::Stale`] when somebody else has taken it.
     pub async fn claim_run(&self, scope: Scope, run: RunId, node: NodeId, epoch: i64) -> Result<i64, StoreError> {
-        let claims = std::sync::Arc::clone(&self.inner.claims);
+        let claims = Arc::clone(&self.inner.claims);
         self.write_statement("claim a run", move |sqlite| {
             claims.let_go(run);
             let sql = "UPDATE runs SET node_id = ?3, epoch = epoch + 1
@@ -160,6 +163,26 @@ impl Store {
     }
 }
 
+/// What a commit leaves that fails. The usual one is refused, if it is, before it writes.
+fn steps(commit: &RunCommit) -> Steps {
+    let is_plain = commit.intents.len() <= 1
+        && commit.busy.is_none()
+        && commit.asked.is_empty()
+        && commit.closed.is_empty()
+        && commit.children.is_empty()
+        && commit.cancelled.is_empty();
+    if is_plain { Steps::Checked } else { Steps::Several }
+}
+
+/// How a run is held by a commit that takes it further.
+struct Held {
+    epoch: i64,
+    /// When it wanted to go on, as the row says.
+    wake: Option<i64>,
+    /// Whether it has been told something.
+    is_told: bool,
+}
+
 /// One commit while it is written.
 struct Turn<'a> {
     sqlite: &'a Writing<'a>,
@@ -170,26 +193,17 @@ struct Turn<'a> {
 impl Turn<'_> {
     fn write(&self) -> Result<Committed, StoreErrorKind> {
         let RunCommit { tenant, run, .. } = *self.commit;
-        let epoch = self.claim()?;
+        let held = self.claim()?;
+        let epoch = held.epoch;
         if let Some((key, replaces)) = &self.commit.busy
             && let Some(by) = self.holder(key)?
         {
             self.queue_up(key, by, *replaces, epoch)?;
             return Ok(Committed::Busy { by });
         }
-        for settled in &self.commit.settled {
-            intents::settle(self.sqlite, tenant, run, &settled.place, &settled.verdict, self.now)?;
-        }
-        for (place, attempt) in &self.commit.dropped {
-            intents::remove(self.sqlite, tenant, run, place, *attempt)?;
-        }
-        for (intent, new) in self.commit.intents.iter().enumerate() {
-            if let Some(by) = intents::insert(self.sqlite, (tenant, run), (intent, new), self.now)? {
-                return Err(StoreErrorKind::Active { intent, by });
-            }
-        }
+        self.intents()?;
         let children = self.rows()?;
-        let seq = self.advance(epoch)?;
+        let seq = self.advance(&held)?;
         let mut woken: Vec<_> = children.iter().filter_map(|started| Some((tenant, started.run()?))).collect();
         for place in &self.commit.cancelled {
             woken.extend(self.cancel_child(place)?.map(|child| (tenant, child)));
@@ -204,15 +218,42 @@ impl Turn<'_> {
         Ok(Committed::Done { epoch, seq, children, woken })
     }
 
-    /// The run's epoch from now on, if it is as it was read.
-    fn claim(&self) -> Result<i64, StoreErrorKind> {
+    /// A single one is asked for before anything is written; each of several must see those before it.
+    fn intents(&self) -> Result<(), StoreErrorKind> {
+        let RunCommit { tenant, run, settled, dropped, intents, .. } = self.commit;
+        let (of, is_single) = ((*tenant, *run), intents.len() == 1);
+        let is_over = |place: &str| {
+            settled.iter().any(|settled| settled.place == place) || dropped.iter().any(|(dropped, _)| dropped == place)
+        };
+        if is_single {
+            intents::check(self.sqlite, of, (0, &intents[0]), is_over, self.now)?;
+        }
+        for settled in settled {
+            intents::settle(self.sqlite, *tenant, *run, &settled.place, &settled.verdict, self.now)?;
+        }
+        for (place, attempt) in dropped {
+            intents::remove(self.sqlite, *tenant, *run, place, *attempt)?;
+        }
+        for (at, new) in intents.iter().enumerate() {
+            if !is_single {
+                intents::check(self.sqlite, of, (at, new), |_| false, self.now)?;
+            }
+            intents::insert(self.sqlite, of, new, self.now)?;
+        }
+        Ok(())
+    }
+
+    /// How the run is held from now on, if it is as it was read.
+    fn claim(&self) -> Result<Held, StoreErrorKind> {
         let commit = self.commit;
         // Nobody else writes in between: the row itself is written once, with everything else of it.
-        let sql = "SELECT epoch + (node_id IS NOT ?3) FROM runs
+        let sql = "SELECT epoch + (node_id IS NOT ?3), wake_us,
+                          EXISTS (SELECT 1 FROM signals WHERE tenant_id = ?1 AND run_id = ?2) FROM runs
                    WHERE tenant_id = ?1 AND run_id = ?2 AND epoch = ?4 AND seq = ?5 AND ended_us IS NULL";
         let row = params![commit.tenant, commit.run, commit.node, commit.epoch, commit.seq];
-        let epoch = self.sqlite.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?;
-        epoch.ok_or_else(|| StoreErrorKind::Stale(format!("run {}", commit.run)))
+        let held = |row: &rusqlite::Row<'_>| Ok(Held { epoch: row.get(0)?, wake: row.get(1)?, is_told: row.get(2)? });
+        let held = self.sqlite.prepare_cached(sql)?.query_row(row, held).optional()?;
+        held.ok_or_else(|| StoreErrorKind::Stale(format!("run {}", commit.run)))
     }
 
     /// Another run of this key that has begun, or stands before this one.
@@ -263,38 +304,46 @@ impl Turn<'_> {
         children.collect()
     }
 
-    fn advance(&self, epoch: i64) -> Result<i64, StoreErrorKind> {
+    fn advance(&self, held: &Held) -> Result<i64, StoreErrorKind> {
         let commit = self.commit;
-        let (outcome, handled) = commit.end.clone().unzip();
-        let ended = commit.end.is_some().then(|| self.now.as_microsecond());
-        // What it was told while this was written wakes it again.
-        let wake = "CASE WHEN ?9 IS NULL AND EXISTS (SELECT 1 FROM signals WHERE tenant_id = ?1 AND run_id = ?2) THEN ?8 ELSE ?5 END";
-        let sql = format!(
-            "UPDATE runs SET status = ?3, why = ?4, wake_us = {wake}, snapshot = ?6, seq = seq + 1, outcome = ?7,
-                    begun_us = coalesce(begun_us, ?8), ended_us = ?9, handled = ?10, busy_key = coalesce(?11, busy_key),
-                    epoch = ?12, node_id = ?13
-             WHERE tenant_id = ?1 AND run_id = ?2 RETURNING seq"
-        );
-        let row = params![
-            commit.tenant,
-            commit.run,
-            commit.status,
-            commit.why,
-            commit.wake.map(Timestamp::as_microsecond),
-            commit.snapshot,
-            outcome,
-            self.now.as_microsecond(),
-            ended,
-            handled.unwrap_or(false),
-            commit.busy.as_ref().map(|(key, _)| key),
-            epoch,
-            commit.node,
-        ];
-        let seq: i64 = self.sqlite.prepare_cached(&sql)?.query_row(row, |row| row.get(0))?;
+        let (now, seq) = (self.now.as_microsecond(), commit.seq + 1);
+        let wake = match commit.end {
+            // What it was told while this was written wakes it again.
+            None if self.is_told(held)? => Some(now),
+            _ => commit.wake.map(Timestamp::as_microsecond),
+        };
+        let goes_on =
+            "UPDATE runs SET status = ?3, why = ?4, snapshot = ?5, seq = ?6, begun_us = coalesce(begun_us, ?7),
+                              epoch = ?8, node_id = ?9";
+        let key = "WHERE tenant_id = ?1 AND run_id = ?2";
+        let Self { sqlite, .. } = self;
+        let RunCommit { tenant, run, status, why, snapshot, node, .. } = commit;
+        // A column of an index that is named here has the index written anew, whether or not it changes.
+        if let Some((outcome, handled)) = &commit.end {
+            let sql = format!("{goes_on}, wake_us = ?10, outcome = ?11, ended_us = ?7, handled = ?12 {key}");
+            let row = params![tenant, run, status, why, snapshot, seq, now, held.epoch, node, wake, outcome, handled];
+            sqlite.prepare_cached(&sql)?.execute(row)?;
+        } else if commit.busy.is_some() || wake != held.wake {
+            let busy = commit.busy.as_ref().map(|(key, _)| key);
+            let sql = format!("{goes_on}, wake_us = ?10, busy_key = coalesce(?11, busy_key) {key}");
+            let row = params![tenant, run, status, why, snapshot, seq, now, held.epoch, node, wake, busy];
+            sqlite.prepare_cached(&sql)?.execute(row)?;
+        } else {
+            let row = params![tenant, run, status, why, snapshot, seq, now, held.epoch, node];
+            sqlite.prepare_cached(&format!("{goes_on} {key}"))?.execute(row)?;
+        }
         let sql = "INSERT INTO journal (tenant_id, run_id, seq, at_us, entries) VALUES (?1, ?2, ?3, ?4, ?5)";
-        let row = params![commit.tenant, commit.run, seq, self.now.as_microsecond(), commit.entries];
-        self.sqlite.prepare_cached(sql)?.execute(row)?;
+        sqlite.prepare_cached(sql)?.execute(params![tenant, run, seq, now, commit.entries])?;
         Ok(seq)
+    }
+
+    /// Whether there is something that it was told and does not act on with this commit.
+    fn is_told(&self, held: &Held) -> Result<bool, StoreErrorKind> {
+        if !held.is_told || self.commit.taken.is_empty() {
+            return Ok(held.is_told);
+        }
+        let sql = "SELECT 1 FROM signals WHERE tenant_id = ?1 AND run_id = ?2";
+        Ok(self.sqlite.prepare_cached(sql)?.exists(params![self.commit.tenant, self.commit.run])?)
     }
 
     fn cancel_child(&self, place: &str) -> Result<Option<RunId>, StoreErrorKind> {

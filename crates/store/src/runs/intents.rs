@@ -5,8 +5,10 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::RunId;
 use crate::{
-    Admission, Door, EffectRequest, KnownAs, Scope, Store, StoreError, StoreErrorKind, TenantKey, database::instant,
-    effects::admit, writer::Writing,
+    Admission, Door, EffectRequest, KnownAs, Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    database::instant,
+    effects::{count, judge},
+    writer::Writing,
 };
 
 /// A call that is about to leave.
@@ -77,37 +79,43 @@ impl Store {
     }
 }
 
-/// Writes an intent. The run that is doing the same to the same, where there is one.
+/// Whether an intent may be written; nothing is. `over` is what the same commit settles or drops of its run.
 ///
 /// # Errors
-/// [`StoreErrorKind::Guarded`] where a guardrail does not let it leave.
-pub(super) fn insert(
+/// [`StoreErrorKind::Guarded`] where a guardrail does not let it leave, [`StoreErrorKind::Active`] where another run is doing
+/// the same to the same.
+pub(super) fn check(
     sqlite: &Writing<'_>,
     (tenant, run): (TenantKey, RunId),
     (at, new): (usize, &NewIntent),
+    over: impl Fn(&str) -> bool,
     now: Timestamp,
-) -> Result<Option<RunId>, StoreErrorKind> {
+) -> Result<(), StoreErrorKind> {
     if let Some(guard) = &new.guard {
-        let request = EffectRequest {
-            operation: guard.operation.clone(),
-            target: guard.target.clone(),
-            names: guard.names.clone(),
-            door: Door::Run,
-            reference: format!("{run} {}", new.place),
-            override_approved: guard.approved,
-            undoes: guard.undoes,
-            now,
-        };
-        let admission = admit(sqlite, tenant, &request)?;
+        let admission = judge(sqlite, tenant, &asked(run, new, guard, now))?;
         if admission != Admission::Admitted {
             return Err(StoreErrorKind::Guarded { intent: at, admission: Box::new(admission) });
         }
     }
-    let active =
-        "SELECT run_id FROM intents WHERE tenant_id = ?1 AND operation = ?2 AND target = ?3 AND settled_us IS NULL";
+    let active = "SELECT run_id, place FROM intents
+                  WHERE tenant_id = ?1 AND operation = ?2 AND target = ?3 AND settled_us IS NULL";
     let row = params![tenant, new.operation, new.target];
-    if let Some(other) = sqlite.prepare_cached(active)?.query_row(row, |row| row.get(0)).optional()? {
-        return Ok(Some(other));
+    let other = |row: &Row<'_>| Ok((row.get::<_, RunId>(0)?, row.get::<_, String>(1)?));
+    match sqlite.prepare_cached(active)?.query_row(row, other).optional()? {
+        Some((by, place)) if by != run || !over(&place) => Err(StoreErrorKind::Active { intent: at, by }),
+        _ => Ok(()),
+    }
+}
+
+/// Writes an intent that may be written, and counts it.
+pub(super) fn insert(
+    sqlite: &Writing<'_>,
+    (tenant, run): (TenantKey, RunId),
+    new: &NewIntent,
+    now: Timestamp,
+) -> Result<(), StoreErrorKind> {
+    if let Some(guard) = &new.guard {
+        count(sqlite, tenant, &asked(run, new, guard, now))?;
     }
     let sql = "INSERT INTO intents (tenant_id, run_id, place, attempt, key, operation, target, request, made_us)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
@@ -123,7 +131,21 @@ pub(super) fn insert(
         now.as_microsecond()
     ];
     sqlite.prepare_cached(sql)?.execute(row)?;
-    Ok(None)
+    Ok(())
+}
+
+/// What the guardrails are asked about an intent.
+fn asked(run: RunId, new: &NewIntent, guard: &Guard, now: Timestamp) -> EffectRequest {
+    EffectRequest {
+        operation: guard.operation.clone(),
+        target: guard.target.clone(),
+        names: guard.names.clone(),
+        door: Door::Run,
+        reference: format!("{run} {}", new.place),
+        override_approved: guard.approved,
+        undoes: guard.undoes,
+        now,
+    }
 }
 
 /// Writes what became of all tries of a step that are still open.

@@ -63,11 +63,14 @@ impl Store {
         .await
     }
 
-    /// All that taking a run further begins with, in one look.
+    /// All that taking a run further begins with, in one look; the first time without one.
     ///
     /// # Errors
     /// [`StoreErrorKind::Absent`] where the tenant has none of that id.
     pub async fn take_up(&self, tenant: TenantKey, id: RunId) -> Result<TakenUp, StoreError> {
+        if let Some(fresh) = self.inner.fresh.take(id).filter(|fresh| fresh.run.tenant == tenant) {
+            return Ok(fresh);
+        }
         let (run, given, signals) = self
             .look("take a run up", move |sqlite| {
                 let sql = format!("SELECT {COLUMNS} FROM runs WHERE tenant_id = ?1 AND run_id = ?2");
@@ -113,7 +116,7 @@ impl Store {
     /// [`StoreError`] when the file cannot be read.
     pub async fn open_runs(&self, scope: Scope) -> Result<Vec<OpenRun>, StoreError> {
         self.read("list open runs", move |sqlite| {
-            let sql = "SELECT tenant_id, run_id, wake_us, begun_us IS NOT NULL FROM runs
+            let sql = "SELECT tenant_id, run_id, wake_us, begun_us IS NOT NULL FROM runs INDEXED BY runs_open_by_id
                        WHERE ended_us IS NULL AND tenant_id = coalesce(?1, tenant_id) ORDER BY wake_us IS NULL, wake_us";
             let mut statement = sqlite.prepare_cached(sql)?;
             let rows = statement.query_map(params![scope.filter()], |row| {
@@ -131,7 +134,8 @@ impl Store {
     /// [`StoreError`] when the file cannot be read.
     pub async fn open_run_counts(&self) -> Result<Vec<(RunStatus, u64)>, StoreError> {
         self.read("count open runs", move |sqlite| {
-            let sql = "SELECT status, count(*) FROM runs WHERE ended_us IS NULL GROUP BY status ORDER BY status";
+            let sql = "SELECT status, count(*) FROM runs INDEXED BY runs_open_by_id
+                       WHERE ended_us IS NULL GROUP BY status ORDER BY status";
             let mut statement = sqlite.prepare_cached(sql)?;
             let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)

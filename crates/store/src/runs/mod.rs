@@ -3,6 +3,7 @@
 mod approvals;
 mod claims;
 mod commit;
+mod fresh;
 mod intents;
 mod list;
 mod prune;
@@ -14,6 +15,7 @@ use std::fmt;
 pub use approvals::{Approval, Decision, NewApproval};
 pub(crate) use claims::Claims;
 pub use commit::{Committed, RunCommit, Settled};
+pub(crate) use fresh::Fresh;
 pub use intents::{Guard, Intent, NewIntent};
 use jiff::Timestamp;
 pub use list::{OpenRun, RunFilter, TakenUp};

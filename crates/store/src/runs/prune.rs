@@ -26,6 +26,12 @@ impl Store {
                     for (tenant, run) in &old {
                         let uses = "DELETE FROM blob_uses WHERE tenant_id = ?1 AND used_by = ?2";
                         sqlite.prepare_cached(uses)?.execute(params![tenant, format!("run {run}")])?;
+                        for of_run in [
+                            "DELETE FROM run_values WHERE tenant_id = ?1 AND run_id = ?2",
+                            "DELETE FROM journal WHERE tenant_id = ?1 AND run_id = ?2",
+                        ] {
+                            sqlite.prepare_cached(of_run)?.execute(params![tenant, run])?;
+                        }
                         let run_row = "DELETE FROM runs WHERE tenant_id = ?1 AND run_id = ?2";
                         sqlite.prepare_cached(run_row)?.execute(params![tenant, run])?;
                     }

@@ -108,6 +108,8 @@ pub(super) fn insert(
     signal: &str,
     now: Timestamp,
 ) -> Result<bool, StoreErrorKind> {
+    // Whoever takes it up must find the signal.
+    sqlite.fresh.take(run);
     let wake = "UPDATE runs SET wake_us = ?3 WHERE tenant_id = ?1 AND run_id = ?2 AND ended_us IS NULL RETURNING 1";
     let row = params![tenant, run, now.as_microsecond()];
     if sqlite.prepare_cached(wake)?.query_row(row, |row| row.get::<_, i64>(0)).optional()?.is_none() {

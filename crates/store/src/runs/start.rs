@@ -5,12 +5,13 @@ use rusqlite::{OptionalExtension, params};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{RunId, RunMode, RunStatus, RunValue};
+use super::{Run, RunId, RunMode, RunStatus, RunValue, TakenUp};
 use crate::{
     ActorKind, Permission, Scope, Store, StoreError, StoreErrorKind, TenantKey, WorkflowState,
     audit::{Deed, act},
+    database::instant,
     feed::{ChangeKind, note},
-    writer::Writing,
+    writer::{Steps, Writing},
 };
 
 /// A run to be started.
@@ -75,7 +76,10 @@ impl Store {
     pub async fn start_run(&self, scope: Scope, new: NewRun) -> Result<Started, StoreError> {
         let now = self.now();
         let actor = self.actor();
-        self.write("order a run", move |sqlite| {
+        // It is known before anything is written whether there is such a run.
+        let is_plain = actor.kind == ActorKind::System && new.per_object_max.is_none();
+        let steps = if is_plain { Steps::Checked } else { Steps::Several };
+        self.write_in(steps, "order a run", move |sqlite| {
             let started = insert(sqlite, scope.owner()?, &new, now)?;
             if let (Started::New(run), false) = (started, actor.kind == ActorKind::System) {
                 let again_of = new.again_of.map(|run| run.to_string());
@@ -134,7 +138,41 @@ pub(crate) fn insert(
         put_value(sqlite, tenant, id, place, value)?;
     }
     note(sqlite, tenant, ChangeKind::Run, &id.to_string(), now);
+    if let RunValue::Text(given) = &new.input {
+        sqlite.fresh.put(TakenUp { run: made(tenant, new, id, now), given: Some(given.clone()), signals: Vec::new() });
+    }
     Ok(Started::New(id))
+}
+
+/// The run as its row says.
+fn made(tenant: TenantKey, new: &NewRun, id: RunId, now: Timestamp) -> Run {
+    let made = instant(now.as_microsecond());
+    Run {
+        tenant,
+        id,
+        home: new.home,
+        workflow: new.workflow.clone(),
+        version: new.version.clone(),
+        status: RunStatus::Queued,
+        why: None,
+        outcome: None,
+        handled: false,
+        mode: new.mode,
+        cause: new.cause.clone(),
+        object: new.object.clone(),
+        started_by: new.started_by.clone(),
+        parent: new.parent.clone(),
+        again_of: new.again_of,
+        depth: new.depth,
+        made,
+        begun: None,
+        ended: None,
+        wake: Some(made),
+        node: None,
+        epoch: 0,
+        seq: 0,
+        snapshot: new.taken_over.as_ref().map(|(snapshot, _)| snapshot.clone()),
+    }
 }
 
 /// Writes a value of a run; a later one takes its place.
