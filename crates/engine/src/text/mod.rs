@@ -1,5 +1,6 @@
 //! The text of a workflow document: what is written where, and what is wrong with it.
 
+mod lines;
 mod node;
 mod patch;
 mod problem;

@@ -5,7 +5,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Entry, Node, Problems, Value, patch::write::key_text, read};
+use super::{Entry, Node, Problems, Value, lines, patch::write::key_text, read};
 
 mod write;
 
@@ -158,7 +158,7 @@ fn add_entry(text: &str, around: &Node, entries: &[Entry], key: &str, value: &Js
         return Some(spliced(text, last, last, &new)).filter(|_| last <= end);
     }
     let indent = column(text, entries.first()?.key_span.start as usize);
-    let at = line_end(text, tight_end(text, &entries.last()?.node));
+    let at = lines::end(text, tight_end(text, &entries.last()?.node));
     let new = format!("\n{}{}:{}", " ".repeat(indent), key_text(key), write::after_colon(value, indent));
     Some(spliced(text, at, at, &new))
 }
@@ -170,7 +170,7 @@ fn add_item(text: &str, around: &Node, items: &[Node], value: &Json) -> Option<S
         return Some(spliced(text, last, last, &format!("{comma}{}", write::flow(value))));
     }
     let indent = column(text, dash(text, items.first()?.span.start as usize)?);
-    let at = line_end(text, tight_end(text, items.last()?));
+    let at = lines::end(text, tight_end(text, items.last()?));
     let new = format!("\n{}- {}", " ".repeat(indent), write::block(value, indent + 2));
     Some(spliced(text, at, at, &new))
 }
@@ -208,10 +208,13 @@ fn remove(text: &str, root: &Node, path: &[Step]) -> Option<String> {
         Step::Key(_) => starts[number],
         Step::Item(_) => dash(text, starts[number])?,
     };
-    let from = line_start(text, begin);
-    let to = line_end(text, ends[number]);
-    let to = if to < text.len() { to + 1 } else { to };
+    let from = lines::start(text, begin);
     if text[from..begin].trim().is_empty() {
+        let end = lines::end(text, ends[number]);
+        let to = end + lines::break_at(text, end).len();
+        // A bare carriage return and a line feed that come together would be one break where there were two.
+        let (from, to) =
+            if text[..from].ends_with('\r') && text[to..].starts_with('\n') { (from - 1, end) } else { (from, to) };
         return Some(spliced(text, from, to, ""));
     }
     // It begins behind the dash of an item: the next one takes its place.
@@ -257,26 +260,20 @@ fn is_flow(text: &str, node: &Node) -> bool {
 /// The dash of the item that begins there. An item that is a list begins with a dash of its own, behind the one that is meant;
 /// an empty one begins at the dash that is meant.
 fn dash(text: &str, start: usize) -> Option<usize> {
-    let line = &text[line_start(text, start)..start];
+    let line = &text[lines::start(text, start)..start];
     match line.trim_end().ends_with('-') {
-        true => line.rfind('-').map(|at| line_start(text, start) + at),
+        true => line.rfind('-').map(|at| lines::start(text, start) + at),
         false => text[start..].starts_with('-').then_some(start),
     }
 }
 
 fn column(text: &str, at: usize) -> usize {
-    text[line_start(text, at)..at].chars().count()
+    text[lines::start(text, at)..at].chars().count()
 }
 
-fn line_start(text: &str, at: usize) -> usize {
-    text[..at].rfind('\n').map_or(0, |newline| newline + 1)
-}
-
-fn line_end(text: &str, at: usize) -> usize {
-    text[at..].find('\n').map_or(text.len(), |newline| at + newline)
-}
-
+/// The new text has the line breaks of the place where it comes to stand.
 fn spliced(text: &str, from: usize, to: usize, new: &str) -> String {
+    let new = new.replace('\n', lines::break_near(text, from));
     format!("{}{new}{}", &text[..from], &text[to..])
 }
 

@@ -258,6 +258,37 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_of_line_break_ends_one_line() {
+        let text = "a: 1\n# ä\n\nlist:\n  - 'x\n\n    y'\n  - |\n    ü\n\n    {deep}\n  - b\n    c\nd: {e:\n  1}\n";
+        let feeds = read_all(text).0.unwrap();
+        for breaks in [["\r", "\r"], ["\r\n", "\r\n"], ["\r", "\r\n"], ["\n", "\r\n"], ["\r\n", "\r"]] {
+            let other: String =
+                text.lines().zip(breaks.iter().cycle()).flat_map(|(line, line_break)| [line, *line_break]).collect();
+            let node = read_all(&other).0.unwrap();
+            assert_eq!(node.to_json(), feeds.to_json(), "{breaks:?}");
+            assert_eq!(places(&node), places(&feeds), "{breaks:?}");
+            let list = &node.get("list").unwrap();
+            assert!(other[list.span.start as usize..].starts_with("- 'x"), "{breaks:?}");
+        }
+    }
+
+    /// Line and column of everything.
+    fn places(node: &Node) -> Vec<(u32, u32)> {
+        let mut places = vec![(node.span.line, node.span.column)];
+        match &node.value {
+            Value::List(items) => places.extend(items.iter().flat_map(self::places)),
+            Value::Map(entries) => {
+                for entry in entries {
+                    places.push((entry.key_span.line, entry.key_span.column));
+                    places.extend(self::places(&entry.node));
+                }
+            }
+            Value::Null | Value::Scalar(_) => {}
+        }
+        places
+    }
+
+    #[test]
     fn scalars_are_those_of_the_core_schema() {
         #[track_caller]
         fn check(text: &str, expected: serde_json::Value) {
@@ -288,6 +319,10 @@ mod tests {
         check("", "1:1: the document is empty");
         check("a: b: c", "1:5: this is no YAML: mapping values");
         check("a: 1\nb: 2\na: 3", "3:1: `a` stands here for the second time");
+        check("a: 1\rb: 2\ra: 3", "3:1: `a` stands here for the second time");
+        check("a: 1\r\nb: 2\r\n\ra: 3", "4:1: `a` stands here for the second time");
+        check("a: 1\r\r\n b: c: d", "3:");
+        check("a: 1\rä: b: c", "2:5: this is no YAML: mapping values");
         check("a: &x 1\nb: *x", "1:");
         check("a: !!str 1", "1:");
         check("a: 1\n---\nb: 2", "2:1: a second document");

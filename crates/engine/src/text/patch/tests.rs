@@ -36,9 +36,12 @@ fn check(at: &str, value: Option<Json>, old: &str, new: &str) {
         Some(value) => Edit::Set { path, value },
         None => Edit::Remove { path },
     };
-    let patched = patch(TEXT, &edit).unwrap_or_else(|error| panic!("{at}: {error}"));
     assert!(TEXT.contains(old), "{old}");
-    assert_eq!(patched, TEXT.replacen(old, new, 1), "{at}");
+    for line_break in ["\n", "\r\n", "\r"] {
+        let text = TEXT.replace('\n', line_break);
+        let patched = patch(&text, &edit).unwrap_or_else(|error| panic!("{at} with {line_break:?}: {error}"));
+        assert_eq!(patched, TEXT.replacen(old, new, 1).replace('\n', line_break), "{at} with {line_break:?}");
+    }
 }
 
 #[test]
@@ -71,6 +74,33 @@ fn an_edit_changes_what_is_meant_and_nothing_else() {
         "x: 1 } }\n  - approval:\n      ask: Sure?\n    id: ask\n",
     );
     check("title", Some(json!("A title")), "set: { x: 1 } }\n", "set: { x: 1 } }\ntitle: A title\n");
+}
+
+#[test]
+fn a_text_of_several_kinds_of_line_breaks_keeps_each() {
+    #[track_caller]
+    fn check(text: &str, at: &str, value: Option<Json>, expected: &str) {
+        let path = path(at);
+        let edit = match value {
+            Some(value) => Edit::Set { path, value },
+            None => Edit::Remove { path },
+        };
+        assert_eq!(patch(text, &edit).unwrap(), expected, "{text:?}");
+    }
+    let text = "a: 1 # one\r# two\r\nb:\n  - x\r  - y\r\n# end\nc: |\r  t\r\n  u\n";
+    check(text, "a", None, "# two\r\nb:\n  - x\r  - y\r\n# end\nc: |\r  t\r\n  u\n");
+    check(text, "b.0", None, "a: 1 # one\r# two\r\nb:\n  - y\r\n# end\nc: |\r  t\r\n  u\n");
+    check(text, "b.1", Some(json!({ "k": 1, "l": 2 })), &text.replace("y", "k: 1\r\n    l: 2"));
+    check(text, "b.2", Some(json!("z")), &text.replace("y", "y\r\n  - z"));
+    check(text, "a", Some(json!([0])), &text.replace(" 1 # one", "\r  - 0 # one"));
+    check(text, "d", Some(json!(true)), &text.replace("  u", "  u\nd: true"));
+    // The last line has the break of the one in front of it.
+    check("a: 1\r\nb: 2", "c", Some(json!(3)), "a: 1\r\nb: 2\r\nc: 3");
+    check("a: 1\rb: 2", "c", Some(json!(3)), "a: 1\rb: 2\rc: 3");
+    check("a: 1", "c", Some(json!(3)), "a: 1\nc: 3");
+    // The line between a return and a feed goes, and the two do not become one break.
+    check("a: |\r  x\rb: 2\n\nc: 3\r", "b", None, "a: |\r  x\n\nc: 3\r");
+    check("a: 1\rb: 2\n\nc: 3", "b", None, "a: 1\n\nc: 3");
 }
 
 #[test]
@@ -128,18 +158,29 @@ fn an_item_that_is_a_list_gives_way_whole() {
     check("l:\n  - a\n  -\n", json!(7), "l:\n  - a\n  - 7\n");
 }
 
+fn with_feeds(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
+}
+
 proptest! {
-    /// Edits follow each other, each proven by reading: none is refused in a text as people write it, and no comment goes but
-    /// with what it stands in.
+    /// Edits follow each other, each proven by reading: none is refused in a text as people write it, whatever its line breaks,
+    /// and no comment goes but with what it stands in.
     #[test]
-    fn any_value_can_be_set_anywhere(edits in proptest::collection::vec((0..8_usize, value()), 1..4)) {
+    fn any_value_can_be_set_anywhere(
+        edits in proptest::collection::vec((0..8_usize, value()), 1..4),
+        breaks in proptest::collection::vec(proptest::sample::select(vec!["\n", "\r\n", "\r"]), 1..4),
+    ) {
         const PLACES: [&str; 8] =
             ["steps.0.with.id", "steps.0.with", "steps.1.with.new", "steps.1.after", "steps.2.set", "steps.3", "title", "steps.1.call"];
-        let mut text = TEXT.to_owned();
+        let mut text: String =
+            TEXT.lines().zip(breaks.iter().cycle()).flat_map(|(line, line_break)| [line, *line_break]).collect();
         for (place, value) in edits {
             let edit = Edit::Set { path: path(PLACES[place]), value };
             match patch(&text, &edit) {
-                Ok(patched) => text = patched,
+                Ok(patched) => {
+                    prop_assert_eq!(&with_feeds(&patched), &patch(&with_feeds(&text), &edit).unwrap());
+                    text = patched;
+                }
                 // An edit before may have made something else of what it leads through.
                 Err(PatchError::Absent(_)) => {}
                 Err(error) => prop_assert!(false, "{error}: {edit:?}\n{text}"),
