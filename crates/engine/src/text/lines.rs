@@ -10,6 +10,17 @@ pub(super) fn end(text: &str, at: usize) -> usize {
     text[at..].find(BREAKS).map_or(text.len(), |found| at + found)
 }
 
+/// How many breaks there are.
+pub(super) fn breaks(text: &str) -> usize {
+    let both = text.matches("\r\n").count();
+    text.matches(BREAKS).count() - both
+}
+
+/// The text without the break at its end.
+pub(super) fn without_break(text: &str) -> &str {
+    text.strip_suffix("\r\n").or_else(|| text.strip_suffix(BREAKS)).unwrap_or(text)
+}
+
 /// The break that stands at this byte; empty where none does.
 pub(super) fn break_at(text: &str, at: usize) -> &str {
     let rest = &text[at..];
