@@ -38,7 +38,7 @@ pub(super) fn break_near(text: &str, at: usize) -> &str {
     if !own.is_empty() {
         return own;
     }
-    match text[..start(text, at)].as_bytes() {
+    match &text.as_bytes()[..start(text, at)] {
         [.., b'\r', b'\n'] => "\r\n",
         [.., b'\r'] => "\r",
         _ => "\n",

@@ -3,6 +3,8 @@ use serde_json::{Value as Json, json};
 
 use super::{Edit, PatchError, Step, patch};
 
+mod styles;
+
 const TEXT: &str = "\
 # Contains a device.
 workflow: contain   # its id
@@ -76,31 +78,98 @@ fn an_edit_changes_what_is_meant_and_nothing_else() {
     check("title", Some(json!("A title")), "set: { x: 1 } }\n", "set: { x: 1 } }\ntitle: A title\n");
 }
 
+#[track_caller]
+fn check_in(text: &str, at: &str, value: Option<Json>, expected: &str) {
+    let path = path(at);
+    let edit = match value {
+        Some(value) => Edit::Set { path, value },
+        None => Edit::Remove { path },
+    };
+    assert_eq!(patch(text, &edit).as_deref(), Ok(expected), "{text:?}");
+}
+
+#[test]
+fn a_comment_stays_beside_what_is_replaced() {
+    check_in("a: 'b' # c\n", "a", Some(json!("d")), "a: d # c\n");
+    check_in("a: [b] # c\n", "a", Some(json!(1)), "a: 1 # c\n");
+    check_in("a: # why\n  b: 1\n", "a", Some(json!(1)), "a: 1 # why\n");
+    check_in("a: # why\n- b\n", "a", Some(json!([1, 2])), "a: # why\n  - 1\n  - 2\n");
+    check_in("a:\n    # why\n    b: 1 # c\n", "a", Some(json!([1, 2])), "a:\n    # why\n    - 1\n    - 2 # c\n");
+    check_in("- a\n- # b\n  - c\n", "1", Some(json!("d")), "- a\n- # b\n  d\n");
+    check_in("a:   1\n", "a", Some(json!(2)), "a:   2\n");
+}
+
+#[test]
+fn a_comment_stays_beside_what_is_removed() {
+    check_in("- a: 1\n\n  # why\n  b: 2\n", "0.a", None, "-\n\n  # why\n  b: 2\n");
+    check_in("[ a, # of a\n # of b\n b]", "0", None, "[  # of a\n # of b\n b]");
+    check_in("[ a, # of a\n b # of b\n]", "1", None, "[ a # of a\n  # of b\n]");
+    check_in("{a: 'b', # c\n d: e}", "d", None, "{a: 'b' # c\n }");
+}
+
+#[test]
+fn entries_behind_question_marks_are_whole() {
+    check_in("a: 1\n? b # c: d\n: 2\n", "b", None, "a: 1\n");
+    check_in("- a: 1\n  ? b\n  : 2\n", "0.a", None, "- ? b\n  : 2\n");
+    check_in("? b # c: d\n: 2\n", "b", Some(json!(3)), "? b # c: d\n: 3\n");
+    check_in("? b\n", "b", Some(json!(3)), "? b\n: 3\n");
+    check_in("? b\n: 1\n", "c", Some(json!(3)), "? b\n: 1\nc: 3\n");
+    check_in("? b\n: c: 1\n  d: 2\n", "b.c", None, "? b\n: d: 2\n");
+    check_in("{? a : 1, b}", "a", None, "{b}");
+    check_in("{? a }", "a", None, "{ }");
+    check_in("{a, b}", "a", Some(json!(1)), "{a: 1, b}");
+}
+
+#[test]
+fn brackets_keep_their_commas_in_order() {
+    check_in("{a: 1 , }", "a", None, "{  }");
+    check_in("[{a: 1, }, 2, ]", "0.a", None, "[{ }, 2, ]");
+    check_in("{a: 1, b: 2, }", "b", None, "{a: 1, }");
+    check_in("{a: b\u{a0}, c: d}", "c", None, "{a: b\u{a0}}");
+    check_in("[a: 1]", "0.a", Some(json!([2])), "[a: [2]]");
+    check_in("[a: 1]", "0.b", Some(json!(2)), "[{ a: 1, b: 2 }]");
+    check_in("{a:, b: 1}", "a", Some(json!(2)), "{a: 2, b: 1}");
+}
+
+#[test]
+fn what_a_block_of_text_keeps_stays_its_own() {
+    check_in("a: |+\n  x\nb: 1\n\n", "b", None, "a: |+\n  x\n");
+    check_in("a: |\n  x\nb: 1\n  # of b\n# end\n", "b", None, "a: |\n  x\n# end\n");
+    check_in("a: |+\n  x\n\n\n", "b", Some(json!(1)), "a: |+\n  x\n\n\nb: 1\n");
+    check_in("a: |\nb: 1\n", "a", None, "b: 1\n");
+    check_in("- |\n  - x\n", "0", Some(json!({ "a": 1, "b": 2 })), "- a: 1\n  b: 2\n");
+}
+
+#[test]
+fn a_line_begins_behind_what_tells_its_bytes() {
+    check_in("\u{feff}a: 1\n", "b", Some(json!([1])), "\u{feff}a: 1\nb:\n  - 1\n");
+    check_in("\u{feff}a: 1\nb: 2\n", "a", None, "\u{feff}b: 2\n");
+}
+
+#[test]
+fn a_list_keeps_its_indentation() {
+    check_in("-   a: 1\n", "0", Some(json!({ "b": 1, "c": 2 })), "-   b: 1\n    c: 2\n");
+    check_in("a:\n- b\n", "a.0", None, "a:\n  []\n");
+    check_in("a:\n-\n  b: 1\n- c\n", "a.0", None, "a:\n- c\n");
+    check_in("a:\n-\n- c\n", "a.0", Some(json!({ "b": [1] })), "a:\n- b:\n    - 1\n- c\n");
+}
+
 #[test]
 fn a_text_of_several_kinds_of_line_breaks_keeps_each() {
-    #[track_caller]
-    fn check(text: &str, at: &str, value: Option<Json>, expected: &str) {
-        let path = path(at);
-        let edit = match value {
-            Some(value) => Edit::Set { path, value },
-            None => Edit::Remove { path },
-        };
-        assert_eq!(patch(text, &edit).unwrap(), expected, "{text:?}");
-    }
     let text = "a: 1 # one\r# two\r\nb:\n  - x\r  - y\r\n# end\nc: |\r  t\r\n  u\n";
-    check(text, "a", None, "# two\r\nb:\n  - x\r  - y\r\n# end\nc: |\r  t\r\n  u\n");
-    check(text, "b.0", None, "a: 1 # one\r# two\r\nb:\n  - y\r\n# end\nc: |\r  t\r\n  u\n");
-    check(text, "b.1", Some(json!({ "k": 1, "l": 2 })), &text.replace("y", "k: 1\r\n    l: 2"));
-    check(text, "b.2", Some(json!("z")), &text.replace("y", "y\r\n  - z"));
-    check(text, "a", Some(json!([0])), &text.replace(" 1 # one", "\r  - 0 # one"));
-    check(text, "d", Some(json!(true)), &text.replace("  u", "  u\nd: true"));
+    check_in(text, "a", None, "# two\r\nb:\n  - x\r  - y\r\n# end\nc: |\r  t\r\n  u\n");
+    check_in(text, "b.0", None, "a: 1 # one\r# two\r\nb:\n  - y\r\n# end\nc: |\r  t\r\n  u\n");
+    check_in(text, "b.1", Some(json!({ "k": 1, "l": 2 })), &text.replace("y", "k: 1\r\n    l: 2"));
+    check_in(text, "b.2", Some(json!("z")), &text.replace("y", "y\r\n  - z"));
+    check_in(text, "a", Some(json!([0])), &text.replace(" 1 # one", "\r  - 0 # one"));
+    check_in(text, "d", Some(json!(true)), &text.replace("  u", "  u\nd: true"));
     // The last line has the break of the one in front of it.
-    check("a: 1\r\nb: 2", "c", Some(json!(3)), "a: 1\r\nb: 2\r\nc: 3");
-    check("a: 1\rb: 2", "c", Some(json!(3)), "a: 1\rb: 2\rc: 3");
-    check("a: 1", "c", Some(json!(3)), "a: 1\nc: 3");
+    check_in("a: 1\r\nb: 2", "c", Some(json!(3)), "a: 1\r\nb: 2\r\nc: 3");
+    check_in("a: 1\rb: 2", "c", Some(json!(3)), "a: 1\rb: 2\rc: 3");
+    check_in("a: 1", "c", Some(json!(3)), "a: 1\nc: 3");
     // The line between a return and a feed goes, and the two do not become one break.
-    check("a: |\r  x\rb: 2\n\nc: 3\r", "b", None, "a: |\r  x\n\nc: 3\r");
-    check("a: 1\rb: 2\n\nc: 3", "b", None, "a: 1\n\nc: 3");
+    check_in("a: |\r  x\rb: 2\n\nc: 3\r", "b", None, "a: |\r  x\n\nc: 3\r");
+    check_in("a: 1\rb: 2\n\nc: 3", "b", None, "a: 1\n\nc: 3");
 }
 
 #[test]
