@@ -60,7 +60,7 @@ pub(crate) fn written(frame: &Frame<'_>) -> String {
 
 /// The id that the document's workflow has in Shuffle, where the document was imported from there.
 pub fn origin(document: &str) -> Option<&str> {
-    let line = document.lines().next()?.strip_prefix("# ")?.strip_prefix(ORIGIN)?;
+    let line = document.split(['\n', '\r']).next()?.strip_prefix("# ")?.strip_prefix(ORIGIN)?;
     let (_, id) = line.strip_suffix(')')?.rsplit_once(" (")?;
     Some(id).filter(|id| !id.is_empty())
 }
@@ -79,6 +79,8 @@ mod tests {
             assert_eq!(origin(document), expected, "{document}");
         }
         check("# Imported from Shuffle: A (b) c (0f12-34)\nworkflow: a\n", Some("0f12-34"));
+        check("# Imported from Shuffle: A (c)\r\nworkflow: a\r\n", Some("c"));
+        check("# Imported from Shuffle: A (c)\rworkflow: a\r", Some("c"));
         check("# Imported from Shuffle: A ()\nworkflow: a\n", None);
         check("# Imported from Shuffle: A (x)", Some("x"));
         check("workflow: a\n# Imported from Shuffle: A (x)\n", None);

@@ -1,7 +1,10 @@
 //! The text of a workflow document: what is written where, and what is wrong with it.
 
+mod gap;
+mod lines;
 mod node;
 mod patch;
+mod places;
 mod problem;
 mod yaml;
 

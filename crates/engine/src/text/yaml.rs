@@ -3,10 +3,13 @@
 
 use std::collections::HashSet;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Marked};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
 use serde_json::Number;
 
-use super::{Code, DEPTH_MAX, Entry, Node, Problems, Scalar, Span, TEXT_BYTES_MAX, Value};
+use super::{
+    Code, DEPTH_MAX, Entry, Node, Problems, Scalar, Span, TEXT_BYTES_MAX, Value, gap,
+    places::{Places, offset},
+};
 
 /// Reads the text. `None` where there is nothing to go on with; the problems say why.
 pub fn read(text: &str, problems: &mut Problems) -> Option<Node> {
@@ -15,7 +18,7 @@ pub fn read(text: &str, problems: &mut Problems) -> Option<Node> {
         problems.add(Span { line: 1, column: 1, ..Span::default() }, Code::Syntax, what, "");
         return None;
     }
-    let mut reader = Reader { places: Places::of(text), problems, stack: Vec::new(), root: None };
+    let mut reader = Reader { text, places: Places::of(text), problems, stack: Vec::new(), root: None };
     let mut documents = 0;
     for event in Parser::new_from_str(text) {
         let (event, marked) = match event {
@@ -38,15 +41,21 @@ pub fn read(text: &str, problems: &mut Problems) -> Option<Node> {
             Event::Alias(_) => reader.refuse(span, "an alias (`*name`)"),
             Event::Scalar(text, style, anchor, tag) => {
                 reader.plain_only(span, anchor, tag.is_some());
+                let is_written = !text.is_empty() || style != ScalarStyle::Plain;
+                let span = match is_written {
+                    true => reader.places.scalar(span, style, reader.gap()),
+                    false => reader.unwritten(span),
+                };
                 reader.put(Node { value: scalar(&text, style), span });
             }
             Event::SequenceStart(anchor, tag) => {
                 reader.plain_only(span, anchor, tag.is_some());
-                reader.open(Frame { value: Value::List(Vec::new()), span, key: None, keys: HashSet::new() })?;
+                let span = reader.list_start(span);
+                reader.open(Frame::of(Value::List(Vec::new()), span))?;
             }
             Event::MappingStart(anchor, tag) => {
                 reader.plain_only(span, anchor, tag.is_some());
-                reader.open(Frame { value: Value::Map(Vec::new()), span, key: None, keys: HashSet::new() })?;
+                reader.open(Frame::of(Value::Map(Vec::new()), span))?;
             }
             Event::SequenceEnd | Event::MappingEnd => reader.close(span),
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
@@ -60,6 +69,7 @@ pub fn read(text: &str, problems: &mut Problems) -> Option<Node> {
 }
 
 struct Reader<'p> {
+    text: &'p str,
     places: Places<'p>,
     problems: &'p mut Problems,
     stack: Vec<Frame>,
@@ -70,10 +80,18 @@ struct Reader<'p> {
 struct Frame {
     value: Value,
     span: Span,
+    /// Where the last thing in it ends.
+    end: u32,
     /// Of a map: the key whose value comes next.
     key: Option<(String, Span)>,
     /// Of a map: the keys so far.
     keys: HashSet<String>,
+}
+
+impl Frame {
+    fn of(value: Value, span: Span) -> Self {
+        Self { value, span, end: span.start, key: None, keys: HashSet::new() }
+    }
 }
 
 impl Reader<'_> {
@@ -87,10 +105,48 @@ impl Reader<'_> {
         Some(())
     }
 
+    /// A list or map in brackets ends with its bracket, another one with the last thing in it.
     fn close(&mut self, end: Span) {
         if let Some(frame) = self.stack.pop() {
-            let span = Span { end: end.end.max(frame.span.end), ..frame.span };
-            self.put(Node { value: frame.value, span });
+            let start = frame.span.start as usize;
+            // The parser may give the place of a comma in front of the bracket.
+            let bracket = |sign| gap::find(self.text, end.start as usize, self.text.len(), &[sign]);
+            let closing = match self.text[start..].chars().next() {
+                Some('[') => bracket(']'),
+                Some('{') => bracket('}'),
+                _ => None,
+            };
+            let end = closing.map_or(frame.end, |at| offset(at + 1));
+            self.put(Node { value: frame.value, span: Span { end, ..frame.span } });
+        }
+    }
+
+    /// Where the value in front of the next one ended.
+    fn gap(&self) -> usize {
+        self.stack.last().map_or(0, |frame| frame.end as usize)
+    }
+
+    /// A list begins with its first dash, also where that has the indentation of the key above; there the parser begins it
+    /// behind the dash.
+    fn list_start(&self, span: Span) -> Span {
+        let Some((_, key)) = self.stack.last().and_then(|frame| frame.key.as_ref()) else { return span };
+        let dash = gap::find(self.text, key.end as usize, span.start as usize, &['-']);
+        dash.map_or(span, |dash| self.places.moved(span, dash))
+    }
+
+    /// A value that is not written stands behind its colon, its dash, or its key where that has no colon.
+    fn unwritten(&self, span: Span) -> Span {
+        let here = Span { end: span.start, ..span };
+        let Some(frame) = self.stack.last() else { return here };
+        let from = self.gap();
+        // The parser may give the place of the colon, or of what comes next.
+        let next = self.text[span.start as usize..].chars().next().map_or(0, char::len_utf8);
+        let to = span.start as usize + next;
+        let find = |indicator| gap::find(self.text, from, to, &[indicator]).map(|at| at + 1);
+        match (&frame.value, &frame.key) {
+            (Value::Map(_), Some((_, key))) => self.places.nothing(*key, find(':').unwrap_or(from)),
+            (Value::List(_), _) => find('-').map_or(here, |behind| self.places.nothing(span, behind)),
+            _ => here,
         }
     }
 
@@ -100,6 +156,7 @@ impl Reader<'_> {
             self.root.get_or_insert(node);
             return;
         };
+        frame.end = node.span.end;
         match &mut frame.value {
             Value::List(items) => items.push(node),
             Value::Map(entries) => match frame.key.take() {
@@ -198,41 +255,6 @@ fn number(text: &str) -> Option<Number> {
     plain.parse::<f64>().ok().filter(|_| looks_like_one).and_then(Number::from_f64)
 }
 
-/// From characters, as the parser counts, to bytes.
-struct Places<'t> {
-    text: &'t str,
-    /// Byte of each [`STRIDE`]th character.
-    marks: Vec<u32>,
-}
-
-impl<'t> Places<'t> {
-    fn of(text: &'t str) -> Self {
-        let at = |byte: usize| u32::try_from(byte).expect("the document is shorter than 4 GB");
-        Self { text, marks: text.char_indices().step_by(STRIDE).map(|(byte, _)| at(byte)).collect() }
-    }
-
-    fn span(&self, marked: Marked) -> Span {
-        let start = self.at(marked.start.index(), marked.start.line(), marked.start.col());
-        Span { end: self.byte(marked.end.index()).max(start.start), ..start }
-    }
-
-    fn at(&self, index: usize, line: usize, column: usize) -> Span {
-        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let byte = self.byte(index);
-        Span { start: byte, end: byte, line: count(line), column: count(column + 1) }
-    }
-
-    fn byte(&self, character: usize) -> u32 {
-        let whole = || u32::try_from(self.text.len()).expect("the document is shorter than 4 GB");
-        let Some(mark) = self.marks.get(character / STRIDE) else { return whole() };
-        let rest = &self.text[*mark as usize..];
-        let within = rest.char_indices().nth(character % STRIDE).map(|(byte, _)| byte);
-        within.map_or_else(whole, |byte| mark + u32::try_from(byte).expect("it is within the stride"))
-    }
-}
-
-const STRIDE: usize = 64;
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -255,6 +277,95 @@ mod tests {
             |node: &Node| (node.span.line, node.span.column, &text[node.span.start as usize..node.span.end as usize]);
         assert_eq!(place(&items[0]), (4, 5, "'x: y'"));
         assert_eq!(place(items[1].get("ü").unwrap().get("deep").unwrap()), (5, 15, "true"));
+    }
+
+    #[test]
+    fn a_place_ends_where_the_value_does() {
+        #[track_caller]
+        fn check(text: &str, expected: &[(u32, u32, &str)]) {
+            for line_break in ["\n", "\r\n", "\r"] {
+                let text = &text.replace('\n', line_break);
+                let node = read_all(text).0.unwrap();
+                let mut found = Vec::new();
+                values(&node, &mut |span| {
+                    found.push((span.line, span.column, text[span.start as usize..span.end as usize].to_owned()));
+                });
+                let expected: Vec<_> = expected
+                    .iter()
+                    .map(|(line, column, value)| (*line, *column, value.replace('\n', line_break)))
+                    .collect();
+                assert_eq!(found, expected, "{text:?}");
+            }
+        }
+        check("a: 'it''s' # it's\n", &[(1, 1, "a: 'it''s'"), (1, 4, "'it''s'")]);
+        check("? \"\\\"\\\\\" # c\n: \u{a0} # d\n", &[(1, 1, "? \"\\\"\\\\\" # c\n: \u{a0}"), (2, 3, "\u{a0}")]);
+        check("a: {b: 1 } # c\n", &[(1, 1, "a: {b: 1 }"), (1, 4, "{b: 1 }"), (1, 8, "1")]);
+        check(
+            "a: >- # c\n  b\n\n # d\ne: |+\n\n  f \n\ng: |\nh: i\n",
+            &[
+                (1, 1, "a: >- # c\n  b\n\n # d\ne: |+\n\n  f \n\ng: |\nh: i"),
+                (1, 4, ">- # c\n  b"),
+                (5, 4, "|+\n\n  f \n"),
+                (9, 4, "|"),
+                (10, 4, "i"),
+            ],
+        );
+        check(
+            "a: # :\nb :\n? c\n\nd: { e:, f, g: ~ }",
+            &[
+                (1, 1, "a: # :\nb :\n? c\n\nd: { e:, f, g: ~ }"),
+                (1, 3, ""),
+                (2, 4, ""),
+                (3, 4, ""),
+                (5, 4, "{ e:, f, g: ~ }"),
+                (5, 8, ""),
+                (5, 11, ""),
+                (5, 16, "~"),
+            ],
+        );
+        check(
+            "ä: # -\n- |\n  - x\n-\n\n- - b\n  - c\nd: e",
+            &[
+                (1, 1, "ä: # -\n- |\n  - x\n-\n\n- - b\n  - c\nd: e"),
+                (2, 1, "- |\n  - x\n-\n\n- - b\n  - c"),
+                (2, 3, "|\n  - x"),
+                (4, 2, ""),
+                (6, 3, "- b\n  - c"),
+                (6, 5, "b"),
+                (7, 5, "c"),
+                (8, 4, "e"),
+            ],
+        );
+    }
+
+    /// The place of the node and of every value in it.
+    fn values(node: &Node, found: &mut impl FnMut(Span)) {
+        found(node.span);
+        match &node.value {
+            Value::List(items) => items.iter().for_each(|item| values(item, found)),
+            Value::Map(entries) => entries.iter().for_each(|entry| values(&entry.node, found)),
+            Value::Null | Value::Scalar(_) => {}
+        }
+    }
+
+    #[test]
+    fn every_kind_of_line_break_ends_one_line() {
+        let text = "a: 1\n# ä\n\nlist:\n  - 'x\n\n    y'\n  - |\n    ü\n\n    {deep}\n  - b\n    c\nd: {e:\n  1}\n";
+        let feeds = read_all(text).0.unwrap();
+        for breaks in [["\r", "\r"], ["\r\n", "\r\n"], ["\r", "\r\n"], ["\n", "\r\n"], ["\r\n", "\r"]] {
+            let other: String =
+                text.lines().zip(breaks.iter().cycle()).flat_map(|(line, line_break)| [line, *line_break]).collect();
+            let node = read_all(&other).0.unwrap();
+            assert_eq!(node.to_json(), feeds.to_json(), "{breaks:?}");
+            assert_eq!(places(&node), places(&feeds), "{breaks:?}");
+        }
+    }
+
+    /// Line and column of every value.
+    fn places(node: &Node) -> Vec<(u32, u32)> {
+        let mut found = Vec::new();
+        values(node, &mut |span| found.push((span.line, span.column)));
+        found
     }
 
     #[test]
@@ -288,6 +399,11 @@ mod tests {
         check("", "1:1: the document is empty");
         check("a: b: c", "1:5: this is no YAML: mapping values");
         check("a: 1\nb: 2\na: 3", "3:1: `a` stands here for the second time");
+        check("a: 1\na: |\n  x\n? |-\n  a\n: 2", "4:3: `a` stands here for the second time");
+        check("a: 1\rb: 2\ra: 3", "3:1: `a` stands here for the second time");
+        check("a: 1\r\nb: 2\r\n\ra: 3", "4:1: `a` stands here for the second time");
+        check("a: 1\r\r\n b: c: d", "3:");
+        check("a: 1\rä: b: c", "2:5: this is no YAML: mapping values");
         check("a: &x 1\nb: *x", "1:");
         check("a: !!str 1", "1:");
         check("a: 1\n---\nb: 2", "2:1: a second document");
