@@ -31,6 +31,8 @@ pub(crate) struct Effect {
     /// Whom or what it meets.
     pub target: String,
     pub names: Vec<KnownAs>,
+    /// By what it might be protected that nobody has looked up.
+    pub unlooked: Vec<ProtectedBy>,
     pub door: Door,
     /// The same one is the same effect.
     pub reference: String,
@@ -62,6 +64,7 @@ pub(crate) async fn pass(
         operation: effect.operation.clone(),
         target: effect.target.clone(),
         names: effect.names.clone(),
+        unlooked: effect.unlooked.clone(),
         door: effect.door,
         reference: effect.reference.clone(),
         override_approved: false,
@@ -78,7 +81,7 @@ async fn elsewhere(store: &Store, tenant: TenantKey, effect: &Effect, context: &
     let names = effect.names.iter().map(|known| json!({ "by": known.by.as_str(), "text": known.text }));
     let body = json!({
         "operation": effect.operation, "target": effect.target, "names": names.collect::<Vec<_>>(),
-        "door": effect.door.as_str(), "reference": effect.reference, "undoes": effect.undoes,
+        "unlooked": effect.unlooked.iter().map(|by| by.as_str()).collect::<Vec<_>>(), "door": effect.door.as_str(), "reference": effect.reference, "undoes": effect.undoes,
     });
     let api = Api::connect(context).await?;
     let said = api.post(at(["effects"]).with("tenant", name.as_deref()), body).await?;
@@ -168,7 +171,8 @@ impl Effect {
     /// One that nobody will ask for twice.
     pub(crate) fn by_hand(operation: String, target: String, clock: &dyn Clock) -> Self {
         let reference = format!("call-{}-{}", clock.now().as_microsecond(), std::process::id());
-        Self { operation, target, names: Vec::new(), door: Door::Call, reference, undoes: false }
+        let (names, unlooked, door) = (Vec::new(), Vec::new(), Door::Call);
+        Self { operation, target, names, unlooked, door, reference, undoes: false }
     }
 
     /// In observe mode: what would have been done.
@@ -239,9 +243,14 @@ impl Gate {
         context: &Context,
     ) -> anyhow::Result<Passed> {
         // The names of a device may be written as its id, so that whatever is protected somehow is looked up.
-        if !self.wanted.is_empty() && !self.subject.undoes {
+        let is_looked_up = !self.wanted.is_empty() && !self.subject.undoes;
+        if is_looked_up {
             self.effect.names = lookup::names(caller, credential, &self.subject.met, &self.wanted).await?;
         }
+        // A rule that was set since, about what was not looked up, holds: the look would have to be made again.
+        let meets = |kind: MetKind| self.subject.met.iter().any(|met| met.kind == kind);
+        let looked_up = is_looked_up.then_some(&*self.wanted);
+        self.effect.unlooked = ProtectedBy::unlooked(meets(MetKind::Device), meets(MetKind::User), looked_up);
         let store = database::look(context).await?;
         let passed = pass(&store, self.tenant, &self.effect, context).await?;
         if passed == Passed::Observed {

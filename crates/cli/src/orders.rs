@@ -178,6 +178,7 @@ impl Request<'_> {
             operation: format!("{}/{}", guard::DEFENDER, self.what.operation_id()),
             target: self.label.to_owned(),
             names: self.names.clone(),
+            unlooked: Vec::new(),
             door: Door::Device,
             reference: format!("order-{}", key.as_str()),
             undoes: self.what.undoes(),

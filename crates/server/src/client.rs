@@ -40,6 +40,12 @@ pub enum ClientError {
         #[source]
         source: std::io::Error,
     },
+    /// Somebody has it open there, and says nothing.
+    #[error("the server at {} does not answer", .path.display())]
+    Silent {
+        /// The socket.
+        path: PathBuf,
+    },
     /// The answer broke off.
     #[error("the server's answer broke off")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -56,6 +62,7 @@ impl ClientError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Absent { .. } => "Look whether `sortie serve` runs, and as which user.",
+            Self::Silent { .. } => "Look how `sortie serve` is, and whether it was carried out before you repeat it.",
             Self::Broken(_) => "Look whether it was carried out before you repeat it; the server may have stopped.",
             Self::Unreadable => "Look whether command and server are of one version.",
             Self::Path(_) => "Report it.",
@@ -174,8 +181,10 @@ async fn there(socket: &Path, mut request: Request<Bytes>) -> Result<Response<Bo
     let request = request.map(http_body_util::Full::new);
     // It ends with the answer's body, which it feeds.
     tokio::spawn(connection);
-    let response = sender.send_request(request).await.map_err(broken)?;
-    Ok(response.map(Body::new))
+    match tokio::time::timeout(ANSWER_MAX, sender.send_request(request)).await {
+        Ok(response) => Ok(response.map_err(broken)?.map(Body::new)),
+        Err(_) => Err(ClientError::Silent { path: socket.to_owned() }),
+    }
 }
 
 impl Events {
@@ -217,4 +226,6 @@ fn event(text: &str) -> Option<Event> {
 
 /// Values of a run may be large.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
+/// Longer than the server lets a request take.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
 const CONNECT_MAX: Duration = Duration::from_secs(5);

@@ -180,7 +180,7 @@ impl StoreError {
             Kind::OwnRequest(_) => "Ask somebody else to decide.",
             Kind::Guarded { .. } => "`sortie guardrail show` says what holds it.",
             Kind::Active { .. } => "Wait until that run has ended, or cancel it.",
-            Kind::InUse(_) => "Take it out of them first.",
+            Kind::InUse(_) => "Take it out of them first; runs end, or are cancelled by `sortie runs cancel`.",
             Kind::TooLarge { .. } => "Make it smaller.",
             Kind::TooMany { .. } => "Take some out, or say several of them by one pattern with `*`.",
             Kind::Forbidden { .. } => "Ask an administrator for the role (`sortie user grant`); nothing was changed.",

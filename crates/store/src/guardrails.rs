@@ -91,6 +91,9 @@ pub struct EffectRequest {
     pub target: String,
     /// Everything by which the target may be protected: its names, tags, ids and roles.
     pub names: Vec<KnownAs>,
+    /// By what it might be protected that nobody has looked up, because no rule was about it then: a rule that is about it by
+    /// now counts as one that protects it.
+    pub unlooked: Vec<ProtectedBy>,
     /// On which way.
     pub door: Door,
     /// The same reference is the same effect, however often it asks; it counts once.
@@ -168,6 +171,11 @@ impl Guardrails {
         self.protected.iter().find(|rule| names.iter().any(|known| rule.protects(known)))
     }
 
+    /// A rule by what was not looked up.
+    fn unlooked(&self, kinds: &[ProtectedBy]) -> Option<&Rule> {
+        self.protected.iter().find(|rule| kinds.contains(&rule.by))
+    }
+
     /// The one decision about every effect.
     pub(crate) fn decide(&self, request: &EffectRequest, counted: Counted) -> Admission {
         if let Some(Hold { by, since, why }) = self.hold.clone() {
@@ -175,7 +183,7 @@ impl Guardrails {
         }
         if !request.undoes {
             if !request.override_approved
-                && let Some(rule) = self.protecting(&request.names)
+                && let Some(rule) = self.protecting(&request.names).or_else(|| self.unlooked(&request.unlooked))
             {
                 return Admission::Protected { rule: rule.clone() };
             }
@@ -255,6 +263,17 @@ impl ProtectedBy {
             Self::UserId => "user-id",
             Self::UserRole => "user-role",
         }
+    }
+
+    /// What remains to be looked up of what an effect meets. With one look at them, everything of devices is known, and of
+    /// users all but their roles, which are asked for where a rule wants them.
+    pub fn unlooked(meets_devices: bool, meets_users: bool, looked_up: Option<&[Self]>) -> Vec<Self> {
+        let is_open = |by: &Self| match looked_up {
+            None => true,
+            Some(wanted) => *by == Self::UserRole && !wanted.contains(by),
+        };
+        let is_met = |by: &Self| if by.is_of_users() { meets_users } else { meets_devices };
+        Self::ALL.iter().copied().filter(is_met).filter(is_open).collect()
     }
 
     /// Whether it is about users, and not about devices.

@@ -101,7 +101,8 @@ impl Store {
 fn users(connection: &Connection, tenant: TenantKey) -> Result<Vec<String>, StoreErrorKind> {
     let sql = "SELECT 'connection ' || name FROM connections WHERE tenant_id = ?1
         UNION ALL SELECT 'workflow ' || workflow_id FROM workflows WHERE tenant_id = ?1
-        UNION ALL SELECT 'an open run of workflow ' || workflow_id FROM runs WHERE tenant_id = ?1 AND ended_us IS NULL
+        UNION ALL SELECT count(*) || ' open run(s) of workflow ' || workflow_id FROM runs
+            WHERE tenant_id = ?1 AND ended_us IS NULL GROUP BY workflow_id
         LIMIT 20";
     let mut statement = connection.prepare_cached(sql)?;
     let users = statement.query_map([tenant], |row| row.get(0))?;

@@ -470,6 +470,7 @@ mod tests {
             operation: "mock/isolate".to_owned(),
             target: "ws-1".to_owned(),
             names: Vec::new(),
+            unlooked: Vec::new(),
             door: Door::Call,
             reference: reference.to_owned(),
             override_approved: false,

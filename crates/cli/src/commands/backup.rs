@@ -40,7 +40,7 @@ pub(crate) async fn backup(arguments: BackupArguments, context: &Context) -> any
         // The server writes who did it, and the copy is made here, by whoever may read the file.
         guard::require(&store, Permission::ManageKeys, Scope::Every)?;
         let to = std::path::absolute(&arguments.file)?;
-        Api::connect(context).await?.post(at(["backups"]), json!({ "to": to })).await?;
+        Api::connect(context).await?.post(at(["backups"]), json!({ "to": to.display().to_string() })).await?;
         store.copy_to(&arguments.file).await?;
     } else {
         store.backup(&arguments.file).await?;

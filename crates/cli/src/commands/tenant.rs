@@ -118,7 +118,10 @@ async fn remove(arguments: &RemoveArguments, context: &Context) -> anyhow::Resul
     if name == SHARED_NAME {
         return Err(Problem::usage("`shared` holds what is for all tenants, and stays", "Name another.").into());
     }
-    if !confirm(&format!("Forget tenant {name} and the values that it keeps?"), arguments.yes)? {
+    if !confirm(
+        &format!("Forget tenant {name}, the values that it keeps, and its runs with their journals?"),
+        arguments.yes,
+    )? {
         return Ok(Exit::Failure);
     }
     store.remove_tenant(name).await?;

@@ -13,11 +13,11 @@ use crate::document::text;
 #[derive(Default)]
 pub(super) struct Evidence([Found; LISTS.len()]);
 
-/// One list, and where in it something is.
+/// One list, and where in it something is, by each name that it goes by.
 #[derive(Default)]
 struct Found {
     all: Vec<Value>,
-    places: HashMap<String, usize>,
+    places: HashMap<String, Vec<usize>>,
 }
 
 /// One kind of evidence.
@@ -71,13 +71,26 @@ impl Evidence {
 
     /// One more, or what it says of one that is there already.
     fn add(&mut self, at: usize, one: Value) {
-        let Found { all, places } = &mut self.0[at];
-        let id = one["id"].as_str().unwrap_or_default().to_lowercase();
-        match places.get(&id) {
-            Some(place) => complete(&mut all[*place], one),
+        let (kind, Found { all, places }) = (&LISTS[at], &mut self.0[at]);
+        let known = names(kind, &one).into_iter().filter_map(|name| places.get(&name)).flatten();
+        let place = match known.copied().find(|place| may_be_one(&all[*place], &one)) {
+            Some(place) => {
+                complete(&mut all[place], one);
+                // What is known of it now may tell it apart better.
+                if let Some(id) = id_of(kind.shape, &all[place]) {
+                    all[place]["id"] = id.into();
+                }
+                place
+            }
             None => {
-                places.insert(id, all.len());
                 all.push(one);
+                all.len() - 1
+            }
+        };
+        for name in names(kind, &all[place]) {
+            let places = places.entry(name).or_default();
+            if !places.contains(&place) {
+                places.push(place);
             }
         }
     }
@@ -92,7 +105,6 @@ pub(super) fn shown(shape: &'static Shape, one: &Value) -> Option<Value> {
         _ => {}
     }
     shown["id"] = id_of(shape, &shown)?.into();
-    shown["raw"] = one.clone();
     Some(shown)
 }
 
@@ -129,6 +141,25 @@ fn finish_file(shown: &mut Value, one: &Value) {
     }
 }
 
+/// Everything that it goes by: one alert may know a device by its id, and another by its name.
+fn names(kind: &Kind, one: &Value) -> Vec<String> {
+    let aliases: &[&str] = match kind.shape.name {
+        "device" => &["mdeDeviceId", "azureAdDeviceId", "deviceDnsName"],
+        "user" => &["azureAdUserId", "userPrincipalName", "userSid"],
+        _ => &[],
+    };
+    let of = |field: &&str| Some(format!("{field} {}", text(one, &[field])?.to_lowercase()));
+    aliases.iter().filter_map(of).chain(of(&"id")).collect()
+}
+
+/// Two that share a name are not the same where their ids differ: a device that was set up anew keeps its name.
+fn may_be_one(known: &Value, other: &Value) -> bool {
+    ["mdeDeviceId", "azureAdDeviceId", "azureAdUserId"].iter().all(|field| {
+        let (known, other) = (text(known, &[field]), text(other, &[field]));
+        known.zip(other).is_none_or(|(known, other)| known.eq_ignore_ascii_case(&other))
+    })
+}
+
 /// What tells it apart: fields that must be there together, the first set that is.
 fn id_of(shape: &Shape, shown: &Value) -> Option<String> {
     let together = |names: &&[&str]| {
@@ -144,26 +175,56 @@ fn id_of(shape: &Shape, shown: &Value) -> Option<String> {
             &["domainName", "accountName"],
             &["accountName"],
         ],
-        "file" => &[&["sha256"], &["sha1"], &["md5"], &["filePath", "fileName"], &["fileName"]],
+        "file" => &[
+            &["mdeDeviceId", "sha256"],
+            &["mdeDeviceId", "sha1"],
+            &["sha256"],
+            &["sha1"],
+            &["mdeDeviceId", "md5"],
+            &["md5"],
+            &["mdeDeviceId", "filePath", "fileName"],
+            &["filePath", "fileName"],
+            &["mdeDeviceId", "fileName"],
+            &["fileName"],
+        ],
         "process" => &[
             &["mdeDeviceId", "processId", "processCreationDateTime"],
             &["processId", "processCreationDateTime"],
+            &["mdeDeviceId", "processCommandLine"],
             &["processCommandLine"],
+            &["mdeDeviceId", "fileName"],
             &["filePath", "fileName"],
             &["fileName"],
         ],
         "url" => &[&["url"]],
         "ip" => &[&["ipAddress"]],
         "mailbox" => &[&["primaryAddress"], &["userPrincipalName"]],
-        "message" => &[&["networkMessageId", "recipient"], &["networkMessageId"], &["internetMessageId"], &["subject"]],
+        "message" => &[
+            &["networkMessageId", "recipient"],
+            &["networkMessageId"],
+            &["internetMessageId", "recipient"],
+            &["sender", "recipient", "subject"],
+            &["recipient", "subject"],
+            &["internetMessageId"],
+            &["sender", "subject"],
+            &["subject"],
+        ],
         _ => &[],
     };
     sets.iter().find_map(together)
 }
 
-/// What one of two says of the same thing and the other does not; the worse verdict; the parts of both.
+/// What one of two says of the same thing and the other does not; of what is worse or better the worse; the parts of both.
 fn complete(known: &mut Value, other: Value) {
-    let worst = [&*known, &other].map(|one| badness(&one["verdict"])).into_iter().max().unwrap_or_default();
+    let worst: Vec<(&str, Value)> = WORSE_LAST
+        .iter()
+        .filter(|(field, _)| known.get(field).is_some())
+        .map(|(field, words)| {
+            let badness = |one: &Value| words.iter().position(|word| one[field] == *word);
+            let worse = if badness(&other) > badness(known) { &other[field] } else { &known[field] };
+            (*field, worse.clone())
+        })
+        .collect();
     let Value::Object(members) = other else { return };
     for (name, value) in members {
         let is_unsaid = match &known[&name] {
@@ -184,17 +245,34 @@ fn complete(known: &mut Value, other: Value) {
             known[name] = value;
         }
     }
-    if let Some(verdict) = VERDICTS.get(worst) {
-        known["verdict"] = (*verdict).into();
+    for (field, word) in worst {
+        known[field] = word;
     }
 }
 
-fn badness(verdict: &Value) -> usize {
-    VERDICTS.iter().position(|word| verdict == word).unwrap_or_default()
-}
-
-/// From what says nothing to the worst.
-const VERDICTS: &[&str] = &["unknown", "unknownFutureValue", "noThreatsFound", "suspicious", "malicious"];
+/// Fields whose words are better or worse, from what says nothing to the worst.
+const WORSE_LAST: &[(&str, &[&str])] = &[
+    ("verdict", &["unknown", "unknownFutureValue", "noThreatsFound", "suspicious", "malicious"]),
+    ("riskScore", &["unknownFutureValue", "none", "informational", "low", "medium", "high"]),
+    ("detectionStatus", &["unknownFutureValue", "prevented", "blocked", "detected"]),
+    (
+        "remediationStatus",
+        &[
+            "unknownFutureValue",
+            "remediated",
+            "prevented",
+            "blocked",
+            "notFound",
+            "none",
+            "partiallyRemediated",
+            "running",
+            "pendingApproval",
+            "declined",
+            "unremediated",
+            "active",
+        ],
+    ),
+];
 
 const LISTS: [Kind; 8] = [
     Kind { list: "devices", shape: &DEVICE, types: &["device", "machine"] },

@@ -15,7 +15,13 @@ use self::{evidence::Evidence, fields::fill};
 /// An incident with its alerts. `None` without an id.
 pub fn incident(value: &Value) -> Option<Value> {
     let source = as_sent(value);
-    let alerts: Vec<Value> = list(&source, "alerts").iter().filter_map(alert).collect();
+    let (mut alerts, mut unread) = (Vec::new(), Vec::new());
+    for one in list(&source, "alerts") {
+        match alert(one) {
+            Some(shown) => alerts.push(shown),
+            None => unread.push(one.clone()),
+        }
+    }
     let mut evidence = Evidence::default();
     for alert in &alerts {
         evidence.join(alert);
@@ -28,6 +34,10 @@ pub fn incident(value: &Value) -> Option<Value> {
     let mut raw = source;
     if let Some(members) = raw.as_object_mut() {
         members.remove("alerts");
+        // What cannot be told apart is no alert that anyone could act on, and is kept.
+        if !unread.is_empty() {
+            members.insert("alerts".to_owned(), unread.into());
+        }
     }
     shown["raw"] = raw;
     Some(shown)
@@ -52,7 +62,10 @@ pub fn alert(value: &Value) -> Option<Value> {
 
 /// A device. `None` without anything that tells it apart.
 pub fn device(value: &Value) -> Option<Value> {
-    evidence::shown(&DEVICE, &as_sent(value))
+    let source = as_sent(value);
+    let mut shown = evidence::shown(&DEVICE, &source)?;
+    shown["raw"] = source;
+    Some(shown)
 }
 
 /// What the service sent: of what has the shape already, its `raw`. An object that was asked for alone says with what it was
@@ -67,7 +80,8 @@ fn as_sent(value: &Value) -> Value {
     };
     let mut sent = raw.clone();
     if let Some(alerts) = value.get("alerts").and_then(Value::as_array) {
-        sent["alerts"] = alerts.iter().map(as_sent).collect();
+        let unread = list(raw, "alerts").iter().cloned();
+        sent["alerts"] = alerts.iter().map(as_sent).chain(unread).collect();
     }
     sent
 }

@@ -38,6 +38,7 @@ fn add(shape: &'static Shape, shapes: &mut BTreeMap<&'static str, Value>) {
                 add(of, shapes);
                 json!({ "type": "array", "items": { "$ref": format!("#/$defs/{}", of.name) } })
             }
+            FieldKind::Raw if shape.name == "device" => json!({ "type": ["object", "null"] }),
             FieldKind::Raw => json!({ "type": "object" }),
         };
         schema["description"] = format!("{}.", field.about).into();

@@ -156,7 +156,11 @@ impl<'p> Checker<'p> {
                 bounds.iter().flatten().for_each(|bound| {
                     self.node(bound);
                 });
-                self.node(of)
+                match self.node(of) {
+                    // A part of a word is none.
+                    Known::Words(_) => Known::Text,
+                    known => known,
+                }
             }
             Kind::Binary { operator, sides } => {
                 let known = [self.node(&sides.0), self.node(&sides.1)];
@@ -237,11 +241,18 @@ impl<'p> Checker<'p> {
         let known = self.node(of);
         self.arguments(applied);
         let by = applied.filter.parameters.iter().position(|parameter| parameter.name == "attribute");
-        if let Some(node) = by.and_then(|at| applied.arguments[at].as_ref())
-            && let Kind::Const(Value::String(path)) = &node.kind
-        {
-            let path: Vec<String> = path.split('.').map(str::to_owned).collect();
-            self.path(&known, &path, node);
+        let by = by.and_then(|at| applied.arguments.get(at)?.as_ref());
+        let path = match by.map(|node| &node.kind) {
+            None => Some(Vec::new()),
+            Some(Kind::Const(Value::String(path))) => Some(path.split('.').map(str::to_owned).collect::<Vec<_>>()),
+            Some(_) => None,
+        };
+        if let Some(path) = path {
+            let at = by.unwrap_or(of);
+            let item = self.path(&known, &path, at);
+            if matches!(applied.filter.name, "sort" | "min" | "max") {
+                self.ordered(&item, at);
+            }
         }
         match (applied.filter.name, &known) {
             ("list" | "reverse" | "sort" | "unique" | "unique_by", Known::List(_)) => known,
@@ -260,7 +271,10 @@ impl<'p> Checker<'p> {
         let Known::List(item) = list else { return Known::Anything };
         let mut known = Known::clone(item);
         for key in path.iter().filter(|key| !key.is_empty()) {
-            known = self.field(&known, key, at, at);
+            known = match known {
+                Known::List(item) if key.parse::<usize>().is_ok() => Known::clone(&item),
+                known => self.field(&known, key, at, at),
+            };
         }
         known
     }
@@ -305,6 +319,7 @@ impl<'p> Checker<'p> {
         let operator = match tested.check.name {
             "eq" | "equalto" | "ne" => Operator::Equal,
             "in" => Operator::In,
+            "lt" | "le" | "gt" | "ge" => Operator::Less,
             _ => return,
         };
         self.compared(operator, [of, argument], &[known.clone(), other]);
@@ -314,23 +329,44 @@ impl<'p> Checker<'p> {
     fn compared(&mut self, operator: Operator, [left, right]: [&Node; 2], [left_known, right_known]: &[Known; 2]) {
         match operator {
             Operator::Equal | Operator::Unequal => {
-                self.against(left, left_known, right);
-                self.against(right, right_known, left);
+                self.against(self.told(left), left_known, right);
+                self.against(self.told(right), right_known, left);
             }
             Operator::In | Operator::NotIn => {
                 if let Kind::List(items) = &right.kind {
-                    items.iter().for_each(|item| self.against(left, left_known, item));
+                    items.iter().for_each(|item| self.against(self.told(left), left_known, item));
                 }
                 if let Known::List(item) = right_known {
-                    self.against(right, item, left);
+                    self.against(format!("an item of {}", self.told(right)), item, left);
                 }
+            }
+            Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
+                self.ordered(left_known, left);
+                self.ordered(right_known, right);
             }
             _ => {}
         }
     }
 
+    /// Texts are ordered by their letters, and `high` comes before `low`: nobody means that.
+    fn ordered(&mut self, known: &Known, at: &Node) {
+        let Known::Words(words) = known else { return };
+        let shown = quoted(self.text, &at.span);
+        let some: Vec<String> = words.iter().rev().skip(1).take(2).map(|word| format!("'{word}'")).collect();
+        let fail = Fail::text(format!("{shown} is one of some words, which have no order"));
+        self.found.push(fail.next(format!("name those that are meant, as in `in [{}]`", some.join(", "))).at(&at.span));
+    }
+
+    /// How a sentence calls a value.
+    fn told(&self, of: &Node) -> String {
+        match &of.kind {
+            Kind::Keep { path, .. } => format!("`{}`", path.join(".")),
+            _ => quoted(self.text, &of.span),
+        }
+    }
+
     /// A value of which something is known, and what may be written out beside it.
-    fn against(&mut self, of: &Node, known: &Known, other: &Node) {
+    fn against(&mut self, of: String, known: &Known, other: &Node) {
         let Kind::Const(value) = &other.kind else { return };
         let kind = match value {
             Value::Null => return,
@@ -340,7 +376,6 @@ impl<'p> Checker<'p> {
             Value::Array(_) => "a list",
             Value::Object(_) => "an object",
         };
-        let of = quoted(self.text, &of.span);
         let fail = match (known, value) {
             (Known::Words(words), Value::String(word)) if !words.contains(&word.as_str()) => {
                 let next = match nearest(word, words.iter().copied()) {

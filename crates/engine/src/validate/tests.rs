@@ -192,6 +192,9 @@ fn objects_of_defender_have_the_fields_and_words_of_their_shape() {
         "trigger.incident.alerts[0].devices | selectattr('riskScore', 'equalto', 'high') | list | length > 0",
         "trigger.incident.alerts | map(attribute='serviceSource') | unique | list | length > 1",
         "trigger.incident.priorityScore > 50",
+        "trigger.incident.severity[0:1] == 'h'",
+        "trigger.incident.alerts | map(attribute='devices.0.id') | list | length > 0",
+        "trigger.incident.alerts | sort(attribute='createdDateTime') | list | length > 0",
     ] {
         check_steps(&when(fine), &[]);
     }
@@ -213,6 +216,13 @@ fn objects_of_defender_have_the_fields_and_words_of_their_shape() {
         ),
         ("'high' in (trigger.incident.alerts | map(attribute='serverity') | list)", "an alert has no `serverity`"),
         ("(trigger.incident.severity | default('low')) == 'Low'", "is never `Low`"),
+        (
+            "trigger.incident.severity >= 'medium'",
+            "is one of some words, which have no order. Name those that are meant, as in `in ['high', 'medium']`",
+        ),
+        ("trigger.incident.alerts | selectattr('severity', 'ge', 'medium') | list | length > 0", "have no order"),
+        ("(trigger.incident.alerts | map(attribute='severity') | max) == 'high'", "have no order"),
+        ("'x' in trigger.incident.alerts", "an item of `trigger.incident.alerts` is an object"),
     ] {
         check_steps(&when(wrong), &[told]);
     }

@@ -50,7 +50,7 @@ pub enum FieldKind {
     Texts,
     /// A list of objects of this shape.
     List(&'static Shape),
-    /// The object as the service sent it.
+    /// The object as the service sent it; `null` in a device within an alert, which has it.
     Raw,
 }
 

@@ -29,13 +29,13 @@ pub static INCIDENT: Shape = Shape {
         list("alerts", &ALERT, "Its alerts"),
         list("devices", &DEVICE, "The devices of all alerts, each once"),
         list("users", &USER, "The users of all alerts, each once"),
-        list("files", &FILE, "The files of all alerts, each once"),
-        list("processes", &PROCESS, "The processes of all alerts, each once"),
+        list("files", &FILE, "The files of all alerts, on each device once"),
+        list("processes", &PROCESS, "The processes of all alerts, on each device once"),
         list("urls", &URL, "The web addresses of all alerts, each once"),
         list("ips", &IP, "The IP addresses of all alerts, each once"),
         list("mailboxes", &MAILBOX, "The mailboxes of all alerts, each once"),
         list("messages", &MESSAGE, "The mails of all alerts, each once"),
-        raw("What the service sent, but for its alerts, which have their own"),
+        raw("What the service sent, but for its alerts, which have their own; those without an id stay here"),
     ],
 };
 
@@ -115,7 +115,7 @@ pub static DEVICE: Shape = Shape {
         word("verdict", words::VERDICT, "What the service thinks of it"),
         word("remediationStatus", words::REMEDIATION, "What was done about it"),
         texts("roles", "The part that it plays: attacked, source and so on"),
-        raw("What the service sent"),
+        raw("What the service sent; null within an alert, whose own has it"),
     ],
 };
 
@@ -137,7 +137,6 @@ pub static USER: Shape = Shape {
         word("verdict", words::VERDICT, "What the service thinks of it"),
         word("remediationStatus", words::REMEDIATION, "What was done about it"),
         texts("roles", "The part that it plays: compromised, attacked and so on"),
-        raw("What the service sent"),
     ],
 };
 
@@ -146,7 +145,10 @@ pub static FILE: Shape = Shape {
     name: "file",
     about: "A file that an alert is about",
     fields: &[
-        text("id", "What tells it apart: the first that is known of sha256, sha1, md5, and path with name"),
+        text(
+            "id",
+            "What tells it apart: its device with the first that is known of sha256, sha1, md5, and path with name",
+        ),
         text("fileName", "Its name"),
         text("filePath", "Its folder"),
         text("sha1", "Its SHA-1, 40 hexadecimal digits: what orders go by"),
@@ -161,7 +163,6 @@ pub static FILE: Shape = Shape {
         word("verdict", words::VERDICT, "What the service thinks of it"),
         word("remediationStatus", words::REMEDIATION, "What was done about it"),
         texts("roles", "The part that it plays"),
-        raw("What the service sent"),
     ],
 };
 
@@ -170,7 +171,7 @@ pub static PROCESS: Shape = Shape {
     name: "process",
     about: "A process that an alert is about",
     fields: &[
-        text("id", "What tells it apart: device, number and beginning, or what it was called with"),
+        text("id", "What tells it apart: its device with number and beginning, or with what it was called with"),
         whole("processId", "Its number on the device"),
         text("processCommandLine", "What it was called with"),
         instant("processCreationDateTime", "When it began"),
@@ -188,7 +189,6 @@ pub static PROCESS: Shape = Shape {
         word("verdict", words::VERDICT, "What the service thinks of it"),
         word("remediationStatus", words::REMEDIATION, "What was done about it"),
         texts("roles", "The part that it plays"),
-        raw("What the service sent"),
     ],
 };
 
@@ -202,7 +202,6 @@ pub static URL: Shape = Shape {
         word("verdict", words::VERDICT, "What the service thinks of it"),
         word("remediationStatus", words::REMEDIATION, "What was done about it"),
         texts("roles", "The part that it plays"),
-        raw("What the service sent"),
     ],
 };
 
@@ -217,7 +216,6 @@ pub static IP: Shape = Shape {
         word("verdict", words::VERDICT, "What the service thinks of it"),
         word("remediationStatus", words::REMEDIATION, "What was done about it"),
         texts("roles", "The part that it plays"),
-        raw("What the service sent"),
     ],
 };
 
@@ -234,7 +232,6 @@ pub static MAILBOX: Shape = Shape {
         word("verdict", words::VERDICT, "What the service thinks of it"),
         word("remediationStatus", words::REMEDIATION, "What was done about it"),
         texts("roles", "The part that it plays"),
-        raw("What the service sent"),
     ],
 };
 
@@ -243,7 +240,7 @@ pub static MESSAGE: Shape = Shape {
     name: "message",
     about: "A mail that an alert is about",
     fields: &[
-        text("id", "What tells it apart: the first that is known of networkMessageId with recipient, and the subject"),
+        text("id", "What tells it apart: networkMessageId with recipient, else sender, recipient and subject"),
         text("networkMessageId", "Its id in Exchange Online; the copies of all recipients share it"),
         text("internetMessageId", "Its Message-ID"),
         text("subject", "Its subject"),
@@ -258,7 +255,6 @@ pub static MESSAGE: Shape = Shape {
         word("verdict", words::VERDICT, "What the service thinks of it"),
         word("remediationStatus", words::REMEDIATION, "What was done about it"),
         texts("roles", "The part that it plays"),
-        raw("What the service sent"),
     ],
 };
 

@@ -16,15 +16,24 @@ impl Calls {
         self.answer(prepared).await.map(|(output, _)| output)
     }
 
-    /// The same, and what the service took for now.
+    /// The same for what belongs to no run, and is tried again as the policy says.
+    pub(crate) async fn read(&self, prepared: &Prepared, policy: RetryPolicy) -> Result<Value, Trouble> {
+        self.answer_by(prepared, policy).await.map(|(output, _)| output)
+    }
+
+    /// The same as [`Self::send`], and what the service took for now.
     pub(crate) async fn answer(&self, prepared: &Prepared) -> Result<(Value, Option<Timestamp>), Trouble> {
+        self.answer_by(prepared, once()).await
+    }
+
+    async fn answer_by(&self, prepared: &Prepared, policy: RetryPolicy) -> Result<(Value, Option<Timestamp>), Trouble> {
         let (connected, built) = match &prepared.way {
             Way::Native { call, connected } => {
                 return self.native(prepared, call, connected.as_deref()).await.map(|output| (output, None));
             }
             Way::Remote { connected, built } => (connected, built),
         };
-        let caller = connected.caller.clone().with_policy(once());
+        let caller = connected.caller.clone().with_policy(policy);
         let failed = |error: CallError| trouble(&prepared.order.name(), &connected.name, &error, self.clock.now());
         if prepared.order.all_pages {
             let (description, operation) = (&prepared.product.description, prepared.operation());

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use sortie_connector::MetKind;
 use sortie_engine::machine::{Address, CallEnd, Event};
 use sortie_store::{Admission, Decision, Guard, NewApproval, ProtectedBy};
 
@@ -27,13 +28,14 @@ impl Session {
         let rails = self.shared.store.guardrails_in_force(self.scope()).await?;
         let mut wanted: Vec<ProtectedBy> = rails.protected.iter().map(|rule| rule.by).collect();
         wanted.dedup();
-        let (mut names, mut approved) = (Vec::new(), false);
+        let (mut names, mut approved, mut looked_up) = (Vec::new(), false, None);
         if let (Some(connected), false) = (prepared.connected(), wanted.is_empty() || subject.met.is_empty()) {
             let meeting = Meeting { connected, met: &subject.met, wanted: &wanted };
             names = match self.shared.calls.outside.known_as(meeting).await {
                 Ok(names) => names,
                 Err(trouble) => return Ok(Err(trouble)),
             };
+            looked_up = Some(&*wanted);
             let questions = self.shared.store.approvals_of(self.scope(), self.run.id).await?;
             let question = questions.iter().rfind(|question| question.new.place == place);
             match question.and_then(|question| question.decision) {
@@ -50,7 +52,9 @@ impl Session {
             [] => prepared.target.clone(),
             met => met.iter().map(|met| met.id.as_str()).collect::<Vec<_>>().join(", "),
         };
-        Ok(Ok(Guard { operation, target, names, undoes: subject.undoes, approved }))
+        let meets = |kind: MetKind| subject.met.iter().any(|met| met.kind == kind);
+        let unlooked = ProtectedBy::unlooked(meets(MetKind::Device), meets(MetKind::User), looked_up);
+        Ok(Ok(Guard { operation, target, names, unlooked, undoes: subject.undoes, approved }))
     }
 
     /// A guardrail does not let it leave: it waits, a person is asked, or it is only recorded.

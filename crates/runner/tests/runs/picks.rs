@@ -135,3 +135,35 @@ async fn where_graph_refuses_the_other_api_is_asked() {
     assert_eq!(trouble.status, Some(403));
     assert!(trouble.what.contains("get-incident:"), "what Graph said is told, which was asked first: {}", trouble.what);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merged_incident_leads_on_to_the_one_that_took_it_over() {
+    let stage = Stage::start().await;
+    let all = stage.call("list-incidents", json!({ "$top": 2 })).await["value"].clone();
+    let [into, from] = [0, 1].map(|at| all[at]["id"].as_str().unwrap().to_owned());
+    let number = |id: &str| id.parse::<u64>().unwrap();
+    stage.cloud.post("/world/merge", &json!({ "from": number(&from), "into": number(&into) })).await;
+    let shown = pick(&stage, Needs::Incident, &from).await.unwrap();
+    assert_eq!((&shown["id"], shown["status"] == "redirected"), (&json!(into), false));
+    assert!(!shown["alerts"].as_array().unwrap().is_empty(), "{shown}");
+}
+
+/// Somebody waits for it, and nobody else tries again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_pass_is_tried_again_and_alerts_are_read_apart_where_they_must() {
+    let stage = Stage::start().await;
+    let raw = stage.call("list-incidents", json!({ "$expand": "alerts", "$top": 1 })).await["value"][0].clone();
+    let id = raw["id"].as_str().unwrap();
+    let ids = |shown: &Value| {
+        let alerts = shown["alerts"].as_array().unwrap().iter();
+        let mut ids: Vec<String> = alerts.map(|alert| alert["id"].as_str().unwrap().to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    for kind in ["too_many_requests", "server_error", "gateway_timeout", "reset", "cut_body", "expand_fails"] {
+        stage.cloud.post("/faults", &json!({ "kind": kind, "times": 1, "retry_after": 1 })).await;
+        let shown = pick(&stage, Needs::Incident, id).await.unwrap_or_else(|trouble| panic!("{kind}: {trouble:?}"));
+        assert_eq!(ids(&shown), ids(&raw), "{kind}");
+        stage.cloud.delete("/faults", None).await;
+    }
+}

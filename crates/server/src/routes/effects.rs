@@ -17,6 +17,8 @@ struct AskEffect {
     target: String,
     /// Everything by which the target may be protected.
     names: Vec<Known>,
+    /// By what it might be protected that nobody has looked up.
+    unlooked: Vec<String>,
     door: String,
     reference: String,
     undoes: bool,
@@ -39,6 +41,10 @@ pub(super) async fn ask(request: Request) -> Result<Response, Problem> {
     };
     let names: Result<Vec<KnownAs>, Problem> =
         wish.names.into_iter().map(|known| Ok(KnownAs { by: by(&known.by)?, text: known.text })).collect();
+    let unlooked: Result<Vec<ProtectedBy>, Problem> = wish.unlooked.iter().map(|word| by(word)).collect();
+    if [&wish.operation, &wish.reference].into_iter().any(|text| text.trim().is_empty()) {
+        return Err(Problem::content("an effect has an operation and a reference", "Give both."));
+    }
     // What runs do they ask for themselves.
     let door = [Door::Call, Door::Device].into_iter().find(|door| door.as_str() == wish.door);
     let door = door.ok_or_else(|| Problem::content(format!("`{}` is no door", wish.door), "Give call or device."))?;
@@ -46,6 +52,7 @@ pub(super) async fn ask(request: Request) -> Result<Response, Problem> {
         operation: wish.operation,
         target: wish.target,
         names: names?,
+        unlooked: unlooked?,
         door,
         reference: wish.reference,
         override_approved: false,

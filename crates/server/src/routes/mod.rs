@@ -175,6 +175,9 @@ macro_rules! rows { ($($method:ident $path:literal $access:expr, $reach:expr, $h
     ),+];
 } }
 
+/// Of a start with an incident as a service gives it.
+const OBJECT_BYTES_MAX: usize = 8 << 20;
+
 const fn may(permission: Permission) -> Access {
     Access::May(permission)
 }
@@ -202,8 +205,8 @@ rows! {
     Get "/api/v1/workflows/{id}/versions/{version}" may(Read), OneOrShared, workflows::version, "A version with its text", .query(&["tenant"]).answers(json("Version"), 200);
     Post "/api/v1/validate" may(Read), OneOrShared, workflows::judge, "What is wrong with a document, by line and column; nothing is kept", .query(&["tenant"]).takes_yaml().answers(json("Judged"), 200);
     Post "/api/v1/apply" may(ChangeWorkflow), OneOrShared, workflows::apply, "Make the workflows of a tenant, or those for all, what a set of documents says: all of them or none", .query(&["tenant"]).takes("Apply").answers(json("AppliedSet"), 200).bounded(APPLY_BYTES_MAX);
-    Post "/api/v1/dry-runs" may(ChangeWorkflow), One, runs::dry, "Start a run of a document that is not kept, to see what it would do: nothing that has an effect is sent", .query(&["tenant"]).takes("DryRun").answers(json("Started"), 201);
-    Post "/api/v1/workflows/{id}/runs" may(Act), One, runs::start, "Start a run by hand", .query(&["tenant"]).takes("StartRun").answers(json("Started"), 201);
+    Post "/api/v1/dry-runs" may(ChangeWorkflow), One, runs::dry, "Start a run of a document that is not kept, to see what it would do: nothing that has an effect is sent", .query(&["tenant"]).takes("DryRun").bounded(OBJECT_BYTES_MAX).answers(json("Started"), 201);
+    Post "/api/v1/workflows/{id}/runs" may(Act), One, runs::start, "Start a run by hand", .query(&["tenant"]).takes("StartRun").bounded(OBJECT_BYTES_MAX).answers(json("Started"), 201);
     Get "/api/v1/workflows/{id}/hook" may(Read), One, hook_secrets::one, "Its webhook in a tenant: where it is and when its secret was made", .query(&["tenant"]).answers(json("Hook"), 200);
     Put "/api/v1/workflows/{id}/hook" may(ChangeWorkflow), One, hook_secrets::renew, "Make the secret of its webhook in a tenant, told once; the one before it is good for another hour", .query(&["tenant"]).answers(json("NewHook"), 200);
     Delete "/api/v1/workflows/{id}/hook" may(ChangeWorkflow), One, hook_secrets::remove, "Take the secrets of its webhook in a tenant away", .query(&["tenant"]);

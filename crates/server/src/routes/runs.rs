@@ -123,9 +123,9 @@ async fn picked(request: &Request, workflow: &Document, pick: PickOne) -> Result
         TriggerKind::Manual { needs, .. } => Some(*needs),
         _ => None,
     });
+    let word = kind.word();
     // Without such a trigger it cannot be started at all, which is said in its place.
     if let Some(needs) = needs.filter(|needs| *needs != Some(kind)) {
-        let word = kind.word();
         let (what, next) = match needs {
             Some(needs) => ("another object", format!("It needs {}: pick one by `{0}`.", needs.word())),
             None => ("no object", format!("If it has an input for the {word}, give the id there.")),
@@ -136,7 +136,14 @@ async fn picked(request: &Request, workflow: &Document, pick: PickOne) -> Result
     let app = &request.shared.app;
     let picker = Picker::new(Arc::clone(&app.outside), app.store.clone(), Arc::clone(&app.clock));
     let pick = Pick { kind, id, connection: pick.connection };
-    picker.pick(request.tenant(), &pick).await.map_err(unpicked)
+    match tokio::time::timeout(PICK_MAX, picker.pick(request.tenant(), &pick)).await {
+        Ok(picked) => picked.map_err(unpicked),
+        Err(_) => {
+            let detail = format!("{word} {} was not read within {} seconds", pick.id, PICK_MAX.as_secs());
+            let next = "The service is slow now: try again, or give the object itself.";
+            Err(Problem::new(StatusCode::BAD_GATEWAY, "service", detail, next))
+        }
+    }
 }
 
 /// Whoever asked can mend what they asked for; what lies at the service or the connection is said as theirs.
@@ -381,5 +388,7 @@ pub(crate) fn address(run: RunId) -> String {
     format!("/api/v1/runs/{run}")
 }
 
+/// Below the time after which any request is given up.
+const PICK_MAX: std::time::Duration = std::time::Duration::from_secs(25);
 const RESOLUTIONS: &[&str] = &["happened", "did_not_happen", "give_up"];
 const KEY_BYTES_MAX: usize = 256;

@@ -382,7 +382,7 @@ fn aimed(route: &Route, targets: &Targets) -> (String, Option<Value>) {
         (_, "/api/v1/approvals/{approval}/decision") => json!({ "approves": false }),
         (_, "/api/v1/backups") => json!({ "to": "/nowhere" }),
         (_, "/api/v1/effects") => json!({
-            "operation": "kv/set", "target": "x", "names": [], "door": "call", "reference": "a test", "undoes": false
+            "operation": "kv/set", "target": "x", "names": [], "unlooked": [], "door": "call", "reference": "a test", "undoes": false
         }),
         (_, "/api/v1/guardrails/hold") => json!({ "why": "a test" }),
         ("POST", "/api/v1/users") => json!({ "name": "zoe" }),

@@ -133,6 +133,7 @@ pub(super) fn request(reference: &str, target: &str) -> EffectRequest {
         operation: ISOLATE.into(),
         target: target.into(),
         names: vec![],
+        unlooked: vec![],
         door: Door::Call,
         reference: reference.into(),
         override_approved: false,

@@ -13,6 +13,7 @@ fn request() -> EffectRequest {
         operation: ISOLATE.to_owned(),
         target: "d1".to_owned(),
         names: vec![known(ProtectedBy::DeviceName, "dc-01.corp.example"), known(ProtectedBy::DeviceTag, "tier0")],
+        unlooked: vec![],
         door: Door::Call,
         reference: "r".to_owned(),
         override_approved: false,
@@ -182,4 +183,30 @@ proptest! {
         prop_assert!(matches(&begin, &text) && matches(&end, &text), "{} {}", begin, end);
         prop_assert!(matches("*", &text));
     }
+}
+
+#[test]
+fn a_rule_about_what_was_not_looked_up_protects() {
+    use ProtectedBy::{DeviceId, DeviceName, DeviceTag, UserId, UserName, UserRole};
+    let rails = Guardrails { protected: vec![rule("user-role:*admin*")], ..Guardrails::default() };
+    let request = EffectRequest { unlooked: vec![UserRole], ..request() };
+    let counted = Counted::default();
+    assert_eq!(rails.decide(&request, counted), Admission::Protected { rule: rule("user-role:*admin*") });
+    for passes in [
+        EffectRequest { unlooked: vec![DeviceName, DeviceTag], ..request.clone() },
+        EffectRequest { undoes: true, ..request.clone() },
+        EffectRequest { override_approved: true, ..request },
+    ] {
+        assert_eq!(rails.decide(&passes, counted), Admission::Admitted, "{passes:?}");
+    }
+    #[track_caller]
+    fn check(devices: bool, users: bool, looked_up: Option<&[ProtectedBy]>, expected: &[ProtectedBy]) {
+        assert_eq!(ProtectedBy::unlooked(devices, users, looked_up), expected);
+    }
+    check(false, false, None, &[]);
+    check(true, false, None, &[DeviceName, DeviceTag, DeviceId]);
+    check(false, true, None, &[UserName, UserId, UserRole]);
+    check(true, true, Some(&[DeviceName]), &[UserRole]);
+    check(false, true, Some(&[UserName, UserRole]), &[]);
+    check(true, false, Some(&[DeviceTag]), &[]);
 }

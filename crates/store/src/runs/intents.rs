@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::RunId;
 use crate::{
-    Admission, Door, EffectRequest, KnownAs, Scope, Store, StoreError, StoreErrorKind, TenantKey,
+    Admission, Door, EffectRequest, KnownAs, ProtectedBy, Scope, Store, StoreError, StoreErrorKind, TenantKey,
     database::instant,
     effects::{count, judge},
     writer::Writing,
@@ -39,6 +39,8 @@ pub struct Guard {
     pub target: String,
     /// Everything by which that may be protected.
     pub names: Vec<KnownAs>,
+    /// By what it might be protected that nobody has looked up.
+    pub unlooked: Vec<ProtectedBy>,
     /// It gives back what another effect took away.
     pub undoes: bool,
     /// A second person has approved what is protected.
@@ -140,6 +142,7 @@ fn asked(run: RunId, new: &NewIntent, guard: &Guard, now: Timestamp) -> EffectRe
         operation: guard.operation.clone(),
         target: guard.target.clone(),
         names: guard.names.clone(),
+        unlooked: guard.unlooked.clone(),
         door: Door::Run,
         reference: format!("{run} {}", new.place),
         override_approved: guard.approved,

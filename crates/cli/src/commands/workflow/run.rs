@@ -84,7 +84,7 @@ pub(crate) struct DryRunArguments {
 
 pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::Result<Exit> {
     let api = Api::connect(context).await?;
-    let tenant = arguments.given.tenant(&api).await?;
+    let tenant = arguments.given.tenant(&api, context).await?;
     let kept = api.get(at(["workflows", &arguments.name]).with("tenant", Some(&tenant))).await?;
     let mut body = arguments.given.body(text(&kept, "text"), context)?;
     body["mode"] = if arguments.dry_run { "dry" } else { "live" }.into();
@@ -102,7 +102,7 @@ pub(super) async fn dry_run(arguments: DryRunArguments, context: &Context) -> an
         false => None,
     };
     let api = Api::connect(context).await?;
-    let tenant = arguments.given.tenant(&api).await?;
+    let tenant = arguments.given.tenant(&api, context).await?;
     let started = match document {
         Some(document) => {
             let mut body = arguments.given.body(&document, context)?;
@@ -145,9 +145,16 @@ pub(crate) async fn followed(api: &Api, started: &Value, wished: bool, context: 
 
 impl GivenArguments {
     /// The tenant that is meant: what a start needs to know before it knows what the workflow takes.
-    async fn tenant(&self, api: &Api) -> anyhow::Result<String> {
-        if let Some(name) = &self.tenant {
-            return Ok(name.to_string());
+    async fn tenant(&self, api: &Api, context: &Context) -> anyhow::Result<String> {
+        let path = context.global.connection.as_ref().filter(|_| self.picks());
+        let of_path = path.and_then(|path| path.tenant.as_ref()).filter(|tenant| tenant.as_str() != SHARED_NAME);
+        match (&self.tenant, of_path) {
+            (Some(name), Some(other)) if name != other => {
+                let what = format!("the connection is of tenant {other}, and the run is for tenant {name}");
+                return Err(Problem::usage(what, "Name a connection of the run's tenant.").into());
+            }
+            (Some(name), _) | (None, Some(name)) => return Ok(name.to_string()),
+            (None, None) => {}
         }
         let known = api.get(at(["tenants"])).await?;
         let own: Vec<&str> =
@@ -160,6 +167,11 @@ impl GivenArguments {
                 Err(Problem::usage(what, format!("Name one with `--tenant`: {}.", own.join(", "))).into())
             }
         }
+    }
+
+    /// Whether an object is named that has to be read.
+    fn picks(&self) -> bool {
+        [&self.incident, &self.alert, &self.device].into_iter().any(Option::is_some)
     }
 
     /// The values by the types of the document's `manual` trigger.

@@ -136,7 +136,9 @@ pub(super) async fn pick(simulation: &Simulation, wishes: &Map<String, Value>) -
         let found = match (kind, wish.as_str().unwrap_or_default()) {
             _ if wish.is_object() => Some(wish.clone()),
             ("incident", "worst") => worst(&list(simulation, "list-incidents", json!({ "$expand": "alerts" })).await?),
-            ("incident", _) => list(simulation, "list-incidents", json!({})).await?.into_iter().next(),
+            ("incident", _) => {
+                list(simulation, "list-incidents", json!({ "$expand": "alerts" })).await?.into_iter().next()
+            }
             ("device", _) => {
                 let wanted = json!({ "$filter": "onboardingStatus eq 'Onboarded'" });
                 list(simulation, "list-devices", wanted).await?.into_iter().next()
