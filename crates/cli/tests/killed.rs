@@ -87,7 +87,8 @@ async fn killed_under_load_a_server_loses_no_webhook_and_does_nothing_twice() {
     let sent = stage.next.load(Relaxed);
     let open = stage.settled(sent).await;
     eprintln!("{kills} kills, {sent} webhooks, {decided} decided amid them, {open} afterwards");
-    assert!(sent > kills && decided > 0 && open > 0, "the kills fell into no load");
+    // How many come through between two kills is a matter of the machine.
+    assert!(sent > LOAD_MIN && decided > 0 && open > 0, "the kills fell into no load");
     stage.holds(sent, decided).await;
     stage.decide_all().await;
     stage.holds(sent, sent).await;
@@ -289,6 +290,7 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
+const LOAD_MIN: u64 = 20;
 const SENDERS: usize = 4;
 /// Between two of one sender.
 const PAUSE: Duration = Duration::from_millis(20);
