@@ -53,6 +53,11 @@ async fn an_object_is_picked_by_its_id() {
             (&["none", "--incident", id], 2, "workflow none takes no object"),
             (&["enrich-incident", "--incident", "99999999"], 5, "there is no incident 99999999"),
             (&["enrich-incident", "--incident", id, "--connection", "other"], 2, "no connection other"),
+            (
+                &["enrich-incident", "--incident", id, "--connection", "fabrikam/own", "--tenant", "contoso"],
+                2,
+                "the connection is of tenant fabrikam, and the run is for tenant contoso",
+            ),
             (&["alert", "--alert", "da1_1"], 5, "there is no alert da1_1"),
             (&["enrich-incident", "--incident", id, "--device", "x"], 2, "cannot be used with"),
         ] {
