@@ -181,7 +181,8 @@ impl<'p> Checker<'p> {
                 fallback.iter().for_each(|fallback| {
                     self.node(fallback);
                 });
-                let item = self.item_at(of, path, node);
+                let known = self.node(of);
+                let item = self.path(&known, path, node);
                 let is_certain = fallback.as_ref().is_none_or(|other| matches!(other.kind, Kind::Const(Value::Null)));
                 Known::List(Arc::new(if is_certain { item } else { Known::Anything }))
             }
@@ -261,11 +262,6 @@ impl<'p> Checker<'p> {
         }
     }
 
-    fn item_at(&mut self, of: &Node, path: &[String], node: &Node) -> Known {
-        let known = self.node(of);
-        self.path(&known, path, node)
-    }
-
     /// What is known of what stands at a path in each item of a list.
     fn path(&mut self, list: &Known, path: &[String], at: &Node) -> Known {
         let Known::List(item) = list else { return Known::Anything };
@@ -291,7 +287,14 @@ impl<'p> Checker<'p> {
                     let names = || shape.fields.iter().map(|field| field.name);
                     let next = match nearest(key, names()) {
                         Some(meant) => format!("did you mean `{meant}`?"),
-                        None => format!("it has {}; all else is in `raw`", names().collect::<Vec<_>>().join(", ")),
+                        None => {
+                            let rest = if shape.field("raw").is_some() {
+                                "`raw`"
+                            } else {
+                                "the `raw` of its alert or incident"
+                            };
+                            format!("it has {}; all else is in {rest}", names().collect::<Vec<_>>().join(", "))
+                        }
                     };
                     self.found
                         .push(Fail::text(format!("{} has no `{key}`", shape.with_article())).next(next).at(&at.span));

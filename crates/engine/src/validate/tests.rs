@@ -234,6 +234,9 @@ fn objects_of_defender_have_the_fields_and_words_of_their_shape() {
         ),
         ("trigger.incident.severity.level", "`trigger.incident.severity` is a text and has no `level`"),
         ("trigger.incident.users | sort(attribute='nmae') | list", "a user has no `nmae`"),
+        ("trigger.incident.users[0].raw.x", "a user has no `raw`. It has id, azureAdUserId"),
+        ("trigger.incident.files[0].anything", "all else is in the `raw` of its alert or incident"),
+        ("trigger.incident.anything", "all else is in `raw`"),
         ("trigger.incident.comments | last", ""),
         ("(trigger.incident.comments | last).text", "a comment has no `text`"),
     ] {
