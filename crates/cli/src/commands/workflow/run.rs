@@ -51,7 +51,7 @@ struct GivenArguments {
     /// The device that it needs, by its id or its name in the network
     #[arg(long, value_name = "ID|NAME", group = "object")]
     device: Option<String>,
-    /// A JSON file with the object that it needs, as Microsoft's APIs give it or `runs show` does
+    /// A JSON file with the object that it needs, as one of Microsoft's APIs gives it or in its normal shape
     #[arg(long, value_name = "FILE", group = "object")]
     picked: Option<PathBuf>,
 }
