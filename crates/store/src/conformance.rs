@@ -21,6 +21,7 @@ use self::{
         a_ceiling_counts_a_reference_once_and_ends_with_the_hour,
         guardrails_hold_where_they_were_set_and_shared_ones_everywhere, many_at_once_do_not_pass_a_ceiling,
         protection_gives_way_to_a_second_approval_and_to_an_undo,
+        the_ledger_forgets_what_is_a_day_old_and_nothing_else,
     },
     hooks::{
         a_hooks_secret_is_its_tenants_own_and_lives_an_hour_beyond_its_successor,
@@ -79,6 +80,7 @@ promises![
     protection_gives_way_to_a_second_approval_and_to_an_undo,
     a_ceiling_counts_a_reference_once_and_ends_with_the_hour,
     many_at_once_do_not_pass_a_ceiling,
+    the_ledger_forgets_what_is_a_day_old_and_nothing_else,
     a_hooks_secret_is_its_tenants_own_and_lives_an_hour_beyond_its_successor,
     a_signed_request_starts_one_run_whatever_stands_around_it,
     a_run_is_taken_up_as_it_was_ordered_and_as_it_stands,

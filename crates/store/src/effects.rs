@@ -1,7 +1,7 @@
 //! Guardrails as they are kept, and the ledger of what they admitted: the one place that every effect passes, whichever
 //! door it came through.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rusqlite::{Connection as Sqlite, OptionalExtension, params};
 use serde_json::{Value, json};
 
@@ -205,12 +205,7 @@ pub(crate) fn count(writing: &Writing<'_>, tenant: TenantKey, request: &EffectRe
         request.now.as_microsecond(),
         number
     ];
-    let is_new = writing.prepare_cached(sql)?.execute(row)? > 0;
-    // Now and then one takes away what is a day old, so that the ledger stays small by itself.
-    if is_new && number.is_some_and(|number| number % 256 == 0) {
-        let day_ago = request.now.as_microsecond().saturating_sub(KEPT.as_secs() * 1_000_000);
-        writing.prepare_cached("DELETE FROM effects WHERE at_us < ?1")?.execute([day_ago])?;
-    }
+    writing.prepare_cached(sql)?.execute(row)?;
     Ok(())
 }
 
@@ -286,6 +281,4 @@ fn texts(rules: &[Rule]) -> Vec<String> {
     rules.iter().map(ToString::to_string).collect()
 }
 
-/// So long an admitted effect stands in the ledger; the ceilings look back an hour.
-const KEPT: SignedDuration = SignedDuration::from_hours(24);
 const RULES_MAX: u64 = 1_000;

@@ -25,6 +25,8 @@ pub struct Freed {
     pub values: u64,
     /// Descriptions of connectors that no open run has begun on.
     pub connector_versions: u64,
+    /// Admitted effects that no ceiling looks back at.
+    pub effects: u64,
     /// Pages given back to the disk.
     pub pages: u64,
 }
@@ -62,6 +64,7 @@ impl Store {
             })
             .await?;
         freed.connector_versions = self.forget_connector_versions(now).await?;
+        freed.effects = self.forget_effects(now).await?;
         freed.pages = self.shrink().await?;
         Ok(freed)
     }
@@ -93,6 +96,31 @@ impl Store {
             gone += self.write("forget a description that no run uses", forget).await? as u64;
         }
         Ok(gone)
+    }
+
+    /// The ledger has no index by age, which each effect would have to write: it is looked through beside the writing thread.
+    async fn forget_effects(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let before = now.saturating_sub(EFFECT_AGE).expect("a signed duration is never a calendar span");
+        let before = before.as_microsecond();
+        let (mut gone, mut after) = (0, EffectKey::FIRST);
+        loop {
+            let from = after.clone();
+            let old = self.read("find effects of yesterday", move |sqlite| old_effects(sqlite, &from, before)).await?;
+            let Some(last) = old.last() else { return Ok(gone) };
+            after = last.clone();
+            let forget = move |sqlite: &crate::writer::Writing<'_>| {
+                let sql =
+                    "DELETE FROM effects WHERE tenant_id = ?1 AND reference = ?2 AND operation = ?3 AND target = ?4
+                           AND undoes = ?5 AND at_us < ?6";
+                let mut statement = sqlite.prepare_cached(sql)?;
+                let mut gone = 0;
+                for EffectKey { tenant, reference, operation, target, undoes } in old {
+                    gone += statement.execute(params![tenant, reference, operation, target, undoes, before])? as u64;
+                }
+                Ok(gone)
+            };
+            gone += self.write("forget effects of yesterday", forget).await?;
+        }
     }
 
     pub(crate) async fn delete_in_steps(
@@ -133,9 +161,51 @@ impl Store {
     }
 }
 
+/// One row of the ledger.
+#[derive(Clone)]
+struct EffectKey {
+    tenant: Vec<u8>,
+    reference: String,
+    operation: String,
+    target: String,
+    undoes: bool,
+}
+
+impl EffectKey {
+    /// Before all others.
+    const FIRST: Self = Self {
+        tenant: Vec::new(),
+        reference: String::new(),
+        operation: String::new(),
+        target: String::new(),
+        undoes: false,
+    };
+}
+
+/// Those after one of them that were admitted before an instant, in the order of their keys.
+fn old_effects(sqlite: &Connection, after: &EffectKey, before: i64) -> Result<Vec<EffectKey>, StoreErrorKind> {
+    let sql = "SELECT tenant_id, reference, operation, target, undoes FROM effects
+               WHERE (tenant_id, reference, operation, target, undoes) > (?1, ?2, ?3, ?4, ?5) AND at_us < ?6
+               ORDER BY tenant_id, reference, operation, target, undoes LIMIT ?7";
+    let mut statement = sqlite.prepare_cached(sql)?;
+    let EffectKey { tenant, reference, operation, target, undoes } = after;
+    let rows = statement.query_map(params![tenant, reference, operation, target, undoes, before, STEP_LEN], |row| {
+        Ok(EffectKey {
+            tenant: row.get(0)?,
+            reference: row.get(1)?,
+            operation: row.get(2)?,
+            target: row.get(3)?,
+            undoes: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Rows of one transaction.
 const STEP_LEN: i64 = 1_000;
 const BLOB_STEP_LEN: i64 = 20;
 const VERSION_AGE: SignedDuration = SignedDuration::from_hours(24);
+/// So long an admitted effect stands in the ledger; the ceilings look back an hour.
+const EFFECT_AGE: SignedDuration = SignedDuration::from_hours(24);
 /// 4 MB of pages.
 const PAGES_STEP: u32 = 1_000;

@@ -5,8 +5,8 @@ use sortie_model::Clock as _;
 
 use super::{Stage, kind, tenant};
 use crate::{
-    Actor, Admission, AuditFilter, Door, EffectRequest, GuardrailChange, Guardrails, KnownAs, ProtectedBy, Rule, Scope,
-    Store, StoreErrorKind, TenantKey,
+    Actor, Admission, AuditFilter, Door, EffectRequest, GuardrailChange, Guardrails, KnownAs, ProtectedBy, Retention,
+    Rule, Scope, Store, StoreErrorKind, TenantKey,
 };
 
 const SHARED: Scope = Scope::Tenant(TenantKey::SHARED);
@@ -105,6 +105,39 @@ pub(super) async fn a_ceiling_counts_a_reference_once_and_ends_with_the_hour(Sta
     assert_eq!(ask_at(&store, scope, request("new", "d"), hour - SignedDuration::from_micros(1)).await, over);
     assert_eq!(ask_at(&store, scope, request("new", "d"), hour).await, Admission::Admitted);
     assert!(matches!(ask_at(&store, scope, request("next", "d"), hour).await, Admission::OverCeiling { .. }));
+}
+
+pub(super) async fn the_ledger_forgets_what_is_a_day_old_and_nothing_else(Stage { store, clock }: Stage) {
+    let (scope, start) = (tenant(&store, "contoso").await, clock.now());
+    let ceilings = vec![(ISOLATE.to_owned(), Some(5_000))];
+    store.change_guardrails(scope, GuardrailChange { ceilings, ..GuardrailChange::default() }).await.unwrap();
+    // More than one transaction takes away, with younger ones in between.
+    for is_young in [false, true] {
+        let asked = (0..2_500).filter(|at| (at % 5 == 0) == is_young).map(|at| {
+            let now = start + SignedDuration::from_hours(24 * i64::from(is_young)) + SignedDuration::from_micros(at);
+            let asked = EffectRequest { now, undoes: at % 7 == 0, ..request(&format!("r{at}"), "d") };
+            let store = store.clone();
+            tokio::spawn(async move { store.admit_effect(scope, asked).await.unwrap() })
+        });
+        for answer in asked.collect::<Vec<_>>() {
+            assert_eq!(answer.await.unwrap(), Admission::Admitted);
+        }
+    }
+    clock.advance(SignedDuration::from_hours(24));
+    let sweep =
+        || async { store.sweep(Retention { changes_before: start, blobs_before: start }).await.unwrap().effects };
+    assert_eq!(sweep().await, 0, "a day is not over yet");
+    clock.advance(SignedDuration::from_hours(1));
+    assert_eq!((sweep().await, sweep().await), (2_000, 0));
+    let now = clock.now();
+    let ceilings = vec![(ISOLATE.to_owned(), Some(429))];
+    store.change_guardrails(scope, GuardrailChange { ceilings, ..GuardrailChange::default() }).await.unwrap();
+    assert_eq!(ask_at(&store, scope, request("r5", "d"), now).await, Admission::Admitted, "it still stands");
+    assert_eq!(
+        ask_at(&store, scope, request("r1", "d"), now).await,
+        Admission::Admitted,
+        "an hour is over, and it counts"
+    );
 }
 
 pub(super) async fn many_at_once_do_not_pass_a_ceiling(Stage { store, .. }: Stage) {
