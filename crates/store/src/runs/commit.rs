@@ -181,6 +181,10 @@ struct Held {
     wake: Option<i64>,
     /// Whether it has been told something.
     is_told: bool,
+    /// Whether another run has started it.
+    is_child: bool,
+    /// Whether others may wait until it has ended.
+    is_of_key: bool,
 }
 
 /// One commit while it is written.
@@ -209,8 +213,12 @@ impl Turn<'_> {
             woken.extend(self.cancel_child(place)?.map(|child| (tenant, child)));
         }
         if self.commit.end.is_some() {
-            woken.extend(self.tell_parent()?.map(|parent| (tenant, parent)));
-            woken.extend(self.next_in_line()?.map(|next| (tenant, next)));
+            if held.is_child {
+                woken.extend(self.tell_parent()?.map(|parent| (tenant, parent)));
+            }
+            if held.is_of_key || self.commit.busy.is_some() {
+                woken.extend(self.next_in_line()?.map(|next| (tenant, next)));
+            }
         }
         if self.commit.status != RunStatus::Running {
             note(self.sqlite, tenant, ChangeKind::Run, &run.to_string(), self.now);
@@ -248,10 +256,19 @@ impl Turn<'_> {
         let commit = self.commit;
         // Nobody else writes in between: the row itself is written once, with everything else of it.
         let sql = "SELECT epoch + (node_id IS NOT ?3), wake_us,
-                          EXISTS (SELECT 1 FROM signals WHERE tenant_id = ?1 AND run_id = ?2) FROM runs
+                          EXISTS (SELECT 1 FROM signals WHERE tenant_id = ?1 AND run_id = ?2),
+                          parent_id IS NOT NULL, busy_key IS NOT NULL FROM runs
                    WHERE tenant_id = ?1 AND run_id = ?2 AND epoch = ?4 AND seq = ?5 AND ended_us IS NULL";
         let row = params![commit.tenant, commit.run, commit.node, commit.epoch, commit.seq];
-        let held = |row: &rusqlite::Row<'_>| Ok(Held { epoch: row.get(0)?, wake: row.get(1)?, is_told: row.get(2)? });
+        let held = |row: &rusqlite::Row<'_>| {
+            Ok(Held {
+                epoch: row.get(0)?,
+                wake: row.get(1)?,
+                is_told: row.get(2)?,
+                is_child: row.get(3)?,
+                is_of_key: row.get(4)?,
+            })
+        };
         let held = self.sqlite.prepare_cached(sql)?.query_row(row, held).optional()?;
         held.ok_or_else(|| StoreErrorKind::Stale(format!("run {}", commit.run)))
     }
