@@ -177,6 +177,27 @@ async fn documents_of_our_own_are_judged_and_taken_as_they_are() {
     assert!(absent.code != 0 && absent.stderr.contains("cannot read nowhere.json"), "{}", absent.stderr);
 }
 
+/// As Shuffle's API lists the workflows of an organisation.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_exports_is_imported_as_its_workflows_or_not_at_all() {
+    let stage = Stage::new();
+    let (one, other) = (export("s-1", "One", "s-2"), export("s-2", "Other", ""));
+    let file = stage.export("all.json", &json!([one, other]));
+    let told = stage.import(&[&file, "--output", "out", "--json"]).await.succeeded().json_lines();
+    assert_eq!(told.iter().map(|one| one["workflow"].as_str().unwrap()).collect::<Vec<_>>(), ["one", "other"]);
+    assert!(stage.written("out/one.yaml").contains("workflow: other"), "they find each other");
+    for (broken, says) in [
+        (json!([]), "is no exported workflow of Shuffle"),
+        (json!([one, 7]), "is no exported workflow of Shuffle"),
+        (json!([one, one]), "are one workflow, one; nothing was imported"),
+    ] {
+        let file = stage.export("broken.json", &broken);
+        let refused = stage.import(&[&file, "--output", "broken"]).await.ended_with(2);
+        assert!(refused.stderr.contains(says), "{}", refused.stderr);
+    }
+    assert!(!stage.sortie.folder().join("broken").exists());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[expect(clippy::print_stderr, reason = "what was left out must be visible")]
 async fn published_workflows_are_imported_together_without_their_secrets() {

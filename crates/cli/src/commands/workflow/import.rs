@@ -25,7 +25,7 @@ use crate::{
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Exported workflows of Shuffle (JSON), or documents of our own (YAML)
+    /// Exported workflows of Shuffle (JSON, one or a list of them), or documents of our own (YAML)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// For this tenant of `sortie tenant list`: through its connections
@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
-    let sources = arguments.files.iter().map(|file| Source::read(file)).collect::<anyhow::Result<Vec<_>>>()?;
+    let sources = arguments.files.iter().map(|file| Source::read(file)).collect::<anyhow::Result<Vec<_>>>()?.concat();
     let api = Api::connect(context).await?;
     let tenant = arguments.tenant.as_deref();
     let mut documents = documents(sources, &api, tenant).await?;
@@ -72,12 +72,14 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     Ok(if all_fine { Exit::Success } else { Exit::Usage })
 }
 
-/// A file, by what is in it.
+/// A file, or one of the workflows of a file.
+#[derive(Clone)]
 struct Source {
     file: PathBuf,
     content: Content,
 }
 
+#[derive(Clone)]
 enum Content {
     /// Of Shuffle.
     Export(Value),
@@ -86,7 +88,8 @@ enum Content {
 }
 
 impl Source {
-    fn read(file: &Path) -> anyhow::Result<Self> {
+    /// What is in a file: one workflow, or several as Shuffle's API lists them.
+    fn read(file: &Path) -> anyhow::Result<Vec<Self>> {
         let shown = file.display();
         let length = fs::metadata(file).with_context(|| format!("cannot read {shown}"))?.len();
         if length > FILE_BYTES_MAX {
@@ -94,15 +97,17 @@ impl Source {
             return Err(Problem::usage(what, "Export the workflow without its pictures.").into());
         }
         let text = fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
-        let json = serde_json::from_str::<Value>(text.trim_start_matches('\u{feff}')).ok();
-        let content = match json.filter(is_export) {
-            Some(json) => Content::Export(json),
-            None => match read(&text) {
-                Ok(workflow) => Content::Document { id: workflow.id.value, text },
+        let contents = match serde_json::from_str::<Value>(text.trim_start_matches('\u{feff}')) {
+            Ok(json) if is_export(&json) => vec![Content::Export(json)],
+            Ok(Value::Array(all)) if !all.is_empty() && all.iter().all(is_export) => {
+                all.into_iter().map(Content::Export).collect()
+            }
+            _ => match read(&text) {
+                Ok(workflow) => vec![Content::Document { id: workflow.id.value, text }],
                 Err(problems) => return Err(neither(file, &problems).into()),
             },
         };
-        Ok(Self { file: file.to_owned(), content })
+        Ok(contents.into_iter().map(|content| Self { file: file.to_owned(), content }).collect())
     }
 }
 
