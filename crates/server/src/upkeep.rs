@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use sortie_store::{Retention, Scope, Store, StoreError};
+use sortie_store::{Freed, Retention, Scope, Store, StoreError};
 
 use crate::App;
 
@@ -42,8 +42,8 @@ pub async fn sweep(store: &Store, kept: Kept, now: Timestamp) -> Result<(), Stor
     let is_due = oldest.first().is_some_and(|entry| entry.at < audit.saturating_sub(DAY).unwrap_or(Timestamp::MIN));
     let entries = if is_due { store.prune_audit(audit).await? } else { 0 };
     let retention = Retention { changes_before: before(kept.changes), blobs_before: before(kept.blobs) };
-    let freed = store.sweep(retention).await?;
-    tracing::info!(runs, audit = entries, changes = freed.changes, blobs = freed.blobs, "old rows went");
+    let Freed { changes, blobs, effects, .. } = store.sweep(retention).await?;
+    tracing::info!(runs, audit = entries, changes, blobs, effects, "old rows went");
     Ok(())
 }
 

@@ -188,8 +188,8 @@ async fn a_list_of_exports_is_imported_as_its_workflows_or_not_at_all() {
     assert!(stage.written("out/one.yaml").contains("workflow: other"), "they find each other");
     for (broken, says) in [
         (json!([]), "is no exported workflow of Shuffle"),
-        (json!([one, 7]), "is no exported workflow of Shuffle"),
-        (json!([one, one]), "are one workflow, one; nothing was imported"),
+        (json!([one, 7]), "one a file or a list of nothing else"),
+        (json!([one, one]), "has one workflow twice, one; nothing was imported"),
     ] {
         let file = stage.export("broken.json", &broken);
         let refused = stage.import(&[&file, "--output", "broken"]).await.ended_with(2);

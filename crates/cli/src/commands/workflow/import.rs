@@ -46,7 +46,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
-    let sources = arguments.files.iter().map(|file| Source::read(file)).collect::<anyhow::Result<Vec<_>>>()?.concat();
+    let mut sources = Vec::new();
+    for file in &arguments.files {
+        sources.extend(Source::read(file)?);
+    }
     let api = Api::connect(context).await?;
     let tenant = arguments.tenant.as_deref();
     let mut documents = documents(sources, &api, tenant).await?;
@@ -73,13 +76,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
 }
 
 /// A file, or one of the workflows of a file.
-#[derive(Clone)]
 struct Source {
     file: PathBuf,
     content: Content,
 }
 
-#[derive(Clone)]
 enum Content {
     /// Of Shuffle.
     Export(Value),
@@ -93,8 +94,10 @@ impl Source {
         let shown = file.display();
         let length = fs::metadata(file).with_context(|| format!("cannot read {shown}"))?.len();
         if length > FILE_BYTES_MAX {
-            let what = format!("{shown} has {length} bytes; a workflow has at most {FILE_BYTES_MAX}");
-            return Err(Problem::usage(what, "Export the workflow without its pictures.").into());
+            let what = format!("{shown} has {length} bytes; a file of workflows has at most {FILE_BYTES_MAX}");
+            return Err(
+                Problem::usage(what, "Export the workflows without their pictures, or fewer of them at once.").into()
+            );
         }
         let text = fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
         let contents = match serde_json::from_str::<Value>(text.trim_start_matches('\u{feff}')) {
@@ -114,7 +117,7 @@ impl Source {
 fn neither(file: &Path, problems: &[Wrong]) -> Problem {
     let first = problems.first().map(|problem| format!(" ({problem})")).unwrap_or_default();
     let what = format!("{} is no exported workflow of Shuffle, and no document of our own{first}", file.display());
-    let next = "Export one workflow from Shuffle as JSON; `sortie workflow validate FILE` says all about a document.";
+    let next = "Export workflows from Shuffle as JSON, one a file or a list of nothing else; `sortie workflow validate FILE` says all about a document.";
     Problem::usage(what, next)
 }
 
@@ -174,7 +177,10 @@ fn distinct(documents: &[Document]) -> anyhow::Result<()> {
     for document in documents {
         if let Some(other) = files.insert(&document.id, &document.file) {
             let (one, two) = (other.display(), document.file.display());
-            let what = format!("{one} and {two} are one workflow, {}; nothing was imported", document.id);
+            let what = match other == document.file {
+                true => format!("{one} has one workflow twice, {}; nothing was imported", document.id),
+                false => format!("{one} and {two} are one workflow, {}; nothing was imported", document.id),
+            };
             return Err(Problem::usage(what, "Import one of them.").into());
         }
     }
